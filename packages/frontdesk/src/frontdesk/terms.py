@@ -1,0 +1,237 @@
+"""The nouns of frontdesk as frozen values: what apps, desk and push service all mean by a word.
+
+Rule of this file: values only. No I/O, no clock, no behaviour beyond what a value can say of itself; it imports
+nothing of frontdesk. Times are seconds since 1970 (``float``), durations are seconds (``float``).
+"""
+
+import enum
+import re
+
+import msgspec
+
+APP_ID = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+){1,9}")
+"""An app's id: reversed domain name, two to ten parts, 100 characters at most (``org.example.notes``)."""
+
+APP_ID_MOST = 100
+
+
+class AppState(enum.StrEnum):
+    """Where an app is in its life (contract L02); the moves between them are ``agent.core.lifecycle.MOVES``."""
+
+    STOPPED = "stopped"
+    LAUNCHING = "launching"
+    FOREGROUND = "foreground"
+    BACKGROUND = "background"
+    SUSPENDED = "suspended"
+
+
+class StopReason(enum.StrEnum):
+    """Why a run of an app ended; stable on the wire and in receipts (contract L05)."""
+
+    QUIT = "quit"
+    """The person quit it: no background launches until the person opens it again (L04)."""
+    TASK_NOT_ENDED = "task_not_ended"
+    """Background time was up and a background task was still open (A06)."""
+    TOO_MANY_TASKS = "too_many_tasks"
+    """More background tasks open than one app may hold (A09)."""
+    SUSPENDED_LONG = "suspended_long"
+    """It had been suspended for as long as the desk keeps a sleeping process (L03)."""
+    MEMORY_PRESSURE = "memory_pressure"
+    """The machine needed the memory of the app that slept longest (L03)."""
+    LAUNCH_TIMED_OUT = "launch_timed_out"
+    """It was launched and did not connect to the desk in time."""
+    EXITED = "exited"
+    """It ended by itself, with exit status 0."""
+    CRASHED = "crashed"
+    """It ended by itself, with another exit status or by a signal (L07)."""
+    PROTOCOL = "protocol"
+    """It broke the protocol: a malformed, oversized or flooding client (X02)."""
+    LOGOUT = "logout"
+    """The person logged out, or the desk was told to stop."""
+    REMOVED = "removed"
+    """Its registration was removed."""
+    REPLACED = "replaced"
+    """A run that the desk had launched was found gone when the desk came back."""
+
+
+class Refusal(enum.StrEnum):
+    """Why a request was not done; stable on the wire. ``errors`` gives each its sentence."""
+
+    BAD_REQUEST = "bad_request"
+    TOO_LARGE = "too_large"
+    TOO_FAST = "too_fast"
+    VERSION = "version"
+    NOT_PERMITTED = "not_permitted"
+    UNKNOWN_APP = "unknown_app"
+    WRONG_TOKEN = "wrong_token"
+    ALREADY_RUNNING = "already_running"
+    UNAVAILABLE = "unavailable"
+    """Background running is switched off for this app, or for all (L10)."""
+    STORE_UNAVAILABLE = "store_unavailable"
+    """The desk could not write to its store (a full disk, say); nothing was accepted."""
+    PUSH_UNAVAILABLE = "push_unavailable"
+    """No push service is set, or it cannot be reached now."""
+    BAD_MANIFEST = "bad_manifest"
+
+
+class PushKind(enum.StrEnum):
+    """What a push of a subscription may do; a property of the subscription that no sender can raise (P01)."""
+
+    ALERT = "alert"
+    """Shown by the desk without waking the app."""
+    CHANGEABLE_ALERT = "changeable_alert"
+    """First given to the app, which says what to show; fallback when it does not (P02)."""
+
+
+class Verdict(enum.StrEnum):
+    """An app's answer to a changeable alert (P02)."""
+
+    SHOW_THIS = "show_this"
+    SHOW_AS_IT_IS = "show_as_it_is"
+    SHOW_NOTHING = "show_nothing"
+
+
+class Level(enum.StrEnum):
+    """How much a notification may disturb (N01)."""
+
+    PASSIVE = "passive"
+    ACTIVE = "active"
+    TIME_SENSITIVE = "time_sensitive"
+    CRITICAL = "critical"
+
+
+class WakeReason(enum.StrEnum):
+    """What made the desk launch or thaw an app; it sets the time box (A03)."""
+
+    OPENED = "opened"
+    """The person opened it: its window, its page, or an action of a notification."""
+    PAGE_VISITED = "page_visited"
+    """A browser connected to the page of the sleeping app (L11)."""
+    PUSH = "push"
+    ENDPOINT_CHANGED = "endpoint_changed"
+    BY_HAND = "by_hand"
+    """Not launched by the desk at all: started in a terminal, say."""
+
+
+class Action(msgspec.Struct, frozen=True):
+    """A button of a notification. ``id`` comes back to the app when it is pressed (N04)."""
+
+    id: str
+    title: str
+
+
+class Notification(msgspec.Struct, frozen=True):
+    """What the person is shown. Same ``id`` as one that is shown: replaces it (N03)."""
+
+    id: str
+    title: str
+    body: str = ""
+    level: Level = Level.ACTIVE
+    actions: tuple[Action, ...] = ()
+
+
+class Subscription(msgspec.Struct, frozen=True):
+    """Where senders push to (RFC 8030 push resource, RFC 8291 keys).
+
+    ``p256dh`` (65 bytes, uncompressed P-256 point) and ``auth`` (16 bytes) are base64url without padding, as
+    browsers give them. ``name`` is the app's own word for it, unique in the app.
+    """
+
+    name: str
+    kind: PushKind
+    endpoint: str
+    p256dh: str
+    auth: str
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """What is kept of a run that ended (L05): why, when, which limit (seconds, bytes or count) and how much was used."""
+
+    app: str
+    reason: StopReason
+    at: float
+    text: str
+    """One sentence for a person: what happened and what to do next."""
+    limit: float | None = None
+    used: float | None = None
+    tasks: tuple[str, ...] = ()
+    """Names of the background tasks that were open."""
+    pid: int = 0
+    ran_since: float = 0.0
+
+
+class Hold(msgspec.Struct, frozen=True):
+    """One thing that keeps an app from being suspended (A11)."""
+
+    kind: str
+    """``task``, ``push``, ``opening`` or ``settling`` (told of the background, not yet ready)."""
+    name: str
+    since: float
+
+
+class AppStatus(msgspec.Struct, frozen=True):
+    """One row of ``frontdesk status``: an app as the desk sees it now."""
+
+    app: str
+    name: str
+    state: AppState
+    since: float
+    quit: bool = False
+    pid: int = 0
+    seconds_left: float | None = None
+    """Background time left; None where time does not run (foreground, suspended, stopped)."""
+    holds: tuple[Hold, ...] = ()
+    page: str = ""
+    """Address of the app's page without any secret, or empty."""
+    last_receipt: Receipt | None = None
+    launches: int = 0
+    """How often the desk launched it since the desk's own start."""
+
+
+class Happening(msgspec.Struct, frozen=True):
+    """One line of the desk's event list: what it saw or did, in words."""
+
+    at: float
+    app: str
+    what: str
+    """A stable word: ``launched``, ``suspended``, ``thawed``, ``push``, ``task_begun`` …"""
+    text: str
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """A notification in the desk's own list (N05)."""
+
+    app: str
+    at: float
+    notification: Notification
+
+
+class DeskStatus(msgspec.Struct, frozen=True):
+    """All that ``frontdesk status`` shows."""
+
+    now: float
+    pid: int
+    version: str
+    apps: tuple[AppStatus, ...]
+    shown: tuple[Shown, ...]
+    happenings: tuple[Happening, ...]
+    push_service: str = ""
+    push_state: str = "off"
+    """``off``, ``connecting``, ``connected`` or ``waiting`` (between attempts)."""
+    trouble: str = ""
+    """What is wrong with the desk itself now (store full, say) and what to do; else empty."""
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an app says of itself in its TOML file.
+
+    ``command`` is the program and its arguments, as the desk launches it. ``page`` = true: the app serves a page,
+    and the desk keeps its listening socket (L11). ``background`` lists the modes it may use (``push`` …).
+    """
+
+    id: str
+    name: str
+    command: tuple[str, ...]
+    page: bool = False
+    background: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
