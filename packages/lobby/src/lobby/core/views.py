@@ -1,0 +1,101 @@
+"""What a page may show of Lobby: frozen values, made by the messenger, read by the ui.
+
+Times are seconds since 1970. Names are never empty: where nobody gave one, the Matrix id stands for it.
+"""
+
+import enum
+from dataclasses import dataclass
+from typing import Literal
+
+
+class Connection(enum.StrEnum):
+    """How Lobby stands with the homeserver."""
+
+    CONNECTING = "connecting"
+    """Nothing heard yet since Lobby began to ask; nothing has failed either."""
+    ONLINE = "online"
+    OFFLINE = "offline"
+    """The last attempt failed. Lobby tries again by itself; messages wait in the outbox."""
+    SIGNED_OUT = "signed_out"
+    """The homeserver refused the token: the person must log in again. History stays readable."""
+
+
+class Mark(enum.StrEnum):
+    """Where an own message is on its way."""
+
+    SENDING = "sending"
+    """Kept in the outbox; being sent, or waiting for its turn or for the network."""
+    SENT = "sent"
+    """The homeserver has it."""
+    UNSENT = "unsent"
+    """Given up; it goes out only when the person says "resend"."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """Who is logged in, and where."""
+
+    user_id: str
+    name: str
+    homeserver: str
+    connection: Connection
+
+
+@dataclass(frozen=True)
+class ChatSummary:
+    """One line of the chat list."""
+
+    room_id: str
+    name: str
+    group: bool
+    """More than the two of a direct chat, or made as a group."""
+    last_text: str
+    last_at: float | None
+    """None: nothing was ever said here."""
+    last_mine: bool
+    last_mark: Mark | None
+    """Set when the last message is one's own."""
+    unread: int
+    members: tuple[str, ...]
+    """Names of the joined members other than the person, by name."""
+
+
+@dataclass(frozen=True)
+class Invitation:
+    """A chat that somebody asks the person to join."""
+
+    room_id: str
+    name: str
+    inviter_id: str
+    inviter_name: str
+    group: bool
+    at: float
+
+
+@dataclass(frozen=True)
+class Bubble:
+    """One message of a conversation, or (``notice``) one line about it."""
+
+    key: str
+    """Unchanging from the moment the person pressed Enter until the message is history; unique in Lobby."""
+    room_id: str
+    sender_id: str
+    sender_name: str
+    mine: bool
+    text: str
+    at: float
+    mark: Mark | None
+    """None for what others wrote and for notices."""
+    reason: str
+    """Why it is unsent, a sentence for the person; else empty."""
+    notice: bool = False
+    """A line such as "Right joined": not somebody's words."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """Something that is shown may look different now; ask again."""
+
+    kind: Literal["account", "chats", "chat"]
+    """``account``: login or connection; ``chats``: the list or the invitations; ``chat``: the one ``room_id`` names."""
+    room_id: str | None = None

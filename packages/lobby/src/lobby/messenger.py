@@ -1,0 +1,83 @@
+"""The face Lobby shows its page: what a messenger offers (``Messenger``)."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from lobby.core.views import Account, Bubble, Change, ChatSummary, Invitation
+
+
+class LobbyError(Exception):
+    """Root of Lobby's errors; the text is a sentence for the person: what happened, what was kept, what to do next."""
+
+
+class LoginRefused(LobbyError):
+    """Nobody was logged in, and nothing was changed."""
+
+
+class ChatRefused(LobbyError):
+    """The chat was not made, joined or left."""
+
+
+class NotKept(LobbyError):
+    """The message could not be written to disk: it is neither kept nor sent."""
+
+
+class Messenger(Protocol):
+    """All that a page can ask of Lobby. Reading is from memory or local disk and never waits for the network."""
+
+    def account(self) -> Account | None:
+        """Who is logged in; None: nobody."""
+
+    async def log_in(self, homeserver: str, user: str, password: str) -> None:
+        """Log in with a password. ``homeserver``: an address, or a bare domain that says where its homeserver is.
+
+        Raises LoginRefused with a text for the person.
+        """
+
+    async def log_out(self) -> None:
+        """Pusher, token and local data gone; local ones also when the homeserver cannot be reached."""
+
+    def chats(self) -> list[ChatSummary]:
+        """Joined chats, the newest first."""
+
+    def invitations(self) -> list[Invitation]:
+        """Open invitations, the newest first."""
+
+    def chat(self, room_id: str) -> ChatSummary | None:
+        """One chat; None: not one of the person's."""
+
+    def bubbles(self, room_id: str, before: str | None = None, most: int = 50) -> list[Bubble]:
+        """The newest ``most`` bubbles, the oldest of them first; ``before``: those older than the bubble with that key."""
+
+    async def older(self, room_id: str) -> bool:
+        """Fetch one more page from the homeserver. False: the beginning was reached, or nothing could be fetched."""
+
+    async def send(self, room_id: str, text: str) -> str:
+        """Keep ``text`` in the outbox, then send it in order. Returns its key as soon as it is durable.
+
+        Raises NotKept when it could not be written down.
+        """
+
+    async def resend(self, room_id: str, key: str) -> None:
+        """Send an unsent message; it arrives once, even when an earlier attempt had arrived after all."""
+
+    async def discard(self, room_id: str, key: str) -> None:
+        """Forget an unsent message."""
+
+    async def start_chat(self, user_id: str) -> str:
+        """A direct chat with ``user_id``: the one there is, else a new one. Returns its room id; raises ChatRefused."""
+
+    async def start_group(self, name: str, user_ids: list[str]) -> str:
+        """A group with that name; the others are invited. Returns its room id; raises ChatRefused."""
+
+    async def accept(self, room_id: str) -> None:
+        """Join the chat of an invitation. Raises ChatRefused."""
+
+    async def decline(self, room_id: str) -> None:
+        """Turn an invitation down. Raises ChatRefused."""
+
+    async def mark_read(self, room_id: str) -> None:
+        """The person has seen all of this chat: unread is 0, the homeserver is told when it can be."""
+
+    def subscribe(self, on_change: Callable[[Change], None]) -> Callable[[], None]:
+        """Be told of changes, in the event loop's thread; call what is returned to be told no more."""
