@@ -1,0 +1,35 @@
+"""Finds free TCP ports on loopback, and remembers them so that addresses stay the same from one run to the next."""
+
+import socket
+from pathlib import Path
+
+LOOPBACK = "127.0.0.1"
+
+
+def free_port(preferred: int = 0) -> int:
+    """`preferred` if nobody listens on it, else one that the system picks.
+
+    The port is free at this moment; a stranger may still take it before it is used, and then that start fails by name.
+    """
+    for port in (preferred, 0) if preferred else (0,):
+        with socket.socket() as probe:
+            # As servers do: a port with old connections in TIME_WAIT is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((LOOPBACK, port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise OSError("No free TCP port on 127.0.0.1. Nothing was started; close some programs and try again.")
+
+
+def remembered_port(note: Path) -> int:
+    """The port written in the file `note` if it is still free, else another one, which is written there."""
+    try:
+        preferred = int(note.read_text())
+    except (FileNotFoundError, ValueError):
+        preferred = 0
+    port = free_port(preferred)
+    note.parent.mkdir(parents=True, exist_ok=True)
+    note.write_text(f"{port}\n")
+    return port
