@@ -1,0 +1,18 @@
+"""What every test shares: the contract's report, no skips on CI, patience on slow machines, nobody's own desk."""
+
+import os
+
+import hypothesis
+
+pytest_plugins = ("tests.contract_report", "tests.no_skips")
+
+# A machine busy with other things must not fail a test that is only slow there; `timeout` catches what hangs.
+hypothesis.settings.register_profile(
+    "frontdesk", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+)
+hypothesis.settings.load_profile("frontdesk")
+
+# The person who runs the tests may have a desk, a Lobby and notifications of their own: none of it is ours to touch.
+for name in [*os.environ]:
+    if name.startswith(("FRONTDESK_", "LOBBY_")) or name == "DBUS_SESSION_BUS_ADDRESS":
+        del os.environ[name]
