@@ -4,7 +4,7 @@ import os
 
 import hypothesis
 
-pytest_plugins = ("tests.contract_report", "tests.no_skips")
+pytest_plugins = ("tests.contract_report", "tests.no_skips", "pytester")
 
 # A machine busy with other things must not fail a test that is only slow there; `timeout` catches what hangs.
 hypothesis.settings.register_profile(

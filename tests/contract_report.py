@@ -137,9 +137,10 @@ class ContractReport:
         return findings((rule for rule in self._rules if self._asked_for(rule)), self._carried, ended)
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        if self._wanted and self._sections and not all(finding.proven for finding in self._found()):
-            if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
-                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        unproven = not all(finding.proven for finding in self._found())
+        nothing_worse = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
+        if self._wanted and self._sections and unproven and nothing_worse:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_unconfigure(self, config: pytest.Config) -> None:
         # Only here: pytest's own closing line comes after every summary, and the last line is to be ours.

@@ -1,0 +1,34 @@
+"""A skipped test fails the run on CI, and only there."""
+
+import pytest
+
+SKIPS = {
+    "a call": "import pytest\ndef test_it(): pytest.skip('no browser here')\n",
+    "a marker": "import pytest\n@pytest.mark.skipif(True, reason='no browser here')\ndef test_it(): pass\n",
+    "a file": "import pytest\npytest.skip('no browser here', allow_module_level=True)\n",
+}
+
+
+def run(tree: pytest.Pytester, patch: pytest.MonkeyPatch, tests: str, ci: str) -> pytest.RunResult:
+    patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    patch.setenv("CI", ci)
+    tree.makepyfile(test_one=tests, test_two="def test_passes(): pass")
+    return tree.runpytest_inprocess("-p", "tests.no_skips", "-p", "no:cacheprovider")
+
+
+@pytest.mark.parametrize("how", SKIPS)
+def test_a_skip_fails_the_run_on_ci_and_says_why(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    done = run(pytester, monkeypatch, SKIPS[how], "true")
+    assert done.ret == 1
+    assert "no browser here" in done.stdout.str()
+
+
+@pytest.mark.parametrize("how", SKIPS)
+def test_a_skip_elsewhere_is_only_a_skip(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    assert run(pytester, monkeypatch, SKIPS[how], "").ret == 0
+
+
+def test_a_run_without_skips_passes_on_ci(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(pytester, monkeypatch, "def test_it(): pass\n", "true").ret == 0
