@@ -1,0 +1,30 @@
+#!/bin/sh
+# Sees to the two programs that tests start and Python's index does not have: Chromium and the D-Bus daemon.
+# Found: says nothing. Missing: installs them as root on Debian or Ubuntu, else says what to run; exit status 1.
+set -eu
+
+missing() {
+    command -v dbus-daemon >/dev/null || echo dbus
+    for name in chromium chromium-browser google-chrome google-chrome-stable; do
+        command -v "$name" >/dev/null && return
+    done
+    # Recommended packages stay out; without one font every page would be blank.
+    echo chromium fonts-liberation
+}
+
+packages=$(missing | tr '\n' ' ')
+[ -n "$packages" ] || exit 0
+
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "Installing for the tests: $packages…" >&2
+    export DEBIAN_FRONTEND=noninteractive
+    # shellcheck disable=SC2086  # several packages, several words
+    apt-get update -q >&2 && apt-get install -qy --no-install-recommends $packages >&2 ||
+        echo "apt-get failed (see above)." >&2
+    packages=$(missing | tr '\n' ' ')
+    [ -n "$packages" ] || exit 0
+fi
+echo "The tests need Chromium and the D-Bus daemon. Missing: $packages" >&2
+echo "On Debian or Ubuntu run: sudo apt-get install $packages" >&2
+echo "Elsewhere install them by the names of your system, then run make again." >&2
+exit 1
