@@ -1,13 +1,13 @@
 """Every exception an app can see.
 
-    FrontdeskError                  root of all; its text says what happened, what was kept, and what to do next
-    ├── DeskUnavailable             no desk answers: it could not be started, or has just died (it comes back)
-    ├── RefusedError                the desk said no; `.reason` is a terms.Refusal, stable to test for
-    │   ├── VersionMismatch         app and desk share no protocol version (X03)
-    │   ├── AlreadyRunning          another process of this app is there and has been opened instead (X04)
-    │   └── ManifestError           a manifest that cannot be read, or is wrong; names the line
-    ├── TaskExpired                 background time ran out inside `async with app.background_task(…)` (A12)
-    └── WireError                   the other side sent what the protocol does not allow (X02)
+FrontdeskError                  root of all; its text says what happened, what was kept, and what to do next
+├── DeskUnavailable             no desk answers: it could not be started, or has just died (it comes back)
+├── RefusedError                the desk said no; `.reason` is a terms.Refusal, stable to test for
+│   ├── VersionMismatch         app and desk share no protocol version (X03)
+│   ├── AlreadyRunning          another process of this app is there and has been opened instead (X04)
+│   └── ManifestError           a manifest that cannot be read, or is wrong; names the line
+├── TaskExpired                 background time ran out inside `async with app.background_task(…)` (A12)
+└── WireError                   the other side sent what the protocol does not allow (X02)
 """
 
 from frontdesk.terms import Refusal

@@ -40,6 +40,10 @@ class StopReason(enum.StrEnum):
     """The machine needed the memory of the app that slept longest (L03)."""
     LAUNCH_TIMED_OUT = "launch_timed_out"
     """It was launched and did not connect to the desk in time."""
+    LAUNCH_FAILED = "launch_failed"
+    """Its command could not be started at all."""
+    UNREACHABLE = "unreachable"
+    """It ran in the background without a connection to the desk and did not come back in time."""
     EXITED = "exited"
     """It ended by itself, with exit status 0."""
     CRASHED = "crashed"
@@ -145,7 +149,7 @@ class Subscription(msgspec.Struct, frozen=True):
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """What is kept of a run that ended (L05): why, when, which limit (seconds, bytes or count) and how much was used."""
+    """What is kept of a run that ended (L05). ``limit`` and ``used`` are seconds, bytes or a count, as the reason says."""
 
     app: str
     reason: StopReason

@@ -1,0 +1,96 @@
+"""Hands every event to the machines, their signals to each other, and gathers what they want done. Thin on purpose."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from frontdesk.agent.core import assertions, lifecycle, notifications, push_routing
+from frontdesk.agent.core import effects as do
+from frontdesk.agent.core import events as ev
+from frontdesk.agent.core.limits import Limits
+from frontdesk.terms import AppStatus
+
+
+class Dispatcher:
+    """The whole core: *handle events at now, get effects*; *when to wake next*; *saved form back and forth*."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        new_id: Callable[[], str],
+        *,
+        desk_version: str = "0",
+        background_off: frozenset[str] = frozenset(),
+        push_service_set: bool = True,
+    ) -> None:
+        self.lifecycle = lifecycle.Lifecycle(limits, new_id, desk_version, background_off)
+        self.assertions = assertions.Assertions(limits, background_off)
+        self.push_routing = push_routing.PushRouting(
+            limits,
+            new_id,
+            self._not_wakeable,
+            self.assertions.seconds_left,
+            service_set=push_service_set,
+        )
+        self.notifications = notifications.Notifications()
+        # The lifecycle comes first: what an app hears first after a pause is said by it (L13).
+        self._machines = (self.lifecycle, self.assertions, self.push_routing, self.notifications)
+
+    def handle(self, happened: Sequence[ev.Event], now: float) -> list[do.Effect]:
+        """What follows from these events, in order; all of it belongs into one commit."""
+        effects: list[do.Effect] = []
+        for event in happened:
+            self._spread(event, now, effects)
+        while late := self.lifecycle.settle(now):
+            self._sort(late, now, effects)
+        for machine in self._machines:
+            effects += machine.saves()
+        return effects
+
+    def next_wake(self) -> float | None:
+        """The earliest moment any machine asked for; None: nothing is pending at all."""
+        return min((at for machine in self._machines if (at := machine.next_wake()) is not None), default=None)
+
+    def restore(self, machine: str, key: str, value: bytes) -> None:
+        """Give back one saved value. All of them come before the first event."""
+        match machine:
+            case lifecycle.MACHINE:
+                self.lifecycle.restore(key, value)
+            case assertions.MACHINE:
+                self.assertions.restore(key, value)
+            case notifications.MACHINE:
+                self.notifications.restore(key, value)
+            case _:
+                self.push_routing.restore(machine, key, value)
+
+    def statuses(self, now: float) -> tuple[AppStatus, ...]:
+        """Every registered app, by name."""
+        rows = [
+            self.lifecycle.status(app, now, self.assertions.seconds_left(app, now))
+            for app in self.lifecycle.manifests()
+        ]
+        return tuple(sorted(rows, key=lambda row: (row.name.casefold(), row.app)))
+
+    def _spread(self, first: ev.Event | ev.Signal, now: float, effects: list[do.Effect]) -> None:
+        waiting = deque([first])
+        while waiting:
+            happened = waiting.popleft()
+            for machine in self._machines:
+                for out in machine.handle(happened, now):
+                    if isinstance(out, ev.Signal):
+                        waiting.append(out)
+                    else:
+                        effects.append(out)
+
+    def _sort(self, outs: list[do.Effect | ev.Signal], now: float, effects: list[do.Effect]) -> None:
+        effects += [out for out in outs if isinstance(out, do.Effect)]
+        for out in outs:
+            if isinstance(out, ev.Signal):
+                self._spread(out, now, effects)
+
+    def _not_wakeable(self, app: str) -> str:
+        life = self.lifecycle.life(app)
+        if life is None:
+            return "unknown"
+        if life.quit:
+            return "quit"
+        return "" if self.lifecycle.background_available(app) else "background running is off"

@@ -1,0 +1,121 @@
+"""What the core wants done. The loop commits every ``Save`` of a batch first, then carries out the rest in order.
+
+``after_save``: this effect promises something to somebody outside, so it waits until the saves before it are durable
+(P09; "an accepted request is durable before it is acknowledged").
+"""
+
+from typing import ClassVar
+
+import msgspec
+
+from frontdesk.terms import Notification, Receipt
+from frontdesk.wire.desk import ToApp
+
+
+class Effect(msgspec.Struct, frozen=True):
+    """Something a shell shall do."""
+
+    after_save: ClassVar[bool] = False
+
+
+class Save(Effect, frozen=True):
+    """Keep ``value`` under (machine, key) for good; None removes it."""
+
+    machine: str
+    key: str
+    value: bytes | None
+
+
+class KeepReceipt(Effect, frozen=True):
+    """Keep for ``frontdesk log`` and for the app's next start (L05)."""
+
+    receipt: Receipt
+
+
+class Send(Effect, frozen=True):
+    """To the app, on whatever connection it has."""
+
+    app: str
+    message: ToApp
+
+
+class SendKept(Send, frozen=True):
+    """To the app, once all saves before are durable."""
+
+    after_save: ClassVar[bool] = True
+
+
+class Answer(Effect, frozen=True):
+    """To whoever asked, once all saves before are durable."""
+
+    asker: int
+    message: ToApp
+    after_save: ClassVar[bool] = True
+
+
+class Launch(Effect, frozen=True):
+    app: str
+    token: str
+
+
+class Freeze(Effect, frozen=True):
+    app: str
+
+
+class Thaw(Effect, frozen=True):
+    app: str
+
+
+class Kill(Effect, frozen=True):
+    """SIGKILL to all of the app's processes."""
+
+    app: str
+
+
+class WatchPage(Effect, frozen=True):
+    """Tell (``PageVisited``) when a browser connects to the page, or stop watching."""
+
+    app: str
+    on: bool
+
+
+class ForgetPage(Effect, frozen=True):
+    """Close the listening socket kept for the app."""
+
+    app: str
+
+
+class RegisterChannel(Effect, frozen=True):
+    channel: str
+
+
+class UnregisterChannel(Effect, frozen=True):
+    channel: str
+
+
+class AckPush(Effect, frozen=True):
+    channel: str
+    version: str
+    code: int = 100
+    """100 delivered, 101 not decrypted, 102 not delivered otherwise (push protocol of Mozilla's autopush)."""
+    after_save: ClassVar[bool] = True
+
+
+class Show(Effect, frozen=True):
+    """On the desktop; the desk's own list has it already."""
+
+    app: str
+    notification: Notification
+
+
+class Unshow(Effect, frozen=True):
+    app: str
+    notification: str
+
+
+class Note(Effect, frozen=True):
+    """A line for the event list: ``what`` is a stable word, ``text`` is for a person."""
+
+    app: str
+    what: str
+    text: str

@@ -1,0 +1,302 @@
+"""What the core can be told: events from the shells, and signals that its machines send each other.
+
+A machine gets every event and signal through ``handle(happened, now)`` and ignores what is not its own. Values only.
+"""
+
+import msgspec
+
+from frontdesk.terms import Manifest, Notification, PushKind, Receipt, StopReason, Verdict, WakeReason
+from frontdesk.wire.desk import OpenTask
+
+
+class Event(msgspec.Struct, frozen=True):
+    """Something a shell saw."""
+
+
+class Signal(msgspec.Struct, frozen=True):
+    """Something a machine says to the others. Handled before the next event."""
+
+
+# --- events: the registry and people ------------------------------------------------------------------------------
+
+
+class AppAdded(Event, frozen=True):
+    manifest: Manifest
+
+
+class AppRemoved(Event, frozen=True):
+    app: str
+
+
+class OpenAsked(Event, frozen=True):
+    """The person opens the app (command, notification, second start)."""
+
+    app: str
+
+
+class QuitAsked(Event, frozen=True):
+    app: str
+
+
+class PageVisited(Event, frozen=True):
+    """A browser connected to the page of a sleeping app (L11)."""
+
+    app: str
+
+
+class ActAsked(Event, frozen=True):
+    """A notification or one of its buttons was pressed (N04)."""
+
+    app: str
+    notification: str
+    action: str
+
+
+class DismissAsked(Event, frozen=True):
+    app: str
+    notification: str
+
+
+# --- events: processes and connections ----------------------------------------------------------------------------
+
+
+class Launched(Event, frozen=True):
+    app: str
+    pid: int
+    started: float
+
+
+class LaunchFailed(Event, frozen=True):
+    app: str
+    text: str
+
+
+class Exited(Event, frozen=True):
+    """A process is gone. ``status``: exit status, negative for a signal, None when nobody can know."""
+
+    app: str
+    pid: int
+    status: int | None
+
+
+class Connected(Event, frozen=True):
+    """An admitted app said hello. ``started``: start of its process, seconds since 1970."""
+
+    app: str
+    pid: int
+    started: float
+    run: str
+    launched: bool
+    """It brought the token of its launch; else it was started by hand."""
+    foreground: bool
+    tasks: tuple[OpenTask, ...] = ()
+    pushes: tuple[str, ...] = ()
+    page: str = ""
+    version: int = 1
+
+
+class Disconnected(Event, frozen=True):
+    """The connection of an app ended; its process may well be there."""
+
+    app: str
+
+
+class Survived(Event, frozen=True):
+    """After a restart of the desk: the process of this app is still there."""
+
+    app: str
+    child: bool
+    """It is a child of our keeper, so its page's socket is kept and its exit will be reported."""
+
+
+class MemoryShort(Event, frozen=True):
+    """The machine is short of memory (L03)."""
+
+
+class DeskStarted(Event, frozen=True):
+    """All that was saved is restored and survivors are told; from now on decisions are carried out."""
+
+
+class TimePassed(Event, frozen=True):
+    """The moment a machine asked for has come."""
+
+
+# --- events: what apps report and ask -----------------------------------------------------------------------------
+
+
+class WentForeground(Event, frozen=True):
+    app: str
+
+
+class WentBackground(Event, frozen=True):
+    app: str
+
+
+class SaidReady(Event, frozen=True):
+    app: str
+    transition: int
+
+
+class TaskBegun(Event, frozen=True):
+    app: str
+    task: int
+    name: str
+
+
+class TaskEnded(Event, frozen=True):
+    app: str
+    task: int
+
+
+class SubscribeAsked(Event, frozen=True):
+    """``asker`` gets the answer with ``request``. Channel id and keys are fresh; unused when the name is known."""
+
+    app: str
+    asker: int
+    request: int
+    name: str
+    kind: PushKind
+    fallback: Notification | None
+    channel: str
+    private_key: str
+    p256dh: str
+    auth: str
+
+
+class UnsubscribeAsked(Event, frozen=True):
+    app: str
+    asker: int
+    request: int
+    name: str
+
+
+class PushAnswered(Event, frozen=True):
+    app: str
+    push: str
+    verdict: Verdict
+    notification: Notification | None
+
+
+class NotifyAsked(Event, frozen=True):
+    app: str
+    asker: int
+    request: int
+    notification: Notification
+
+
+class WithdrawAsked(Event, frozen=True):
+    app: str
+    asker: int
+    request: int
+    notification: str
+
+
+# --- events: the push connection ----------------------------------------------------------------------------------
+
+
+class PushLinkUp(Event, frozen=True):
+    uaid: str
+    changed: bool
+    """The push service knows us under a new name: every subscription must be registered again."""
+
+
+class PushLinkDown(Event, frozen=True):
+    text: str
+    retry_in: float
+
+
+class ChannelRegistered(Event, frozen=True):
+    channel: str
+    endpoint: str
+
+
+class ChannelRefused(Event, frozen=True):
+    channel: str
+    text: str
+
+
+class PushArrived(Event, frozen=True):
+    """``data`` is decrypted, or None when it could not be (P11). ``ttl``: seconds it stays of use, None: unknown."""
+
+    channel: str
+    version: str
+    data: bytes | None
+    ttl: float | None
+
+
+# --- signals ------------------------------------------------------------------------------------------------------
+
+
+class HoldOn(Signal, frozen=True):
+    """Keep the app from being suspended until ``LetGo`` with the same key (A11)."""
+
+    app: str
+    kind: str
+    key: str
+    name: str
+
+
+class LetGo(Signal, frozen=True):
+    app: str
+    kind: str
+    key: str
+
+
+class Wake(Signal, frozen=True):
+    """Have the app running and connected; ``Awake`` follows when it is (at once when it is already)."""
+
+    app: str
+    why: WakeReason
+
+
+class Stop(Signal, frozen=True):
+    """End the app's process now, with a receipt."""
+
+    app: str
+    reason: StopReason
+    text: str
+    limit: float | None = None
+    used: float | None = None
+    tasks: tuple[str, ...] = ()
+
+
+class Awake(Signal, frozen=True):
+    """The app runs and is connected: messages reach it. ``fresh``: it was not so a moment ago."""
+
+    app: str
+    why: WakeReason
+    fresh: bool
+
+
+class CameForeground(Signal, frozen=True):
+    app: str
+
+
+class LeftForeground(Signal, frozen=True):
+    app: str
+
+
+class Slept(Signal, frozen=True):
+    """The app is suspended."""
+
+    app: str
+
+
+class Ended(Signal, frozen=True):
+    """The app has no process any more."""
+
+    app: str
+    receipt: Receipt
+
+
+class BoxOver(Signal, frozen=True):
+    """Background time is up, and no task is open: whatever else held the app holds it no longer."""
+
+    app: str
+
+
+class Present(Signal, frozen=True):
+    """Show this to the person: on the desktop and in the desk's own list (N03, N05)."""
+
+    app: str
+    notification: Notification

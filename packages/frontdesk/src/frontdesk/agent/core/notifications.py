@@ -1,0 +1,81 @@
+"""What the person is shown: the desk's own list of notifications, and what is pressed there or on the desktop."""
+
+import msgspec
+
+from frontdesk.agent.core import effects as do
+from frontdesk.agent.core import events as ev
+from frontdesk.terms import Notification, Shown
+from frontdesk.wire import desk as wire
+
+MACHINE = "shown"
+MOST_SHOWN = 200
+"""Notifications in the desk's own list; past it the oldest goes."""
+
+Out = list[do.Effect | ev.Signal]
+
+
+class Notifications:
+    """The machine. The list is complete whether or not this desktop has a notification service (N05)."""
+
+    def __init__(self) -> None:
+        self._shown: dict[tuple[str, str], Shown] = {}
+        self._pressed: dict[str, list[wire.Pressed]] = {}
+
+    def handle(self, happened: ev.Event | ev.Signal, now: float) -> Out:
+        match happened:
+            case ev.Present(app=app, notification=notification):
+                return self._present(app, notification, now)
+            case ev.NotifyAsked(app=app, notification=notification, asker=asker, request=request):
+                return [*self._present(app, notification, now), do.Answer(asker, wire.Done(request))]
+            case ev.WithdrawAsked(app=app, notification=notification_id, asker=asker, request=request):
+                return [*self._gone(app, notification_id), do.Answer(asker, wire.Done(request))]
+            case ev.DismissAsked(app=app, notification=notification_id):
+                return self._gone(app, notification_id)
+            case ev.ActAsked(app=app, notification=notification_id, action=action):
+                # The lifecycle opens the app for the same event; the press is given when it is awake (N04).
+                self._pressed.setdefault(app, []).append(wire.Pressed(notification_id, action))
+                return self._gone(app, notification_id)
+            case ev.Awake(app=app):
+                return [do.Send(app, pressed) for pressed in self._pressed.pop(app, [])]
+            case ev.AppRemoved(app=app):
+                self._pressed.pop(app, None)
+                return [out for key in list(self._shown) if key[0] == app for out in self._gone(*key)]
+        return []
+
+    def next_wake(self) -> float | None:
+        """Never: nothing here depends on time."""
+        return None
+
+    def saves(self) -> list[do.Effect]:
+        """Nothing: saved as it changes."""
+        return []
+
+    def restore(self, key: str, value: bytes) -> None:
+        shown = msgspec.msgpack.decode(value, type=Shown)
+        self._shown[shown.app, shown.notification.id] = shown
+
+    def shown(self) -> tuple[Shown, ...]:
+        """Newest first."""
+        return tuple(sorted(self._shown.values(), key=lambda shown: -shown.at))
+
+    def _present(self, app: str, notification: Notification, now: float) -> Out:
+        shown = Shown(app, now, notification)
+        self._shown[app, notification.id] = shown
+        out: Out = [
+            do.Save(MACHINE, _key(app, notification.id), msgspec.msgpack.encode(shown)),
+            do.Show(app, notification),
+            do.Note(app, "notified", f"notification: {notification.title}"),
+        ]
+        if len(self._shown) > MOST_SHOWN:
+            oldest = min(self._shown, key=lambda key: self._shown[key].at)
+            out += self._gone(*oldest)
+        return out
+
+    def _gone(self, app: str, notification_id: str) -> Out:
+        if self._shown.pop((app, notification_id), None) is None:
+            return []
+        return [do.Save(MACHINE, _key(app, notification_id), None), do.Unshow(app, notification_id)]
+
+
+def _key(app: str, notification_id: str) -> str:
+    return f"{app} {notification_id}"

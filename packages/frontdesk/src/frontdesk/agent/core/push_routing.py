@@ -1,0 +1,479 @@
+"""Subscriptions and the way of a push from the push service to its app, or to the person in the app's place.
+
+A changeable alert waits here, saved, until the app has answered it: given to the app when it is awake, else the app is
+woken, within a budget (contract P02). An app that dies over a push gets it again, and in the end the person sees the
+fallback (L07). Acknowledged to the push service once saved, never before, and never twice given to the app (P09).
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from frontdesk.agent.core import effects as do
+from frontdesk.agent.core import events as ev
+from frontdesk.agent.core.limits import Limits
+from frontdesk.terms import Notification, PushKind, Refusal, StopReason, Subscription, Verdict, WakeReason
+from frontdesk.wire import desk as wire
+
+SUBSCRIPTION, WAITING, SEEN, LINK = "subscription", "push", "seen", "push_link"
+"""Under these words the parts of this machine are saved."""
+
+ANSWER_WITHIN = 10.0
+"""Seconds an app waits for its endpoint before it is told that the push service is away."""
+
+Out = list[do.Effect | ev.Signal]
+
+
+class Subscribed(msgspec.Struct):
+    """One subscription as it is saved. ``endpoint`` is empty until the push service has given one."""
+
+    app: str
+    name: str
+    kind: PushKind
+    channel: str
+    private_key: str
+    p256dh: str
+    auth: str
+    fallback: Notification | None = None
+    endpoint: str = ""
+    told: str = ""
+    """The endpoint that the app knows of (P01)."""
+
+    def public(self) -> Subscription:
+        return Subscription(self.name, self.kind, self.endpoint, self.p256dh, self.auth)
+
+
+class Waiting(msgspec.Struct):
+    """One push that its app has not answered yet, as it is saved."""
+
+    id: str
+    app: str
+    name: str
+    data: bytes
+    received: float
+    expires: float | None
+    order: int
+    tries: int = 0
+
+
+class _AppPushes:
+    """What is known of one app's pushes while this desk lives."""
+
+    def __init__(self) -> None:
+        self.awake = False
+        self.waking = False
+        self.foreground = False
+        self.due: dict[str, float] = {}
+        """Pushes the app is working on, and until when it may."""
+        self.wakes: list[float] = []
+        self.retry_at: float | None = None
+
+
+class PushRouting:
+    """The machine.
+
+    ``not_wakeable(app)`` says in a word why the app may not be woken ("" = it may); ``seconds_left(app, now)`` is its
+    background time, None where none runs. Both only look.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        new_id: Callable[[], str],
+        not_wakeable: Callable[[str], str],
+        seconds_left: Callable[[str, float], float | None],
+        *,
+        service_set: bool,
+    ) -> None:
+        self._limits = limits
+        self._new_id = new_id
+        self._not_wakeable = not_wakeable
+        self._seconds_left = seconds_left
+        self._service_set = service_set
+        self._subscriptions: dict[str, Subscribed] = {}
+        self._waiting: dict[str, Waiting] = {}
+        self._seen: dict[str, dict[str, int]] = {}
+        self._order = 0
+        self._apps: dict[str, _AppPushes] = {}
+        self._askers: dict[str, list[tuple[int, int, float]]] = {}
+        self.uaid = ""
+
+    # --- the three calls ------------------------------------------------------------------------------------------
+
+    def handle(self, happened: ev.Event | ev.Signal, now: float) -> Out:
+        match happened:
+            case ev.SubscribeAsked():
+                return self._subscribe(happened, now)
+            case ev.UnsubscribeAsked(app=app, name=name, asker=asker, request=request):
+                return [*self._drop(self._named(app, name)), do.Answer(asker, wire.Done(request))]
+            case ev.PushLinkUp(uaid=uaid, changed=changed):
+                return self._link_up(uaid, changed)
+            case ev.ChannelRegistered(channel=channel, endpoint=endpoint):
+                return self._registered(channel, endpoint, now)
+            case ev.ChannelRefused(channel=channel, text=text):
+                return self._answer_askers(channel, text)
+            case ev.PushArrived():
+                return self._arrived(happened, now)
+            case ev.PushAnswered():
+                return self._answered(happened, now)
+            case ev.Connected(app=app, pushes=pushes):
+                return self._connected(app, pushes, now)
+            case ev.Awake(app=app):
+                at = self._of(app)
+                at.awake, at.waking, at.retry_at = True, False, None
+                return self._tell_endpoints(app) + self._offer(app, now)
+            case ev.CameForeground(app=app):
+                self._of(app).foreground = True
+                return self._offer(app, now)
+            case ev.LeftForeground(app=app):
+                self._of(app).foreground = False
+            case ev.Slept(app=app):
+                self._of(app).awake = False
+                return self._offer(app, now)
+            case ev.Ended(app=app, receipt=receipt):
+                return self._ended(app, receipt.reason, now)
+            case ev.QuitAsked(app=app):
+                self._of(app).waking = False
+                return self._offer(app, now) if not self._of(app).awake else []
+            case ev.AppRemoved(app=app):
+                mine = [entry for entry in self._subscriptions.values() if entry.app == app]
+                return [out for entry in mine for out in self._drop(entry)]
+            case ev.DeskStarted():
+                return [out for app in self._apps_waiting() for out in self._offer(app, now)]
+            case ev.TimePassed():
+                return self._time_passed(now)
+        return []
+
+    def next_wake(self) -> float | None:
+        """When this machine wants ``TimePassed``: an answer due, a push over, a retry, a wake allowed again."""
+        moments = [due for at in self._apps.values() for due in at.due.values()]
+        moments += [until for askers in self._askers.values() for _, _, until in askers]
+        for entry in self._waiting.values():
+            if entry.expires is not None and entry.id not in self._of(entry.app).due:
+                moments.append(entry.expires)
+        for app in self._apps_waiting():
+            at = self._of(app)
+            if at.retry_at is not None:
+                moments.append(at.retry_at)
+            elif not at.awake and not at.waking and len(at.wakes) >= self._limits.push_wakes:
+                moments.append(at.wakes[0] + self._limits.push_wakes_in)
+        return min(moments, default=None)
+
+    def saves(self) -> list[do.Effect]:
+        """Nothing: this machine saves as it goes, since much of what it keeps never changes."""
+        return []
+
+    def restore(self, machine: str, key: str, value: bytes) -> None:
+        """Take back one saved part; ``machine`` is one of the four words above."""
+        if machine == SUBSCRIPTION:
+            entry = msgspec.msgpack.decode(value, type=Subscribed)
+            self._subscriptions[entry.channel] = entry
+        elif machine == WAITING:
+            waiting = msgspec.msgpack.decode(value, type=Waiting)
+            self._waiting[waiting.id] = waiting
+            self._order = max(self._order, waiting.order + 1)
+        elif machine == SEEN:
+            channel, _, version = key.partition(" ")
+            order = msgspec.msgpack.decode(value, type=int)
+            self._seen.setdefault(channel, {})[version] = order
+            self._order = max(self._order, order + 1)
+        elif machine == LINK:
+            self.uaid = value.decode()
+
+    # --- looking at it --------------------------------------------------------------------------------------------
+
+    def keys(self, channel: str) -> Subscribed | None:
+        """What the shell decrypts a push of this channel with."""
+        return self._subscriptions.get(channel)
+
+    def waiting(self, app: str) -> int:
+        return sum(entry.app == app for entry in self._waiting.values())
+
+    # --- subscriptions --------------------------------------------------------------------------------------------
+
+    def _subscribe(self, asked: ev.SubscribeAsked, now: float) -> Out:
+        if not self._service_set:
+            text = "No push service is set. Put push_service into the desk's settings.toml; nothing was subscribed."
+            return [do.Answer(asked.asker, wire.Refused(Refusal.PUSH_UNAVAILABLE, text, asked.request))]
+        out: Out = []
+        entry = self._named(asked.app, asked.name)
+        if entry is not None and entry.kind is not asked.kind:
+            out, entry = self._drop(entry), None
+        if entry is None:
+            entry = Subscribed(
+                asked.app,
+                asked.name,
+                asked.kind,
+                asked.channel,
+                asked.private_key,
+                asked.p256dh,
+                asked.auth,
+            )
+            self._subscriptions[entry.channel] = entry
+            out.append(do.RegisterChannel(entry.channel))
+        entry.fallback = asked.fallback
+        if entry.endpoint:
+            entry.told = entry.endpoint
+            return [*out, self._save(entry), do.Answer(asked.asker, wire.Subscribed(asked.request, entry.public()))]
+        self._askers.setdefault(entry.channel, []).append((asked.asker, asked.request, now + ANSWER_WITHIN))
+        return [*out, self._save(entry)]
+
+    def _registered(self, channel: str, endpoint: str, now: float) -> Out:
+        entry = self._subscriptions.get(channel)
+        if entry is None:
+            return [do.UnregisterChannel(channel)]
+        entry.endpoint = endpoint
+        out: Out = []
+        for asker, request, _ in self._askers.pop(channel, []):
+            entry.told = endpoint
+            out.append(do.Answer(asker, wire.Subscribed(request, entry.public())))
+        out.insert(0, self._save(entry))
+        out.append(do.Note(entry.app, "subscribed", f"subscription {entry.name} has its endpoint"))
+        if entry.told != endpoint:
+            if self._of(entry.app).awake:
+                return out + self._tell_endpoints(entry.app)
+            # P01: told even if it has to be launched. Who may not be woken hears of it when it is awake next.
+            if not self._not_wakeable(entry.app):
+                out.append(ev.Wake(entry.app, WakeReason.ENDPOINT_CHANGED))
+        return out
+
+    def _tell_endpoints(self, app: str) -> Out:
+        out: Out = []
+        for entry in self._subscriptions.values():
+            if entry.app == app and entry.endpoint and entry.told != entry.endpoint:
+                # The app may never have waited for the first endpoint of all; then this is how it learns it.
+                entry.told = entry.endpoint
+                out += [self._save(entry), do.SendKept(app, wire.SubscriptionChanged(entry.public()))]
+        return out
+
+    def _link_up(self, uaid: str, changed: bool) -> Out:
+        out: Out = []
+        if uaid != self.uaid:
+            self.uaid = uaid
+            out.append(do.Save(LINK, "uaid", uaid.encode()))
+        for entry in self._subscriptions.values():
+            if changed and entry.endpoint:
+                entry.endpoint = ""
+                out.append(self._save(entry))
+            if not entry.endpoint:
+                out.append(do.RegisterChannel(entry.channel))
+        return out
+
+    def _drop(self, entry: Subscribed | None) -> Out:
+        if entry is None:
+            return []
+        del self._subscriptions[entry.channel]
+        out: Out = [do.Save(SUBSCRIPTION, entry.channel, None), do.UnregisterChannel(entry.channel)]
+        out += [do.Save(SEEN, f"{entry.channel} {version}", None) for version in self._seen.pop(entry.channel, {})]
+        for waiting in [each for each in self._waiting.values() if (each.app, each.name) == (entry.app, entry.name)]:
+            out += self._forget(waiting)
+        return out
+
+    def _answer_askers(self, channel: str, text: str) -> Out:
+        return [
+            do.Answer(asker, wire.Refused(Refusal.PUSH_UNAVAILABLE, text, request))
+            for asker, request, _ in self._askers.pop(channel, [])
+        ]
+
+    # --- pushes ---------------------------------------------------------------------------------------------------
+
+    def _arrived(self, push: ev.PushArrived, now: float) -> Out:
+        entry = self._subscriptions.get(push.channel)
+        if entry is None:
+            return [do.AckPush(push.channel, push.version, 102), do.UnregisterChannel(push.channel)]
+        seen = self._seen.setdefault(push.channel, {})
+        if push.version in seen:
+            return [do.AckPush(push.channel, push.version, 102)]
+        out = self._mark_seen(push.channel, push.version)
+        if push.data is None:
+            note = do.Note(entry.app, "push_refused", f"a push for {entry.name} could not be decrypted: dropped")
+            return [*out, do.AckPush(push.channel, push.version, 101), note]
+        out.append(do.AckPush(push.channel, push.version))
+        if entry.kind is PushKind.ALERT:
+            out.append(do.Note(entry.app, "push", f"alert for {entry.name}: shown without waking it"))
+            return out + self._present(entry.app, self._as_it_is(entry, push.data))
+        unwakeable = self._not_wakeable(entry.app)
+        if unwakeable and not self._of(entry.app).awake:
+            out.append(do.Note(entry.app, "push", f"push for {entry.name}: not given to it ({unwakeable})"))
+            return out + self._present(entry.app, entry.fallback)
+        expires = None if push.ttl is None else now + push.ttl
+        waiting = Waiting(self._new_id(), entry.app, entry.name, push.data, now, expires, self._next_order())
+        self._waiting[waiting.id] = waiting
+        out += [self._save_waiting(waiting), do.Note(entry.app, "push", f"push for {entry.name}")]
+        return out + self._trim(entry.app) + self._offer(entry.app, now)
+
+    def _offer(self, app: str, now: float) -> Out:
+        """Give the app what waits for it if it is awake and has time for it; else wake it, if it may be woken."""
+        at = self._of(app)
+        waiting = self._not_given(app)
+        if not waiting or at.waking or (at.retry_at is not None and not at.awake):
+            return []
+        if at.awake:
+            left = None if at.foreground else self._seconds_left(app, now)
+            if left is not None and left <= self._limits.expiry_lead:
+                # Too late for this wake (P02): they wait, and are given together in the next.
+                return []
+            return [out for each in waiting for out in self._give(at, each, now, left)]
+        if self._not_wakeable(app):
+            return [out for each in waiting for out in self._fall_back(each, "it may not be woken")]
+        at.wakes = [moment for moment in at.wakes if moment > now - self._limits.push_wakes_in]
+        if len(at.wakes) >= self._limits.push_wakes:
+            return []
+        at.wakes.append(now)
+        at.waking = True
+        out: Out = []
+        for each in waiting:
+            if each.expires is not None:
+                # Its wake has begun in time; that it takes a moment must not make the push too late.
+                each.expires = None
+                out.append(self._save_waiting(each))
+        return [*out, ev.Wake(app, WakeReason.PUSH)]
+
+    def _give(self, at: _AppPushes, each: Waiting, now: float, left: float | None) -> Out:
+        at.due[each.id] = now + (self._limits.push if left is None else min(self._limits.push, left))
+        return [
+            ev.HoldOn(each.app, "push", each.id, each.name),
+            do.Send(each.app, wire.Push(each.id, each.name, each.data, each.received)),
+        ]
+
+    def _answered(self, answer: ev.PushAnswered, now: float) -> Out:
+        each = self._waiting.get(answer.push)
+        if each is None or each.app != answer.app:
+            return [do.SendKept(answer.app, wire.PushKept(answer.push))]
+        entry = self._named(each.app, each.name)
+        shown: Notification | None = None
+        if answer.verdict is Verdict.SHOW_THIS:
+            shown = answer.notification
+        elif answer.verdict is Verdict.SHOW_AS_IT_IS and entry is not None:
+            shown = self._as_it_is(entry, each.data)
+        out = self._present(each.app, shown) + self._forget(each)
+        out.append(do.SendKept(each.app, wire.PushKept(each.id)))
+        out.append(do.Note(each.app, "push_answered", f"answered push for {each.name}: {answer.verdict}"))
+        return out
+
+    def _connected(self, app: str, pushes: tuple[str, ...], now: float) -> Out:
+        """An app that reconnects goes on with what it has (P09: not given twice)."""
+        at = self._of(app)
+        out: Out = []
+        for push in pushes:
+            if push not in self._waiting:
+                out.append(do.Send(app, wire.PushKept(push)))
+            elif push not in at.due:
+                at.due[push] = now + self._limits.push
+                out.append(ev.HoldOn(app, "push", push, self._waiting[push].name))
+        return out
+
+    def _ended(self, app: str, reason: StopReason, now: float) -> Out:
+        """The app is gone: what it was given, or was woken for, is tried again or shown in its place (L07)."""
+        at = self._of(app)
+        out: Out = []
+        for each in [entry for entry in self._waiting.values() if entry.app == app]:
+            if reason is StopReason.QUIT:
+                out += self._fall_back(each, "the person quit the app")
+            elif each.id in at.due or at.waking:
+                each.tries += 1
+                if each.tries >= self._limits.push_tries:
+                    out += self._fall_back(each, f"the app ended {each.tries} times over it")
+                    continue
+                out.append(self._save_waiting(each))
+                pause = min(self._limits.retry_first * 2.0 ** (each.tries - 1), self._limits.retry_most)
+                at.retry_at = max(at.retry_at or 0.0, now + pause)
+        at.awake = at.waking = at.foreground = False
+        at.due.clear()
+        return out + self._offer(app, now)
+
+    def _time_passed(self, now: float) -> Out:
+        out: Out = []
+        for channel, askers in list(self._askers.items()):
+            if any(until <= now for _, _, until in askers):
+                text = "The push service cannot be reached now. The subscription is kept, and the app is told its endpoint."
+                out += self._answer_askers(channel, text)
+        for app, at in list(self._apps.items()):
+            for push in [push for push, due in at.due.items() if due <= now]:
+                if push in self._waiting:
+                    out += self._fall_back(self._waiting[push], f"no answer within {self._limits.push:g} s")
+                at.due.pop(push, None)
+            if at.retry_at is not None and at.retry_at <= now:
+                at.retry_at = None
+        for each in [entry for entry in self._waiting.values() if self._is_over(entry, now)]:
+            out += [
+                *self._forget(each),
+                do.Note(each.app, "push_over", f"push for {each.name}: its time to live is over"),
+            ]
+        for app in self._apps_waiting():
+            out += self._offer(app, now)
+        return out
+
+    # --- small parts ----------------------------------------------------------------------------------------------
+
+    def _fall_back(self, each: Waiting, why: str) -> Out:
+        entry = self._named(each.app, each.name)
+        note = do.Note(each.app, "push_fallback", f"push for {each.name}: fallback shown ({why})")
+        return [*self._present(each.app, entry.fallback if entry else None), *self._forget(each), note]
+
+    def _present(self, app: str, notification: Notification | None) -> Out:
+        return [ev.Present(app, notification)] if notification is not None else []
+
+    def _as_it_is(self, entry: Subscribed, data: bytes) -> Notification | None:
+        """The alert that a payload is by itself: JSON with ``title``, and ``body`` and ``id`` if it likes."""
+        try:
+            alert = msgspec.json.decode(data, type=AlertPayload)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return entry.fallback
+        return Notification(id=alert.id or entry.name, title=alert.title, body=alert.body)
+
+    def _forget(self, each: Waiting) -> Out:
+        self._waiting.pop(each.id, None)
+        self._of(each.app).due.pop(each.id, None)
+        return [do.Save(WAITING, each.id, None), ev.LetGo(each.app, "push", each.id)]
+
+    def _trim(self, app: str) -> Out:
+        waiting = self._not_given(app)
+        if len(waiting) <= self._limits.waiting_pushes:
+            return []
+        return self._fall_back(waiting[0], "too many wait for it")
+
+    def _mark_seen(self, channel: str, version: str) -> Out:
+        seen = self._seen[channel]
+        seen[version] = self._next_order()
+        out: Out = [do.Save(SEEN, f"{channel} {version}", msgspec.msgpack.encode(seen[version]))]
+        while len(seen) > self._limits.seen_versions:
+            oldest = min(seen, key=seen.__getitem__)
+            del seen[oldest]
+            out.append(do.Save(SEEN, f"{channel} {oldest}", None))
+        return out
+
+    def _not_given(self, app: str) -> list[Waiting]:
+        due = self._of(app).due
+        mine = [entry for entry in self._waiting.values() if entry.app == app and entry.id not in due]
+        return sorted(mine, key=lambda entry: entry.order)
+
+    def _apps_waiting(self) -> list[str]:
+        return sorted({entry.app for entry in self._waiting.values() if entry.id not in self._of(entry.app).due})
+
+    def _is_over(self, each: Waiting, now: float) -> bool:
+        return each.expires is not None and each.expires <= now and each.id not in self._of(each.app).due
+
+    def _named(self, app: str, name: str) -> Subscribed | None:
+        return next((each for each in self._subscriptions.values() if (each.app, each.name) == (app, name)), None)
+
+    def _of(self, app: str) -> _AppPushes:
+        return self._apps.setdefault(app, _AppPushes())
+
+    def _next_order(self) -> int:
+        self._order += 1
+        return self._order
+
+    def _save(self, entry: Subscribed) -> do.Effect:
+        return do.Save(SUBSCRIPTION, entry.channel, msgspec.msgpack.encode(entry))
+
+    def _save_waiting(self, each: Waiting) -> do.Effect:
+        return do.Save(WAITING, each.id, msgspec.msgpack.encode(each))
+
+
+class AlertPayload(msgspec.Struct, frozen=True):
+    """What a sender puts into a push that the desk shows by itself (P02)."""
+
+    title: str
+    body: str = ""
+    id: str = ""

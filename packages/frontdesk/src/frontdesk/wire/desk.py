@@ -1,0 +1,354 @@
+"""The messages between an app (or ``frontdesk status`` and its like) and the desk, typed; bytes ↔ values, no I/O.
+
+Either side opens with its hello; the desk answers ``Welcome`` or ``Refused``. Requests carry a number of the asker's
+choosing (from 1), and exactly one answer carries it back. The rest are reports, which nobody answers.
+"""
+
+from typing import Any
+
+import msgspec
+
+from frontdesk.errors import WireError
+from frontdesk.terms import (
+    DeskStatus,
+    Manifest,
+    Notification,
+    PushKind,
+    Receipt,
+    Refusal,
+    Subscription,
+    Verdict,
+    WakeReason,
+)
+
+NEWEST = 1
+OLDEST = 1
+"""Protocol versions this code speaks (contract X03): the newest both know is used."""
+
+
+class _Message(msgspec.Struct, frozen=True, tag_field="is", array_like=False, omit_defaults=True):
+    pass
+
+
+# --- either side opens ------------------------------------------------------------------------------------------
+
+
+class OpenTask(msgspec.Struct, frozen=True):
+    """A background task that is open in the app when it connects again (A13)."""
+
+    task: int
+    name: str
+
+
+class Hello(_Message, frozen=True, tag="hello"):
+    """An app says who it is. ``token``: from its launch; without one it is taken for its registered command (X01).
+
+    The listening socket of its page, if it has one, comes as a file descriptor beside this frame.
+    """
+
+    app: str
+    run: str
+    """Random, the same for all connections of one process: tells a reconnect from a second start (X04)."""
+    oldest: int
+    newest: int
+    token: str = ""
+    manifest: str = ""
+    """Path of its manifest; used when the desk does not know the app yet."""
+    page: str = ""
+    """Address of its page, without any secret."""
+    foreground: bool = False
+    tasks: tuple[OpenTask, ...] = ()
+    pushes: tuple[str, ...] = ()
+    """Ids of pushes it was given and is still working on, or has answered without hearing that the answer was kept."""
+
+
+class ControlHello(_Message, frozen=True, tag="control"):
+    """A program of the person that looks at or steers the desk: the command line, a status page."""
+
+    oldest: int
+    newest: int
+
+
+# --- app → desk -------------------------------------------------------------------------------------------------
+
+
+class Foreground(_Message, frozen=True, tag="foreground"):
+    """A person can see the app now."""
+
+
+class Background(_Message, frozen=True, tag="background"):
+    """Nobody can see the app any more."""
+
+
+class Ready(_Message, frozen=True, tag="ready"):
+    """The app has done what it wanted to do on ``EnteredBackground`` number ``transition`` (L01)."""
+
+    transition: int
+
+
+class BeginTask(_Message, frozen=True, tag="begin_task"):
+    task: int
+    name: str
+
+
+class EndTask(_Message, frozen=True, tag="end_task"):
+    task: int
+
+
+class Subscribe(_Message, frozen=True, tag="subscribe"):
+    request: int
+    name: str
+    kind: PushKind
+    fallback: Notification | None = None
+
+
+class Unsubscribe(_Message, frozen=True, tag="unsubscribe"):
+    request: int
+    name: str
+
+
+class PushAnswer(_Message, frozen=True, tag="push_answer"):
+    push: str
+    verdict: Verdict
+    notification: Notification | None = None
+
+
+class Notify(_Message, frozen=True, tag="notify"):
+    request: int
+    notification: Notification
+
+
+class Withdraw(_Message, frozen=True, tag="withdraw"):
+    request: int
+    notification: str
+
+
+class OpenFirst(_Message, frozen=True, tag="open_first"):
+    """A second start of the app asks that the first be opened instead (X04). Sent in place of ``Hello``."""
+
+    app: str
+    oldest: int
+    newest: int
+
+
+# --- a program that steers → desk ---------------------------------------------------------------------------------
+
+
+class GetStatus(_Message, frozen=True, tag="get_status"):
+    request: int
+
+
+class Watch(_Message, frozen=True, tag="watch"):
+    """Send ``StatusIs`` with this request number now and after every change, until the connection ends."""
+
+    request: int
+
+
+class OpenApp(_Message, frozen=True, tag="open_app"):
+    request: int
+    app: str
+
+
+class QuitApp(_Message, frozen=True, tag="quit_app"):
+    request: int
+    app: str
+
+
+class GetReceipts(_Message, frozen=True, tag="get_receipts"):
+    request: int
+    app: str
+
+
+class AddApp(_Message, frozen=True, tag="add_app"):
+    request: int
+    manifest: str
+
+
+class RemoveApp(_Message, frozen=True, tag="remove_app"):
+    request: int
+    app: str
+
+
+class ListApps(_Message, frozen=True, tag="list_apps"):
+    request: int
+
+
+class Act(_Message, frozen=True, tag="act"):
+    """Press a button (or, with ``""``, the body) of a notification in the desk's own list (N04, N05)."""
+
+    request: int
+    app: str
+    notification: str
+    action: str = ""
+
+
+class Dismiss(_Message, frozen=True, tag="dismiss"):
+    request: int
+    app: str
+    notification: str
+
+
+# --- desk → app ---------------------------------------------------------------------------------------------------
+
+
+class Welcome(_Message, frozen=True, tag="welcome"):
+    version: int
+    desk: str
+    why: WakeReason = WakeReason.BY_HAND
+    background_available: bool = True
+    receipts: tuple[Receipt, ...] = ()
+    """Runs that ended since the app was last told (L05)."""
+
+
+class Refused(_Message, frozen=True, tag="refused"):
+    """The answer no. ``request`` 0: it is about the connection, which ends."""
+
+    reason: Refusal
+    text: str
+    request: int = 0
+
+
+class EnteredBackground(_Message, frozen=True, tag="entered_background"):
+    transition: int
+
+
+class TimeBox(_Message, frozen=True, tag="time_box"):
+    """Background time left from now on, in seconds; None: unlimited, the app is in the foreground (A03)."""
+
+    seconds: float | None
+
+
+class Resumed(_Message, frozen=True, tag="resumed"):
+    slept_for: float
+
+
+class ExpireTasks(_Message, frozen=True, tag="expire_tasks"):
+    tasks: tuple[int, ...]
+    seconds: float
+    """What is left for all their handlers together (A07)."""
+
+
+class TaskProblem(_Message, frozen=True, tag="task_problem"):
+    task: int
+    text: str
+
+
+class Push(_Message, frozen=True, tag="push"):
+    push: str
+    subscription: str
+    data: bytes
+    received_at: float
+
+
+class PushKept(_Message, frozen=True, tag="push_kept"):
+    """The answer to this push is kept; the app may forget it."""
+
+    push: str
+
+
+class SubscriptionChanged(_Message, frozen=True, tag="subscription_changed"):
+    subscription: Subscription
+
+
+class Open(_Message, frozen=True, tag="open"):
+    """The person wants to see the app."""
+
+
+class Pressed(_Message, frozen=True, tag="pressed"):
+    notification: str
+    action: str
+
+
+class Quit(_Message, frozen=True, tag="quit"):
+    """The person quits the app: finish and leave within ``seconds``."""
+
+    seconds: float
+
+
+# --- answers ------------------------------------------------------------------------------------------------------
+
+
+class Done(_Message, frozen=True, tag="done"):
+    request: int
+
+
+class Subscribed(_Message, frozen=True, tag="subscribed"):
+    request: int
+    subscription: Subscription
+
+
+class StatusIs(_Message, frozen=True, tag="status_is"):
+    request: int
+    status: DeskStatus
+
+
+class ReceiptsAre(_Message, frozen=True, tag="receipts_are"):
+    request: int
+    receipts: tuple[Receipt, ...]
+
+
+class AppsAre(_Message, frozen=True, tag="apps_are"):
+    request: int
+    manifests: tuple[Manifest, ...]
+
+
+FromApp = (
+    Foreground | Background | Ready | BeginTask | EndTask | Subscribe | Unsubscribe | PushAnswer | Notify | Withdraw
+)
+FromControl = GetStatus | Watch | OpenApp | QuitApp | GetReceipts | AddApp | RemoveApp | ListApps | Act | Dismiss
+Opening = Hello | ControlHello | OpenFirst
+ToDesk = Opening | FromApp | FromControl
+ToApp = (
+    Welcome
+    | Refused
+    | EnteredBackground
+    | TimeBox
+    | Resumed
+    | ExpireTasks
+    | TaskProblem
+    | Push
+    | PushKept
+    | SubscriptionChanged
+    | Open
+    | Pressed
+    | Quit
+    | Done
+    | Subscribed
+    | StatusIs
+    | ReceiptsAre
+    | AppsAre
+)
+
+_encoder = msgspec.msgpack.Encoder()
+_to_desk: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(ToDesk)
+_to_app: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(ToApp)
+
+
+def encode(message: ToDesk | ToApp) -> bytes:
+    """The body of a frame."""
+    return _encoder.encode(message)
+
+
+def decode_at_desk(body: bytes) -> ToDesk:
+    """What an app sent. ``WireError`` (``bad_request``) when it is no message of this protocol."""
+    return _decoded(_to_desk, body)  # type: ignore[no-any-return]
+
+
+def decode_at_app(body: bytes) -> ToApp:
+    """What the desk sent. ``WireError`` (``bad_request``) when it is no message of this protocol."""
+    return _decoded(_to_app, body)  # type: ignore[no-any-return]
+
+
+def agreed_version(oldest: int, newest: int) -> int | None:
+    """The newest version both sides speak, or None (contract X03)."""
+    version = min(newest, NEWEST)
+    return version if version >= max(oldest, OLDEST) else None
+
+
+def _decoded(decoder: msgspec.msgpack.Decoder[Any], body: bytes) -> Any:
+    try:
+        return decoder.decode(body)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise WireError(
+            Refusal.BAD_REQUEST, f"A message was not understood ({error}). Nothing of it was used."
+        ) from error
