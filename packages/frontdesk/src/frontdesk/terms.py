@@ -149,7 +149,7 @@ class Subscription(msgspec.Struct, frozen=True):
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """What is kept of a run that ended (L05). ``limit`` and ``used`` are seconds, bytes or a count, as the reason says."""
+    """What is kept of a run that ended (L05); ``limit`` and ``used`` are seconds, bytes or a count, by the reason."""
 
     app: str
     reason: StopReason

@@ -386,9 +386,9 @@ class PushRouting:
         out: Out = []
         for channel, askers in list(self._askers.items()):
             if any(until <= now for _, _, until in askers):
-                text = "The push service cannot be reached now. The subscription is kept, and the app is told its endpoint."
+                text = "The push service cannot be reached now. The subscription is kept; its endpoint follows."
                 out += self._answer_askers(channel, text)
-        for app, at in list(self._apps.items()):
+        for at in list(self._apps.values()):
             for push in [push for push, due in at.due.items() if due <= now]:
                 if push in self._waiting:
                     out += self._fall_back(self._waiting[push], f"no answer within {self._limits.push:g} s")

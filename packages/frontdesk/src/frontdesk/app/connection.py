@@ -1,0 +1,238 @@
+"""The app's end of the socket to the desk: connect, start a desk when there is none, reconnect, ask and be answered."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from frontdesk.errors import DeskUnavailable, FrontdeskError, WireError, refused
+from frontdesk.wire import desk as wire
+from frontdesk.wire.frames import FrameReader, frame
+
+log = logging.getLogger("frontdesk")
+
+ANSWER_WITHIN = 5.0
+"""Seconds a request waits for its answer, a desk that is just coming back included."""
+
+_FIRST_PAUSE, _MOST_PAUSE = 0.05, 2.0
+
+Reply = TypeVar("Reply", bound=wire.ToApp)
+
+
+class _Wire(asyncio.Protocol):
+    """Bytes to messages; hands each message, and the end, to its owner."""
+
+    def __init__(self, on_message: Callable[[wire.ToApp], None], on_end: Callable[[], None]) -> None:
+        self._on_message = on_message
+        self._on_end = on_end
+        self._reader = FrameReader()
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for body in self._reader.feed(data):
+                self._on_message(wire.decode_at_app(body))
+        except WireError as error:
+            log.error("The desk sent something this app does not understand: %s", error)
+            assert self._transport is not None
+            self._transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._on_end()
+
+
+class DeskConnection:
+    """One lasting connection. ``opening`` makes the first frame, and the descriptors that go with it, anew each time.
+
+    ``start_desk`` is called (in a thread) when nothing answers at the first attempt; None: ``DeskUnavailable`` instead.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        opening: Callable[[], tuple[wire.Opening, list[int]]],
+        on_message: Callable[[wire.ToApp], None],
+        start_desk: Callable[[], None] | None,
+    ) -> None:
+        self._path = path
+        self._opening = opening
+        self._on_message = on_message
+        self._start_desk = start_desk
+        self._transport: asyncio.Transport | None = None
+        self._welcomed = asyncio.Event()
+        self._welcome: wire.Welcome | None = None
+        self._ended = asyncio.Event()
+        self._refusal: wire.Refused | None = None
+        self._asked: dict[int, asyncio.Future[wire.ToApp]] = {}
+        self._next_request = 1
+        self._keeping: asyncio.Task[None] | None = None
+
+    # --- coming and going -----------------------------------------------------------------------------------------
+
+    async def open(self) -> wire.Welcome:
+        """Connect and be welcomed. ``DeskUnavailable``, or the ``RefusedError`` that says why not."""
+        try:
+            await self._connect()
+        except OSError as error:
+            if self._start_desk is None:
+                raise DeskUnavailable(
+                    f"No desk answers at {self._path}. Start one with: frontdesk agent (or for good: frontdesk enable)"
+                ) from error
+            await asyncio.to_thread(self._start_desk)
+            await self._connect_soon()
+        await self._until_welcomed()
+        assert self._welcome is not None
+        self._keeping = asyncio.create_task(self._keep_connected(), name="frontdesk connection")
+        return self._welcome
+
+    async def close(self) -> None:
+        """End the connection for good."""
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.gather(self._keeping, return_exceptions=True)
+        if self._transport is not None:
+            self._transport.close()
+            await self._ended.wait()
+
+    @property
+    def connected(self) -> bool:
+        return self._welcomed.is_set()
+
+    @property
+    def refusal(self) -> wire.Refused | None:
+        """Why the desk ended the connection for good, if it did."""
+        return self._refusal
+
+    # --- talking --------------------------------------------------------------------------------------------------
+
+    def send(self, message: wire.ToDesk) -> bool:
+        """A report; False when there is no desk just now (what must last is told again in the next hello)."""
+        if self._transport is None or not self._welcomed.is_set():
+            return False
+        self._transport.write(frame(wire.encode(message)))
+        return True
+
+    async def ask(self, make: Callable[[int], wire.ToDesk], kind: type[Reply], within: float = ANSWER_WITHIN) -> Reply:
+        """Ask and wait for the answer; asked again should the desk die in between, so ``make`` must bear repeating."""
+        request, self._next_request = self._next_request, self._next_request + 1
+        try:
+            async with asyncio.timeout(within):
+                while True:
+                    await self._welcomed.wait()
+                    answer = self._asked[request] = asyncio.get_running_loop().create_future()
+                    self.send(make(request))
+                    try:
+                        reply = await answer
+                        break
+                    except ConnectionError:
+                        continue
+        except TimeoutError:
+            raise self._unavailable(within) from None
+        finally:
+            self._asked.pop(request, None)
+        if isinstance(reply, wire.Refused):
+            raise refused(reply.reason, reply.text)
+        if not isinstance(reply, kind):
+            raise DeskUnavailable(f"The desk answered {type(reply).__name__} where {kind.__name__} was due.")
+        return reply
+
+    def _unavailable(self, within: float) -> Exception:
+        if self._refusal is not None:
+            return refused(self._refusal.reason, self._refusal.text)
+        return DeskUnavailable(f"The desk did not answer within {within:g} s. It comes back by itself; try again then.")
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    async def _connect(self) -> None:
+        self._ended.clear()
+        self._refusal = None
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(sock, str(self._path))
+            message, fds = self._opening()
+            # The first frame is small and the socket new: it is taken whole, with its descriptors beside it.
+            socket.send_fds(sock, [frame(wire.encode(message))], fds)
+            transport, _ = await asyncio.get_running_loop().create_unix_connection(
+                lambda: _Wire(self._received, self._lost), sock=sock
+            )
+        except BaseException:
+            sock.close()
+            raise
+        self._transport = transport
+
+    async def _connect_soon(self) -> None:
+        """A desk has just been started: its socket is there within moments."""
+        pause = _FIRST_PAUSE
+        for _ in range(8):
+            try:
+                return await self._connect()
+            except OSError:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _MOST_PAUSE)
+        raise DeskUnavailable(
+            f"A desk was started and does not answer at {self._path}. See its log, state/logs/desk.log."
+        )
+
+    async def _until_welcomed(self) -> None:
+        ended = asyncio.create_task(self._ended.wait())
+        welcomed = asyncio.create_task(self._welcomed.wait())
+        try:
+            async with asyncio.timeout(2 * ANSWER_WITHIN):
+                await asyncio.wait([ended, welcomed], return_when=asyncio.FIRST_COMPLETED)
+        except TimeoutError:
+            raise DeskUnavailable(f"The desk at {self._path} took the connection and says nothing.") from None
+        finally:
+            ended.cancel()
+            welcomed.cancel()
+        if not self._welcomed.is_set():
+            if self._refusal is not None:
+                raise refused(self._refusal.reason, self._refusal.text)
+            raise DeskUnavailable("The desk ended the connection before it said anything.")
+
+    async def _keep_connected(self) -> None:
+        pause = _FIRST_PAUSE
+        while True:
+            await self._ended.wait()
+            if self._refusal is not None:
+                return
+            try:
+                await self._connect()
+                await self._until_welcomed()
+                pause = _FIRST_PAUSE
+            except OSError:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _MOST_PAUSE)
+            except FrontdeskError as error:
+                log.warning("The desk does not take this app back: %s", error)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _MOST_PAUSE)
+
+    def _received(self, message: wire.ToApp) -> None:
+        if isinstance(message, wire.Welcome):
+            self._welcome = message
+            self._welcomed.set()
+        elif isinstance(message, wire.Refused) and message.request == 0:
+            self._refusal = message
+            log.error("The desk refused this app (%s): %s", message.reason, message.text)
+            return
+        request = getattr(message, "request", None)
+        if request is not None and (answer := self._asked.get(request)) is not None:
+            if not answer.done():
+                answer.set_result(message)
+            return
+        self._on_message(message)
+
+    def _lost(self) -> None:
+        self._welcomed.clear()
+        self._transport = None
+        for answer in self._asked.values():
+            if not answer.done():
+                answer.set_exception(ConnectionError("the desk is gone"))
+        self._ended.set()
