@@ -1,0 +1,144 @@
+"""Views → HTML: whole pages, and the fragments that an open page is kept fresh with. Pure once it is made.
+
+Everything is escaped by Jinja2's autoescape; the only markup made outside a template is that of ``text.linked``.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, tzinfo
+from pathlib import Path
+from urllib.parse import quote
+
+import jinja2
+
+from lobby.core.views import Account, Bubble, ChatSummary, Invitation
+from lobby.ui import avatars, people, times
+from lobby.ui.conversation import rows
+from lobby.ui.text import linked, only_emoji
+
+LONGEST_TEXT = 30_000
+"""Characters of one message; a Matrix event holds 65,536 bytes in all."""
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What stands around every pane: the account, the chat list, the time, the form token of the session."""
+
+    account: Account
+    chats: Sequence[ChatSummary]
+    invitations: Sequence[Invitation]
+    now: float
+    csrf: str
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """The newest bubbles of one chat. ``above``: the one before them, for groups and day lines."""
+
+    chat: ChatSummary
+    bubbles: Sequence[Bubble]
+    above: Bubble | None
+    most: int
+    """How many were asked for."""
+    beginning: bool = False
+    """There is nothing older, here or on the homeserver."""
+
+
+class Renderer:
+    """Holds the templates. ``static``: the address of each static file; ``zone`` None: the machine's time zone."""
+
+    def __init__(self, static: Mapping[str, str], zone: tzinfo | None = None) -> None:
+        self._zone = zone
+        self._templates = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(_TEMPLATES),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._templates.globals["static"] = lambda name: static[name]
+        self._templates.filters.update(
+            initials=avatars.initials,
+            colour=avatars.colour,
+            linked=linked,
+            only_emoji=only_emoji,
+            urlpart=lambda text: quote(text.encode("utf-8", "replace"), safe=""),
+            iso=lambda at: times.local(at, zone).isoformat(timespec="seconds"),
+            clock_time=lambda at: times.clock_time(at, zone),
+            list_time=lambda at, now: times.list_time(at, now, zone),
+            day_name=self._day_name,
+        )
+
+    def login(self, csrf: str, homeserver: str = "", user: str = "", error: str = "") -> str:
+        """The log-in page; what was typed is kept, but for the password."""
+        return self._page("login.html", csrf=csrf, homeserver=homeserver, user=user, error=error)
+
+    def no_chat(self, scene: Scene) -> str:
+        """The chat list and, where there is room, an invitation to pick one."""
+        return self._messenger(scene, "none", "", "Lobby")
+
+    def chat(self, scene: Scene, conversation: Conversation, draft: str = "", error: str = "") -> str:
+        """The chat list and a conversation. ``error``: why what was typed (``draft``) was not taken."""
+        chat = conversation.chat
+        inside = self._inside(conversation, scene) | {"draft": draft, "error": error, "longest": LONGEST_TEXT}
+        return self._messenger(scene, "chat", chat.room_id, chat.name, **inside)
+
+    def new(self, scene: Scene, values: Mapping[str, str], error: str = "") -> str:
+        """The forms for a new chat and a new group. ``values``: what was typed (user, name, users)."""
+        filled = {"user": "", "name": "", "users": ""} | dict(values)
+        server = people.server_of(scene.account.user_id)
+        return self._messenger(scene, "new", "new", "New chat", values=filled, error=error, server=server)
+
+    def logout(self, scene: Scene, waiting: int) -> str:
+        """The question before a log-out. ``waiting``: messages that would be lost."""
+        return self._messenger(scene, "logout", "logout", "Log out", waiting=waiting)
+
+    def trouble(self, title: str, text: str, command: str = "", back: str = "") -> str:
+        """A page with one sentence: what is the matter, what to do (``command`` in a terminal, or go ``back``)."""
+        return self._page("trouble.html", title=title, text=text, command=command, back=back, csrf="")
+
+    def strip(self, account: Account) -> str:
+        """The line about the connection."""
+        return self._page("_strip.html", account=account)
+
+    def account(self, account: Account) -> str:
+        """The head of the chat list."""
+        return self._page("_account.html", account=account)
+
+    def chats(self, scene: Scene, current: str) -> str:
+        """Invitations and the chat list; ``current``: the room that is open."""
+        return self._page("_chats.html", current=current, **vars(scene))
+
+    def head(self, chat: ChatSummary) -> str:
+        """The head of a conversation."""
+        return self._page("_head.html", chat=chat)
+
+    def bubbles(self, conversation: Conversation, scene: Scene) -> str:
+        """The rows of a conversation."""
+        return self._page("_bubbles.html", **self._inside(conversation, scene))
+
+    def _messenger(self, scene: Scene, pane: str, current: str, title: str, **inside: object) -> str:
+        unread = sum(chat.unread for chat in scene.chats)
+        title = f"({unread}) {title}" if unread else title
+        around = vars(scene) | {"pane": pane, "current": current, "title": title}
+        return self._page("messenger.html", **(around | inside))
+
+    def _inside(self, conversation: Conversation, scene: Scene) -> dict[str, object]:
+        return {
+            "chat": conversation.chat,
+            "group": conversation.chat.group,
+            "rows": rows(conversation.bubbles, conversation.above, self._zone),
+            "most": conversation.most,
+            "beginning": conversation.beginning,
+            "now": scene.now,
+            "csrf": scene.csrf,
+        }
+
+    def _page(self, template: str, **values: object) -> str:
+        return self._templates.get_template(template).render(values)
+
+    def _day_name(self, day: date, now: float) -> str:
+        return times.day_name(day, times.local(now, self._zone).date())

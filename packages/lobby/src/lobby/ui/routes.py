@@ -1,0 +1,258 @@
+"""What the addresses of the page do: each reads or acts on the messenger and answers with HTML.
+
+By the time a handler runs, ``server`` has checked host, origin, session and form token. The page's module asks for
+fragments (header ``Lobby-Fragment``); a browser without scripts gets whole pages and redirects.
+"""
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from urllib.parse import quote
+
+from aiohttp import web
+
+from lobby.core.views import Connection, Mark
+from lobby.messenger import ChatRefused, LobbyError, LoginRefused, Messenger, NotKept
+from lobby.ui.people import PersonUnclear, read_people, server_of
+from lobby.ui.render import LONGEST_TEXT, Conversation, Renderer, Scene
+from lobby.ui.stream import NEWEST, Stream, conversation
+
+CSRF = "csrf"
+"""Key of the request under which ``server`` leaves the form token of the session."""
+FORM = "form"
+"""Key of the request under which ``server`` leaves the text fields of a form (``dict[str, str]``)."""
+
+MOST_SHOWN = 2000
+"""Bubbles on one page; who wants more searches."""
+
+OLDER_PAGES = 4
+"""Pages fetched from the homeserver at most for one look at earlier messages."""
+
+
+def html(text: str, status: int = 200) -> web.Response:
+    """A page or fragment. Never stored by the browser: it holds private messages, and is always fresh."""
+    body = text.encode("utf-8", "replace")
+    headers = {"Cache-Control": "no-store"}
+    return web.Response(body=body, status=status, content_type="text/html", charset="utf-8", headers=headers)
+
+
+def is_fragment(request: web.Request) -> bool:
+    """Whether the page's module asks, and not the browser itself."""
+    return "Lobby-Fragment" in request.headers
+
+
+class Routes:
+    """The handlers. ``opened`` and ``closed`` are told of event streams: a stream is a visible page."""
+
+    def __init__(
+        self,
+        messenger: Messenger,
+        renderer: Renderer,
+        clock: Callable[[], float],
+        opened: Callable[[int], None],
+        closed: Callable[[int], None],
+    ) -> None:
+        self._messenger = messenger
+        self._renderer = renderer
+        self._clock = clock
+        self._opened = opened
+        self._closed = closed
+        self._stream_ids = itertools.count(1)
+        self._streams: set[asyncio.Task[None]] = set()
+        self._from_beginning: set[str] = set()
+
+    def table(self) -> list[web.RouteDef]:
+        """Every address but those that make and end sessions."""
+        return [
+            web.get("/", self._home),
+            web.get("/login", self._login_page),
+            web.post("/login", self._log_in),
+            web.get("/logout", self._logout_page),
+            web.get("/new", self._new_page),
+            web.post("/new", self._new),
+            web.get("/events", self._events, allow_head=False),
+            web.get("/chat/{room_id}", self._chat),
+            web.post("/chat/{room_id}/send", self._send),
+            web.post("/chat/{room_id}/resend", self._resend),
+            web.post("/chat/{room_id}/discard", self._discard),
+            web.post("/invitations/{room_id}/accept", self._accept),
+            web.post("/invitations/{room_id}/decline", self._decline),
+        ]
+
+    async def end_streams(self) -> None:
+        """Close every event stream; the pages will try again."""
+        streams = list(self._streams)
+        for stream in streams:
+            stream.cancel()
+        await asyncio.gather(*streams, return_exceptions=True)
+
+    async def log_out(self) -> None:
+        """Account and local data gone; what was known of its chats here too."""
+        await self._messenger.log_out()
+        self._from_beginning.clear()
+
+    async def _home(self, request: web.Request) -> web.StreamResponse:
+        if self._messenger.account() is None:
+            return html(self._renderer.login(request[CSRF]))
+        return html(self._renderer.no_chat(self._scene(request)))
+
+    async def _login_page(self, request: web.Request) -> web.StreamResponse:
+        account = self._messenger.account()
+        if account is None:
+            return html(self._renderer.login(request[CSRF]))
+        if account.connection is not Connection.SIGNED_OUT:
+            return _see("/")
+        return html(self._renderer.login(request[CSRF], account.homeserver, account.user_id))
+
+    async def _log_in(self, request: web.Request) -> web.StreamResponse:
+        form: dict[str, str] = request[FORM]
+        user, homeserver = form.get("user", "").strip(), form.get("homeserver", "").strip()
+        try:
+            if not user or not form.get("password"):
+                raise LoginRefused("User name and password are needed.")
+            if not (homeserver or server_of(user)):
+                raise LoginRefused("Which homeserver? Give its address, or your whole Matrix address as the user name.")
+            await self._messenger.log_in(homeserver or server_of(user), user, form["password"])
+        except LoginRefused as refusal:
+            return html(self._renderer.login(request[CSRF], homeserver, user, str(refusal)), status=422)
+        return _see("/")
+
+    async def _logout_page(self, request: web.Request) -> web.StreamResponse:
+        waiting = sum(
+            bubble.mark in (Mark.SENDING, Mark.UNSENT)
+            for chat in self._messenger.chats()
+            for bubble in self._messenger.bubbles(chat.room_id)
+        )
+        return html(self._renderer.logout(self._scene(request), waiting))
+
+    async def _new_page(self, request: web.Request) -> web.StreamResponse:
+        return html(self._renderer.new(self._scene(request), {}))
+
+    async def _new(self, request: web.Request) -> web.StreamResponse:
+        form: dict[str, str] = request[FORM]
+        values = {name: form.get(name, "").strip() for name in ("user", "name", "users")}
+        scene = self._scene(request)
+        server = server_of(scene.account.user_id)
+        try:
+            if values["user"]:
+                people = read_people(values["user"], server)
+                if len(people) != 1:
+                    raise PersonUnclear("That is more than one person. For several people, make a group.")
+                room_id = await self._messenger.start_chat(people[0])
+            elif values["name"]:
+                room_id = await self._messenger.start_group(values["name"], [*read_people(values["users"], server)])
+            else:
+                raise PersonUnclear("Say who to chat with, or give the group a name.")
+        except (ChatRefused, PersonUnclear) as refusal:
+            return html(self._renderer.new(scene, values, str(refusal)), status=422)
+        return _see_chat(room_id)
+
+    async def _chat(self, request: web.Request) -> web.StreamResponse:
+        scene = self._scene(request)
+        return html(self._renderer.chat(scene, await self._conversation(request, fetch="most" in request.query)))
+
+    async def _send(self, request: web.Request) -> web.StreamResponse:
+        room_id, text = self._room_id(request), request[FORM].get("text", "").replace("\r\n", "\n").strip()
+        try:
+            if len(text) > LONGEST_TEXT:
+                raise LobbyError(
+                    f"A message holds {LONGEST_TEXT:,} characters at most. Nothing was sent; send it in parts."
+                )
+            if text:
+                await self._messenger.send(room_id, text)
+        except LobbyError as error:
+            if is_fragment(request):
+                raise
+            shown = await self._conversation(request)
+            return html(self._renderer.chat(self._scene(request), shown, text, str(error)), status=409)
+        return await self._acted(request)
+
+    async def _resend(self, request: web.Request) -> web.StreamResponse:
+        await self._messenger.resend(self._room_id(request), request[FORM].get("key", ""))
+        return await self._acted(request)
+
+    async def _discard(self, request: web.Request) -> web.StreamResponse:
+        await self._messenger.discard(self._room_id(request), request[FORM].get("key", ""))
+        return await self._acted(request)
+
+    async def _accept(self, request: web.Request) -> web.StreamResponse:
+        room_id = request.match_info["room_id"]
+        await self._messenger.accept(room_id)
+        return _see_chat(room_id) if self._messenger.chat(room_id) is not None else _see("/")
+
+    async def _decline(self, request: web.Request) -> web.StreamResponse:
+        await self._messenger.decline(request.match_info["room_id"])
+        return _see("/")
+
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        """The event stream of a page that is visible now; it lasts until the page is hidden."""
+        response = web.StreamResponse(headers={"Cache-Control": "no-store"})
+        response.content_type = "text/event-stream"
+        response.charset = "utf-8"
+        room_id = request.query.get("chat") or None
+        stream = Stream(self._messenger, self._renderer, room_id, request[CSRF], self._clock)
+        number = next(self._stream_ids)
+        await response.prepare(request)
+        self._opened(number)
+        running = asyncio.ensure_future(stream.run(response.write))
+        self._streams.add(running)
+        try:
+            await asyncio.wait([running])
+            if not running.cancelled() and (error := running.exception()) and not isinstance(error, ConnectionError):
+                raise error
+        finally:
+            running.cancel()
+            self._streams.discard(running)
+            self._closed(number)
+        return response
+
+    async def _acted(self, request: web.Request) -> web.StreamResponse:
+        """After an act: the conversation as it is now."""
+        room_id = self._room_id(request)
+        if not is_fragment(request):
+            return _see_chat(room_id)
+        return html(self._renderer.bubbles(await self._conversation(request), self._scene(request)))
+
+    async def _conversation(self, request: web.Request, fetch: bool = False) -> Conversation:
+        """The chat of the address; ``fetch``: when fewer than ``most`` are here, ask the homeserver for older ones."""
+        room_id = self._room_id(request)
+        asked = request.query.get("most", "")
+        most = min(max(int(asked), 1), MOST_SHOWN) if asked.isascii() and asked.isdigit() else NEWEST
+        if fetch and room_id not in self._from_beginning:
+            await self._fetch_older(room_id, most)
+        shown = conversation(self._messenger, room_id, most, room_id in self._from_beginning)
+        if shown is None:
+            raise web.HTTPNotFound
+        return shown
+
+    async def _fetch_older(self, room_id: str, most: int) -> None:
+        for _ in range(OLDER_PAGES):
+            if len(self._messenger.bubbles(room_id, most=most + 1)) > most:
+                return
+            if not await self._messenger.older(room_id):
+                # Nothing came. It is the beginning, unless the homeserver could not be asked.
+                account = self._messenger.account()
+                if account is not None and account.connection is Connection.ONLINE:
+                    self._from_beginning.add(room_id)
+                return
+
+    def _room_id(self, request: web.Request) -> str:
+        room_id = request.match_info["room_id"]
+        if self._messenger.chat(room_id) is None:
+            raise web.HTTPNotFound
+        return room_id
+
+    def _scene(self, request: web.Request) -> Scene:
+        account = self._messenger.account()
+        if account is None:
+            raise web.HTTPSeeOther("/")
+        csrf: str = request[CSRF]
+        return Scene(account, self._messenger.chats(), self._messenger.invitations(), self._clock(), csrf)
+
+
+def _see(place: str) -> web.Response:
+    return web.Response(status=303, headers={"Location": place})
+
+
+def _see_chat(room_id: str) -> web.Response:
+    return _see(f"/chat/{quote(room_id, safe='')}")

@@ -1,0 +1,259 @@
+"""Lobby's page as an HTTP server on loopback: who is let in, what every response carries, whether a page is visible.
+
+What the addresses do is in ``routes``. Every connection is closed after its response: a sleeping Lobby is woken by
+*new* connections only, and a pooled one would hang in the browser.
+"""
+
+import asyncio
+import logging
+import secrets
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from urllib.parse import quote
+
+from aiohttp import web
+
+from lobby.messenger import LobbyError, Messenger
+from lobby.ui import static_files
+from lobby.ui.codes import CodeRefusal, check
+from lobby.ui.guard import Guard, GuardRefusal
+from lobby.ui.render import Renderer
+from lobby.ui.routes import CSRF, FORM, Routes, html, is_fragment
+from lobby.ui.sessions import COOKIE_AGE, SessionStore, cookie_name, csrf_holds, csrf_token, digest
+from lobby.ui.visibility import StreamClosed, StreamOpened, Told, Visibility
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+LARGEST_REQUEST = 256 * 1024
+"""Bytes of a request body; the longest message, percent-encoded, is 270,000 in the worst case and usually a tenth."""
+
+_log = logging.getLogger(__name__)
+
+_TROUBLE = {
+    400: (
+        "Not understood",
+        "The browser sent something Lobby cannot read. Nothing was changed. Go back and try again.",
+    ),
+    404: ("Not here", "There is no such page in Lobby. The chat may have been left, on this computer or another."),
+    405: ("Not here", "There is no such page in Lobby. Nothing was changed."),
+    413: ("Too long", "That is longer than Lobby can take. Nothing was changed; send it in parts."),
+    500: ("Something broke", "Lobby could not do that. What it had kept before is safe. Its log says more."),
+}
+
+_CODES = {
+    CodeRefusal.USED: "An address with a code opens Lobby once, and this one was used before.",
+    CodeRefusal.EXPIRED: "An address with a code is good for a minute, and this one is older.",
+    CodeRefusal.FORGED: "This code was not made by this Lobby.",
+    CodeRefusal.MALFORMED: "This address is not complete.",
+}
+
+
+class Page:
+    """The page server. ``on_visible``: True when the first page becomes visible, False 2 s after the last is gone.
+
+    ``secret`` is what one-time codes are made with (``codes.mint``); ``frame_parents``: origins whose pages may frame
+    this one, none by default. ``clock``: seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        messenger: Messenger,
+        sessions: SessionStore,
+        host: str,
+        port: int,
+        secret: bytes,
+        frame_parents: tuple[str, ...] = (),
+        on_visible: Callable[[bool], None] = lambda visible: None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._sessions = sessions
+        self._secret = secret
+        self._clock = clock
+        self._guard = Guard(host, port)
+        self._cookie = cookie_name(secret)
+        self._headers = _security_headers(frame_parents)
+        self._static = static_files.load()
+        self._renderer = Renderer({name: file.address for name, file in self._static.items()})
+        self._routes = Routes(messenger, self._renderer, clock, self._stream_opened, self._stream_closed)
+        self._on_visible = on_visible
+        self._visibility = Visibility()
+        self._timer: asyncio.TimerHandle | None = None
+        self._acts: set[asyncio.Task[web.StreamResponse]] = set()
+        self._runner: web.AppRunner | None = None
+
+    async def serve(self, sock: socket.socket) -> None:
+        """Serve on a bound (and perhaps listening) socket; returns as soon as it is served."""
+        app = web.Application(middlewares=[self._admit], client_max_size=LARGEST_REQUEST)
+        app.on_response_prepare.append(self._finish_headers)
+        app.router.add_get("/enter", self._enter, allow_head=False)
+        app.router.add_get("/static/{name}", self._static_file)
+        app.router.add_post("/logout", self._log_out)
+        app.add_routes(self._routes.table())
+        # A closed page must be noticed at once: cancelled handlers are how aiohttp tells. Acts are shielded from it.
+        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
+        await self._runner.setup()
+        await web.SockSite(self._runner, sock).start()
+
+    async def stop(self) -> None:
+        """End the streams, let acts under way finish, close the socket. Nothing is told of visibility any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._on_visible = lambda visible: None
+        await self._routes.end_streams()
+        if self._acts:
+            await asyncio.wait(self._acts, timeout=1.0)
+        if self._runner is not None:
+            await self._runner.cleanup()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    @web.middleware
+    async def _admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Guard, session, form token; then the handler; and a sentence for whatever goes wrong in it."""
+        refusal = self._guard.refusal(request.method, request.headers)
+        if refusal is not None:
+            return self._refuse(refusal)
+        try:
+            if request.path == "/enter" or request.path.startswith("/static/"):
+                return await handler(request)
+            token = request.cookies.get(self._cookie, "")
+            if not token or not self._sessions.page_session_known(digest(token)):
+                return self._locked()
+            request[CSRF] = csrf_token(self._secret, token)
+            if request.method != "POST":
+                return await handler(request)
+            form = await _read_form(request)
+            if not csrf_holds(self._secret, token, form.get("csrf", "")):
+                return self._refuse(GuardRefusal.CROSS_SITE)
+            request[FORM] = form
+            return await self._act(request, handler)
+        except web.HTTPException as answer:
+            return answer if answer.status < 400 else self._trouble(answer.status)
+        except LobbyError as error:
+            return self._failed(request, str(error))
+        except ConnectionError:
+            raise  # The browser is gone; there is nobody to answer.
+        except Exception:  # noqa: BLE001 - the last resort: logged with its traceback, and a sentence for the person
+            _log.exception("The page could not answer %s %s", request.method, request.path)
+            return self._failed(request, _TROUBLE[500][1]) if is_fragment(request) else self._trouble(500)
+
+    async def _act(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Run a POST to its end even when the window is closed in the middle of it: what was sent must be kept."""
+        act = asyncio.ensure_future(handler(request))
+        self._acts.add(act)
+        act.add_done_callback(self._acts.discard)
+        return await asyncio.shield(act)
+
+    async def _finish_headers(self, request: web.Request, response: web.StreamResponse) -> None:
+        response.headers.update(self._headers)
+        response.headers["Connection"] = "close"
+        response.force_close()
+
+    async def _enter(self, request: web.Request) -> web.StreamResponse:
+        """Exchange a one-time code for a session cookie; ``chat`` says which chat to open."""
+        room_id = request.query.get("chat")
+        place = f"/chat/{quote(room_id, safe='')}" if room_id else "/"
+        answer = web.Response(status=303, headers={"Location": place})
+        good = check(self._secret, request.query.get("code", ""), self._clock())
+        if not isinstance(good, CodeRefusal) and not self._sessions.nonce_use(good.nonce, good.until):
+            good = CodeRefusal.USED
+        if isinstance(good, CodeRefusal):
+            # A restored tab still has the address it was opened with; its session is what counts.
+            token = request.cookies.get(self._cookie, "")
+            return answer if token and self._sessions.page_session_known(digest(token)) else self._locked(good)
+        token = secrets.token_urlsafe(32)
+        self._sessions.page_session_add(digest(token), self._clock())
+        answer.set_cookie(self._cookie, token, max_age=COOKIE_AGE, httponly=True, samesite="Strict", path="/")
+        return answer
+
+    async def _log_out(self, request: web.Request) -> web.StreamResponse:
+        """Log out of the homeserver; this browser stays let in (to log in again), every other one is not."""
+        await self._routes.log_out()
+        self._sessions.page_session_drop_all()
+        self._sessions.page_session_add(digest(request.cookies[self._cookie]), self._clock())
+        # Drafts live in the browser's session storage.
+        return web.Response(status=303, headers={"Location": "/", "Clear-Site-Data": '"storage"'})
+
+    async def _static_file(self, request: web.Request) -> web.StreamResponse:
+        file = self._static.get(request.match_info["name"])
+        if file is None:
+            raise web.HTTPNotFound
+        known = request.query.get("v") == file.tag
+        headers = {
+            "ETag": f'"{file.tag}"',
+            "Cache-Control": "max-age=31536000, immutable" if known else "no-cache",
+        }
+        if f'"{file.tag}"' in request.headers.get("If-None-Match", ""):
+            return web.Response(status=304, headers=headers)
+        return web.Response(body=file.body, content_type=file.kind, charset="utf-8", headers=headers)
+
+    def _locked(self, why: CodeRefusal | None = None) -> web.Response:
+        text = "Your chats open with an address that Lobby gives you. In a terminal, run:"
+        page = self._renderer.trouble(
+            "Lobby is closed to this browser", f"{_CODES[why]} {text}" if why else text, command="lobby"
+        )
+        return html(page, status=403 if why else 401)
+
+    def _refuse(self, refusal: GuardRefusal) -> web.Response:
+        if refusal is GuardRefusal.WRONG_HOST:
+            text = "This is not the address of this Lobby. Nothing was changed. Open it again with, in a terminal:"
+            return html(self._renderer.trouble("Wrong address", text, command="lobby"), status=421)
+        text = "The request did not come from an open page of this Lobby. Nothing was changed. Load the page again."
+        return html(self._renderer.trouble("Not done", text, back="/"), status=403)
+
+    def _trouble(self, status: int) -> web.Response:
+        title, text = _TROUBLE.get(status, ("Not done", "Lobby does not do that. Nothing was changed."))
+        return html(self._renderer.trouble(title, text, back="/"), status=status)
+
+    def _failed(self, request: web.Request, text: str) -> web.Response:
+        """What could not be done, in the error's own words; the page's module shows plain text in its place."""
+        if is_fragment(request):
+            return web.Response(text=text, status=409)
+        return html(self._renderer.trouble("Not done", text, back="/"), status=409)
+
+    def _stream_opened(self, stream: int) -> None:
+        self._tell(self._visibility.handle(StreamOpened(stream), self._now()))
+
+    def _stream_closed(self, stream: int) -> None:
+        self._tell(self._visibility.handle(StreamClosed(stream), self._now()))
+
+    def _due(self) -> None:
+        self._tell(self._visibility.wake(self._now()))
+
+    def _tell(self, told: list[Told]) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        due = self._visibility.next_wake()
+        self._timer = asyncio.get_running_loop().call_at(due, self._due) if due is not None else None
+        for one in told:
+            self._on_visible(one is Told.VISIBLE)
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+async def _read_form(request: web.Request) -> dict[str, str]:
+    """The text fields of a form; HTTPBadRequest when the body is none."""
+    try:
+        return {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+    except (ValueError, LookupError, AssertionError) as error:
+        raise web.HTTPBadRequest from error
+
+
+def _security_headers(frame_parents: tuple[str, ...]) -> dict[str, str]:
+    """What every response carries; a page that may be framed cannot insist on a browsing context of its own."""
+    parents = " ".join(frame_parents) or "'none'"
+    policy = (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
+        f"form-action 'self'; base-uri 'none'; frame-ancestors {parents}"
+    )
+    headers = {
+        "Content-Security-Policy": policy,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+    }
+    if not frame_parents:
+        headers["Cross-Origin-Opener-Policy"] = "same-origin"
+        headers["X-Frame-Options"] = "DENY"
+    return headers

@@ -1,0 +1,393 @@
+// The live part of Lobby's page: keeps what is shown fresh while somebody can see it, and sends without a reload.
+// Without this module everything still works, by links and forms.
+
+const one = (selector, from = document) => from.querySelector(selector);
+
+// Morphing: an element becomes like another one; nodes that are the same (by data-key) stay, with focus and scroll.
+
+const keyOf = (node) => (node.nodeType === Node.ELEMENT_NODE ? node.dataset.key || node.id : "");
+
+function morph(from, to) {
+  for (const { name } of [...from.attributes]) {
+    // An open menu stays open; what a person typed is theirs.
+    if (!to.hasAttribute(name) && name !== "open") from.removeAttribute(name);
+  }
+  for (const { name, value } of to.attributes) {
+    if (from.getAttribute(name) !== value) from.setAttribute(name, value);
+  }
+  morphChildren(from, to);
+}
+
+function morphChildren(from, to) {
+  const keyed = new Map([...from.children].filter(keyOf).map((child) => [keyOf(child), child]));
+  let place = from.firstChild;
+  for (const wanted of [...to.childNodes]) {
+    const key = keyOf(wanted);
+    let found = key ? keyed.get(key) : place;
+    const fits = found && found.nodeName === wanted.nodeName && (key || !keyOf(found));
+    if (!fits) {
+      from.insertBefore(wanted, place);
+      continue;
+    }
+    if (found !== place) from.insertBefore(found, place);
+    place = found.nextSibling;
+    if (found.nodeType === Node.ELEMENT_NODE) morph(found, wanted);
+    else if (found.data !== wanted.data) found.data = wanted.data;
+  }
+  while (place) {
+    const next = place.nextSibling;
+    place.remove();
+    place = next;
+  }
+}
+
+function parsed(html, tag = "div") {
+  const parent = document.createElement(tag);
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  parent.append(template.content);
+  return parent;
+}
+
+// The conversation.
+
+const messages = () => one(".messages");
+// The column is reversed: 0 is the bottom, and scrolling up counts below zero.
+const atBottom = () => !messages() || messages().scrollTop > -48;
+
+function toBottom() {
+  if (messages()) messages().scrollTop = 0;
+  const pill = one("#newer");
+  if (pill) pill.hidden = true;
+}
+
+/** Take in the newest rows. Older ones that are shown already stay above them. */
+function takeBubbles(rows, mine = false) {
+  const list = one("#bubbles");
+  if (!list) return;
+  const bottom = atBottom();
+  const shown = new Set([...list.children].map(keyOf));
+  const marks = new Map([...list.children].map((row) => [keyOf(row), row.dataset.mark]));
+  const first = rows.firstElementChild && keyOf(rows.firstElementChild);
+  if (first && shown.has(first)) {
+    for (const row of [...list.children]) {
+      if (keyOf(row) === first) break;
+      rows.insertBefore(row.cloneNode(true), rows.querySelector(`[data-key="${CSS.escape(first)}"]`));
+    }
+  }
+  const anchor = bottom ? null : firstInSight(list);
+  const before = anchor && anchor.getBoundingClientRect().top;
+  morphChildren(list, rows);
+  if (anchor && anchor.isConnected) messages().scrollTop += anchor.getBoundingClientRect().top - before;
+  const fresh = shown.size ? [...list.children].filter((row) => !shown.has(keyOf(row)) && row.matches(".row")) : [];
+  fresh.slice(-3).forEach((row) => row.classList.add("fresh"));
+  const heard = fresh.filter((row) => row.dataset.mine === "false");
+  if (bottom || mine) toBottom();
+  else if (heard.length) one("#newer").hidden = false;
+  const failed = [...list.children].some((row) => row.dataset.mark === "unsent" && marks.get(keyOf(row)) === "sending");
+  say(failed ? "Message not sent" : heard.map((row) => `${row.dataset.sender}: ${one(".text", row).textContent}`).join(". "));
+}
+
+function firstInSight(list) {
+  const top = messages().getBoundingClientRect().top;
+  return [...list.children].find((row) => row.getBoundingClientRect().bottom > top);
+}
+
+function say(text) {
+  if (text) one("#heard").textContent = text;
+}
+
+async function showOlder(link) {
+  if (link.dataset.busy) return;
+  link.dataset.busy = "yes";
+  link.textContent = "Looking for earlier messages…";
+  try {
+    const page = await pageAt(link.href);
+    const top = one("#top", page);
+    if (!top || !link.isConnected) return;
+    const list = one("#bubbles");
+    const anchor = firstInSight(list);
+    const before = anchor && anchor.getBoundingClientRect().top;
+    morphChildren(list, one("#bubbles", page));
+    const another = one(".older", top)?.href !== link.href || one(".beginning", top);
+    morph(one("#top"), top);
+    if (anchor && anchor.isConnected) messages().scrollTop += anchor.getBoundingClientRect().top - before;
+    const next = one("#top .older");
+    if (next && another) watchTop();
+  } catch (error) {
+    link.textContent = "Earlier messages (Lobby did not answer, try again)";
+  } finally {
+    delete link.dataset.busy;
+  }
+}
+
+let topWatch = null;
+
+/** Earlier messages are looked for when the top comes into sight. */
+function watchTop() {
+  topWatch?.disconnect();
+  const link = one("#top .older");
+  if (!link) return;
+  topWatch = new IntersectionObserver((seen) => {
+    if (!seen.some((entry) => entry.isIntersecting)) return;
+    topWatch.disconnect();
+    showOlder(link);
+  });
+  topWatch.observe(link);
+}
+
+// The event stream: open while the page is visible, closed as soon as it is not (the desk lets Lobby sleep then).
+
+let stream = null;
+let retry = null;
+let waits = 0;
+
+const room = () => one("#composer")?.dataset.room;
+
+const takers = {
+  strip: (html) => morphChildren(one("#strip"), parsed(html)),
+  account: (html) => morphChildren(one("#account"), parsed(html)),
+  chats: (html) => {
+    morphChildren(one("#chats"), parsed(html));
+    countUnread();
+  },
+  head: (html) => one("#head") && morphChildren(one("#head"), parsed(html)),
+  bubbles: (html) => takeBubbles(parsed(html, "ol")),
+  gone: (place) => location.replace(place),
+};
+
+function openStream() {
+  if (stream || document.visibilityState === "hidden" || !one("#chats")) return;
+  clearTimeout(retry);
+  const opened = new EventSource(room() ? `/events?chat=${encodeURIComponent(room())}` : "/events");
+  stream = opened;
+  opened.onopen = () => {
+    waits = 0;
+    one("#lost").hidden = true;
+  };
+  opened.onerror = () => {
+    if (stream !== opened) return;
+    closeStream();
+    streamLost();
+  };
+  for (const [name, take] of Object.entries(takers)) {
+    opened.addEventListener(name, (event) => stream === opened && take(event.data));
+  }
+}
+
+function closeStream() {
+  clearTimeout(retry);
+  stream?.close();
+  stream = null;
+}
+
+/** Try again, soon and then less often; say so when it lasts. A closed session shows its own page. */
+async function streamLost() {
+  waits += 1;
+  if (waits > 2) {
+    one("#lost").textContent = "Lobby does not answer. Trying again…";
+    one("#lost").hidden = false;
+  }
+  if (waits === 2) {
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" } }).catch(() => null);
+    if (answer && (answer.status === 401 || answer.status === 404)) return location.reload();
+  }
+  retry = setTimeout(openStream, Math.min(250 * 2 ** waits, 5000));
+}
+
+function countUnread() {
+  const unread = Number(one("#chats [data-unread]")?.dataset.unread || 0);
+  const title = document.title.replace(/^\(\d+\) /, "");
+  document.title = unread ? `(${unread}) ${title}` : title;
+}
+
+// Going from chat to chat without loading the whole page anew.
+
+async function pageAt(address) {
+  const answer = await fetch(address, { headers: { Accept: "text/html" } });
+  if (!answer.ok) throw new Error(`${answer.status}`);
+  return new DOMParser().parseFromString(await answer.text(), "text/html");
+}
+
+async function visit(address, remember = true) {
+  const page = await pageAt(address).catch(() => null);
+  const main = page && one("#main", page);
+  if (!main || !one("#chats", page)) return location.assign(address);
+  keepDraft();
+  closeStream();
+  if (remember) history.pushState(null, "", address);
+  one("#main").replaceWith(main);
+  morphChildren(one("#chats"), one("#chats", page));
+  document.body.dataset.pane = page.body.dataset.pane;
+  document.title = page.title;
+  one("#account-menu").open = false;
+  arrive();
+  openStream();
+}
+
+function arrive() {
+  const text = one("#text");
+  if (text) {
+    text.value ||= sessionStorage.getItem(draftKey()) || "";
+    grow(text);
+    // On a touch screen the keyboard would jump up unasked.
+    if (matchMedia("(hover: hover)").matches) text.focus();
+    else one("#chat-title").focus();
+    watchTop();
+  } else {
+    (one("#main [autofocus]") || one(".chat[aria-current]") || one("#main")).focus();
+  }
+}
+
+// The composer.
+
+const draftKey = () => `draft ${room()}`;
+
+function keepDraft() {
+  const text = one("#text");
+  if (!text) return;
+  if (text.value.trim()) sessionStorage.setItem(draftKey(), text.value);
+  else sessionStorage.removeItem(draftKey());
+}
+
+function grow(text) {
+  if (CSS.supports("field-sizing", "content")) return;
+  text.style.height = "auto";
+  text.style.height = `${text.scrollHeight}px`;
+}
+
+function refuse(reason) {
+  const place = one("#refused");
+  if (!place) return;
+  place.textContent = reason;
+  place.hidden = !reason;
+}
+
+/** Post a form of the conversation and take in the answer. Returns why it was not done, or nothing. */
+async function act(form, fields) {
+  const body = new URLSearchParams(fields);
+  const from = room();
+  // keepalive: a message on its way arrives although the window is closed at once (browsers allow 64 KiB).
+  const keepalive = body.toString().length < 60000;
+  try {
+    const answer = await fetch(form.action, { method: "POST", body, keepalive, headers: { "Lobby-Fragment": "bubbles" } });
+    const words = await answer.text();
+    if (answer.ok && room() === from) takeBubbles(parsed(words, "ol"), true);
+    if (answer.ok) return "";
+    return answer.status === 409 ? words : "Lobby did not take that. Load the page again.";
+  } catch (error) {
+    return "Lobby does not answer, so this was not sent. It is still here; try again.";
+  }
+}
+
+let sending = Promise.resolve();
+
+function send(form) {
+  const text = one("#text");
+  const words = text.value;
+  if (!words.trim()) return;
+  const fields = new FormData(form);
+  text.value = "";
+  grow(text);
+  keepDraft();
+  refuse("");
+  // One after the other: the order in which they were written is the order in which they are kept.
+  sending = sending.then(async () => {
+    const refusal = await act(form, fields);
+    if (!refusal) return;
+    text.value = text.value ? `${words}\n${text.value}` : words;
+    grow(text);
+    refuse(refusal);
+  });
+}
+
+// What a person does.
+
+document.addEventListener("submit", async (event) => {
+  const form = event.target;
+  if (form.id === "composer") {
+    event.preventDefault();
+    send(form);
+  } else if (form.matches("[data-act]")) {
+    event.preventDefault();
+    const fields = new FormData(form);
+    one("button", form).disabled = true;
+    refuse(await act(form, fields));
+    if (form.isConnected) one("button", form).disabled = false;
+    one("#text")?.focus();
+  } else if (form.dataset.slow) {
+    const button = one("button", form);
+    button.disabled = true;
+    button.textContent = form.dataset.slow;
+  }
+});
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a");
+  const menu = one("#account-menu[open]");
+  if (menu && !menu.contains(event.target)) menu.open = false;
+  if (event.target.closest("#newer")) return toBottom();
+  if (!link || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  if (link.matches("[data-older]")) {
+    event.preventDefault();
+    showOlder(link);
+  } else if (link.matches("[data-visit]")) {
+    event.preventDefault();
+    visit(link.href);
+  }
+});
+
+document.addEventListener("input", (event) => {
+  if (event.target.id !== "text") return;
+  grow(event.target);
+  keepDraft();
+});
+
+document.addEventListener("scroll", () => atBottom() && one("#newer") && (one("#newer").hidden = true), true);
+
+document.addEventListener("keydown", (event) => {
+  const vertical = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+  if (event.target.id === "text" && event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+    event.preventDefault();
+    event.target.form.requestSubmit();
+  } else if (vertical && event.altKey) {
+    event.preventDefault();
+    step(one(".chat[aria-current]"), vertical)?.click();
+  } else if (vertical && event.target.matches(".chat")) {
+    event.preventDefault();
+    step(event.target, vertical)?.focus();
+  } else if (event.key === "Escape") {
+    escape();
+  }
+});
+
+function step(from, by) {
+  const chats = [...document.querySelectorAll(".chat")];
+  return chats[from ? chats.indexOf(from) + by : by > 0 ? 0 : chats.length - 1];
+}
+
+/** Escape goes one step out: from the menu, from the composer to the list, from a pane to all chats. */
+function escape() {
+  const menu = one("#account-menu[open]");
+  if (menu) {
+    menu.open = false;
+    one("summary", menu).focus();
+  } else if (one(".chat[aria-current]")?.checkVisibility()) {
+    one(".chat[aria-current]").focus();
+  } else if (one(".back")?.checkVisibility()) {
+    one(".back").click();
+  }
+}
+
+addEventListener("popstate", () => visit(location.href, false));
+addEventListener("pagehide", closeStream);
+addEventListener("pageshow", openStream);
+document.addEventListener("freeze", closeStream);
+document.addEventListener("resume", openStream);
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState === "hidden") closeStream();
+  else openStream();
+});
+
+if (one("#chats")) arrive();
+openStream();

@@ -1,0 +1,99 @@
+"""What keeps an open page fresh: changes of the messenger → HTML fragments → server-sent events.
+
+A stream begins with every fragment as it is now, so a page that was hidden has missed nothing. Changes that come
+while a fragment is on its way are taken together: a slow page gets fewer fragments, never a growing queue.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Iterator
+
+from lobby.core.views import Account, Change
+from lobby.messenger import Messenger
+from lobby.ui.render import Conversation, Renderer, Scene
+
+NEWEST = 50
+"""Bubbles in the fragment of a conversation; older ones that the page shows stay as they are."""
+
+
+def event(name: str, data: str) -> bytes:
+    """One server-sent event (HTML standard §9.2.6); line ends of any kind become line feeds."""
+    lines = "".join(f"data: {line}\n" for line in re.split(r"\r\n|\r|\n", data))
+    return f"event: {name}\n{lines}\n".encode("utf-8", "replace")
+
+
+def conversation(messenger: Messenger, room_id: str, most: int, beginning: bool = False) -> Conversation | None:
+    """The newest ``most`` bubbles of a chat, and the one above them. None: not one of the person's chats."""
+    chat = messenger.chat(room_id)
+    if chat is None:
+        return None
+    bubbles = messenger.bubbles(room_id, most=most + 1)
+    above = bubbles[0] if len(bubbles) > most else None
+    return Conversation(chat, bubbles[-most:], above, most, beginning and above is None)
+
+
+class Stream:
+    """The event stream of one visible page; ``room_id`` is the chat that it shows, if any."""
+
+    def __init__(
+        self, messenger: Messenger, renderer: Renderer, room_id: str | None, csrf: str, clock: Callable[[], float]
+    ) -> None:
+        self._messenger = messenger
+        self._renderer = renderer
+        self._room_id = room_id
+        self._csrf = csrf
+        self._clock = clock
+        self._changed: set[str] = {"account", "chats", "chat"}
+        self._news = asyncio.Event()
+        self._sent: dict[str, str] = {}
+
+    async def run(self, write: Callable[[bytes], Awaitable[None]]) -> None:
+        """Write events until the chat or the account is gone; else for ever: the page's going ends it from outside."""
+        unsubscribe = self._messenger.subscribe(self._take)
+        try:
+            while True:
+                self._news.clear()
+                changed, self._changed = self._changed, set()
+                account = self._messenger.account()
+                chat_gone = self._room_id is not None and self._messenger.chat(self._room_id) is None
+                if account is None or chat_gone:
+                    await write(event("gone", "/"))
+                    return
+                for name, html in self._fragments(account, changed):
+                    if self._sent.get(name) != html:
+                        self._sent[name] = html
+                        await write(event(name, html))
+                await self._mark_read()
+                await self._news.wait()
+        finally:
+            unsubscribe()
+
+    def _take(self, change: Change) -> None:
+        if change.kind != "chat" or change.room_id == self._room_id:
+            self._changed.add(change.kind)
+            self._news.set()
+
+    def _fragments(self, account: Account, changed: set[str]) -> Iterator[tuple[str, str]]:
+        messenger, renderer = self._messenger, self._renderer
+        current = self._room_id or ""
+        scene = Scene(account, messenger.chats(), messenger.invitations(), self._clock(), self._csrf)
+        if "account" in changed:
+            yield "strip", renderer.strip(account)
+            yield "account", renderer.account(account)
+        if "chats" in changed:
+            yield "chats", renderer.chats(scene, current)
+        if self._room_id is None:
+            return
+        shown = conversation(messenger, self._room_id, NEWEST)
+        if shown is None:
+            return
+        if "chats" in changed:
+            yield "head", renderer.head(shown.chat)
+        if "chat" in changed:
+            yield "bubbles", renderer.bubbles(shown, scene)
+
+    async def _mark_read(self) -> None:
+        """A chat that is open on a visible page is read."""
+        chat = self._messenger.chat(self._room_id) if self._room_id is not None else None
+        if chat is not None and chat.unread:
+            await self._messenger.mark_read(chat.room_id)
