@@ -39,12 +39,24 @@ def desk_socket() -> Path:
     return runtime_folder() / "desk.sock"
 
 
+def keeper_lock() -> Path:
+    """Held by the keeper and its desk: one desk per person. Its text is the keeper's process id."""
+    return runtime_folder() / "keeper.lock"
+
+
+def log_file(name: str) -> Path:
+    """What a process printed: ``desk``, or an app's id."""
+    return _private(state_folder() / "logs") / f"{name}.log"
+
+
 def _private(folder: Path) -> Path:
     """Make the folder if need be (0700) and insist that it is ours and closed to others (X01)."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-        raise FrontdeskError(f"{folder} belongs to somebody else. Nothing was changed; remove it or set FRONTDESK_HOME.")
+        raise FrontdeskError(
+            f"{folder} belongs to somebody else. Nothing was changed; remove it or set FRONTDESK_HOME."
+        )
     if found.st_mode & 0o077:
         folder.chmod(0o700)
     return folder
