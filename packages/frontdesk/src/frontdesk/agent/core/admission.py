@@ -13,8 +13,8 @@ class Peer(msgspec.Struct, frozen=True):
 
     pid: int
     uid: int
-    started: float
-    """Start of its process, seconds since 1970."""
+    started: int
+    """Start of its process, clock ticks since boot."""
     command: tuple[str, ...]
     """Its arguments, ``/proc/PID/cmdline``."""
     program: str

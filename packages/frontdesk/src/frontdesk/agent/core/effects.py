@@ -58,18 +58,31 @@ class Launch(Effect, frozen=True):
     token: str
 
 
+class Process(msgspec.Struct, frozen=True):
+    """Which process is meant: ``started`` in clock ticks since boot makes a reused id harmless."""
+
+    pid: int
+    started: int
+    launched: bool
+    """In a session that the keeper made for it, so its group is ours to signal (L01)."""
+    token: str
+
+
 class Freeze(Effect, frozen=True):
     app: str
+    process: Process
 
 
 class Thaw(Effect, frozen=True):
     app: str
+    process: Process
 
 
 class Kill(Effect, frozen=True):
     """SIGKILL to all of the app's processes."""
 
     app: str
+    process: Process
 
 
 class WatchPage(Effect, frozen=True):

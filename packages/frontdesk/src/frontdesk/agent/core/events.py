@@ -61,9 +61,11 @@ class DismissAsked(Event, frozen=True):
 
 
 class Launched(Event, frozen=True):
+    """``started``: start of the process in clock ticks since boot, which with ``pid`` names it for good."""
+
     app: str
     pid: int
-    started: float
+    started: int
 
 
 class LaunchFailed(Event, frozen=True):
@@ -80,11 +82,11 @@ class Exited(Event, frozen=True):
 
 
 class Connected(Event, frozen=True):
-    """An admitted app said hello. ``started``: start of its process, seconds since 1970."""
+    """An admitted app said hello. ``started``: as in ``Launched``."""
 
     app: str
     pid: int
-    started: float
+    started: int
     run: str
     launched: bool
     """It brought the token of its launch; else it was started by hand."""

@@ -55,7 +55,8 @@ class Life(msgspec.Struct):
     since: float = 0.0
     quit: bool = False
     pid: int = 0
-    started: float = 0.0
+    started: int = 0
+    ran_since: float = 0.0
     launched: bool = False
     """The desk launched it: its process group is ours to signal (L01)."""
     token: str = ""
@@ -68,6 +69,9 @@ class Life(msgspec.Struct):
     ending: Receipt | None = None
     """It has been told to end, or killed, for this reason; its process is not gone yet."""
     untold: tuple[Receipt, ...] = ()
+
+    def process(self) -> do.Process:
+        return do.Process(self.pid, self.started, self.launched, self.token)
 
 
 class _Now:
@@ -255,7 +259,7 @@ class Lifecycle:
             self._move(life, S.SUSPENDED, now)
             life.slept_from = now
             life.failures = 0
-            out += [do.Freeze(app), *self._watch_page(app, on=True), ev.Slept(app)]
+            out += [do.Freeze(app, life.process()), *self._watch_page(app, on=True), ev.Slept(app)]
             out.append(do.Note(app, "suspended", "nothing holds it: suspended"))
         return out
 
@@ -305,6 +309,7 @@ class Lifecycle:
     def _launch(self, life: Life, at: _Now, why: WakeReason, now: float) -> Out:
         self._move(life, S.LAUNCHING, now)
         life.token, life.why, life.pid, life.launched, life.slept_from = self._new_id(), why, 0, True, None
+        life.ran_since = now
         at.retry_at, at.wanted = None, None
         at.launches += 1
         at.connect_by = now + self._limits.launch
@@ -320,7 +325,7 @@ class Lifecycle:
         slept = now - (life.slept_from if life.slept_from is not None else now)
         self._move(life, S.BACKGROUND, now)
         life.why = why
-        out: Out = [*self._watch_page(life.app, on=False), do.Thaw(life.app)]
+        out: Out = [*self._watch_page(life.app, on=False), do.Thaw(life.app, life.process())]
         out.append(do.Note(life.app, "thawed", f"thawed after {slept:.0f} s ({why})"))
         if at.connected:
             return out + self._awake(life, at, now)
@@ -342,11 +347,11 @@ class Lifecycle:
 
     # --- processes and connections --------------------------------------------------------------------------------
 
-    def _launched(self, life: Life, pid: int, started: float) -> Out:
+    def _launched(self, life: Life, pid: int, started: int) -> Out:
         if life.state is S.LAUNCHING:
             life.pid, life.started = pid, started
             if life.ending is not None:
-                return [do.Kill(life.app)]
+                return [do.Kill(life.app, life.process())]
         return []
 
     def _launch_failed(self, life: Life, text: str, now: float) -> Out:
@@ -360,7 +365,7 @@ class Lifecycle:
         fresh = life.state in (S.STOPPED, S.LAUNCHING) or life.slept_from is not None
         if life.state is S.STOPPED:
             self._move(life, S.LAUNCHING, now)
-            life.why, life.quit = WakeReason.BY_HAND, False
+            life.why, life.quit, life.ran_since = WakeReason.BY_HAND, False, now
             at.retry_at = None
         if life.state in (S.LAUNCHING, S.SUSPENDED):
             self._move(life, S.BACKGROUND, now)
@@ -433,9 +438,9 @@ class Lifecycle:
     def _survived(self, life: Life, at: _Now, child: bool, now: float) -> Out:
         at.survived = True
         if life.ending is not None:
-            return [do.Kill(life.app)]
+            return [do.Kill(life.app, life.process())]
         if life.state is S.SUSPENDED and child:
-            return [do.Freeze(life.app), *self._watch_page(life.app, on=True)]
+            return [do.Freeze(life.app, life.process()), *self._watch_page(life.app, on=True)]
         out: Out = []
         if life.state is S.SUSPENDED:
             # Its keeper is gone and with it the other end of its page: let it come and hand that over again.
@@ -499,7 +504,7 @@ class Lifecycle:
             return []
         life.ending = self._receipt(life, why.reason, why.text, now, why.limit, why.used, why.tasks)
         note = do.Note(life.app, "stopping", f"being stopped ({why.reason})")
-        return [note, do.Kill(life.app)] if life.pid else [note]
+        return [note, do.Kill(life.app, life.process())] if life.pid else [note]
 
     def _memory_short(self) -> Out:
         """The app that has slept longest goes first; nobody's running app goes at all (L03)."""
@@ -567,7 +572,7 @@ class Lifecycle:
         used: float | None = None,
         tasks: tuple[str, ...] = (),
     ) -> Receipt:
-        return Receipt(life.app, reason, now, text, limit, used, tasks, life.pid, life.started)
+        return Receipt(life.app, reason, now, text, limit, used, tasks, life.pid, life.ran_since)
 
 
 def _over(moment: float | None, now: float) -> bool:
