@@ -1,25 +1,12 @@
-"""The face Lobby shows its page: what a messenger offers (``Messenger``)."""
+"""The face Lobby shows its page: what a messenger offers."""
 
 from collections.abc import Callable
 from typing import Protocol
 
 from lobby.core.views import Account, Bubble, Change, ChatSummary, Invitation
+from lobby.errors import ChatRefused, LobbyError, LoginRefused, NotKept
 
-
-class LobbyError(Exception):
-    """Root of Lobby's errors; the text is a sentence for the person: what happened, what was kept, what to do next."""
-
-
-class LoginRefused(LobbyError):
-    """Nobody was logged in, and nothing was changed."""
-
-
-class ChatRefused(LobbyError):
-    """The chat was not made, joined or left."""
-
-
-class NotKept(LobbyError):
-    """The message could not be written to disk: it is neither kept nor sent."""
+__all__ = ["ChatRefused", "LobbyError", "LoginRefused", "Messenger", "NotKept"]
 
 
 class Messenger(Protocol):
@@ -47,7 +34,7 @@ class Messenger(Protocol):
         """One chat; None: not one of the person's."""
 
     def bubbles(self, room_id: str, before: str | None = None, most: int = 50) -> list[Bubble]:
-        """The newest ``most`` bubbles, the oldest of them first; ``before``: those older than the bubble with that key."""
+        """The newest ``most`` bubbles, the oldest of them first; ``before``: only those older than that key's."""
 
     async def older(self, room_id: str) -> bool:
         """Fetch one more page from the homeserver. False: the beginning was reached, or nothing could be fetched."""

@@ -1,0 +1,177 @@
+"""Lobby's one database file: opened, repaired from the worst, written in transactions. SQLite, WAL, durable commits."""
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from lobby.errors import LobbyError, NotKept
+
+VERSION = 1
+"""Of the schema below; a database of a later Lobby is refused, an older one is brought up (there is none yet)."""
+
+SCHEMA = """
+CREATE TABLE notes (name TEXT PRIMARY KEY, text TEXT NOT NULL);
+CREATE TABLE rooms (
+    room_id TEXT PRIMARY KEY,
+    name TEXT NOT NULL DEFAULT '',
+    direct INTEGER NOT NULL DEFAULT 0,
+    heroes TEXT NOT NULL DEFAULT '[]',
+    joined INTEGER NOT NULL DEFAULT 0,
+    server_unread INTEGER NOT NULL DEFAULT 0,
+    read_place INTEGER NOT NULL DEFAULT 0,
+    before TEXT NOT NULL DEFAULT ''
+);
+CREATE TABLE invitations (
+    room_id TEXT PRIMARY KEY,
+    name TEXT NOT NULL,
+    inviter TEXT NOT NULL,
+    inviter_name TEXT NOT NULL,
+    direct INTEGER NOT NULL,
+    at REAL NOT NULL
+);
+CREATE TABLE members (
+    room_id TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    membership TEXT NOT NULL,
+    name TEXT NOT NULL,
+    PRIMARY KEY (room_id, user_id)
+) WITHOUT ROWID;
+CREATE TABLE events (
+    event_id TEXT PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE,
+    room_id TEXT NOT NULL,
+    place INTEGER NOT NULL,
+    sender TEXT NOT NULL,
+    at REAL NOT NULL,
+    kind TEXT NOT NULL,
+    text TEXT NOT NULL,
+    about TEXT NOT NULL
+);
+CREATE INDEX events_in_order ON events (room_id, place);
+CREATE TABLE outbox (
+    txn TEXT PRIMARY KEY,
+    room_id TEXT NOT NULL,
+    turn INTEGER NOT NULL,
+    phase TEXT NOT NULL,
+    first_tried REAL,
+    attempts INTEGER NOT NULL,
+    retry_at REAL NOT NULL,
+    reason TEXT NOT NULL,
+    text TEXT NOT NULL,
+    at REAL NOT NULL
+);
+CREATE TABLE page_sessions (hash TEXT PRIMARY KEY, at REAL NOT NULL);
+CREATE TABLE nonces (nonce TEXT PRIMARY KEY, until REAL NOT NULL);
+"""
+
+
+class Database:
+    """An open database. ``trouble`` is a sentence for the person when a damaged one had to be put aside."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make the file (mode 0600). Raises LobbyError when that cannot be, or a later Lobby has written it."""
+        self.trouble = ""
+        try:
+            self._db = self._open(path)
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError) and "malformed" not in str(error):
+                raise LobbyError(f"{path} cannot be opened: {error}. Nothing was changed.") from error
+            aside = self._put_aside(path)
+            self.trouble = (
+                f"Lobby's database was damaged. It was put aside as {aside.name}; chats are fetched again from the "
+                "homeserver, messages that were not sent yet are only in that file."
+            )
+            self._db = self._open(path)
+
+    def close(self) -> None:
+        self._db.close()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All of what is done inside is kept durably, or nothing. Raises NotKept when it could not be written."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:
+                self._roll_back()
+                raise
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._roll_back()
+            raise NotKept(_why_not_kept(error)) from error
+
+    def compact(self) -> None:
+        """Write the file anew, so that what was deleted is really gone from it. Raises NotKept."""
+        try:
+            self._db.execute("VACUUM")
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:
+            raise NotKept(_why_not_kept(error)) from error
+
+    def rows(self, query: str, *values: object) -> list[sqlite3.Row]:
+        """All rows a query finds. Raises LobbyError when the file cannot be read."""
+        try:
+            return self._db.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise LobbyError(
+                f"Lobby's database cannot be read: {error}. Start Lobby again; it repairs what it can."
+            ) from error
+
+    def row(self, query: str, *values: object) -> sqlite3.Row | None:
+        """The first row a query finds."""
+        found = self.rows(query, *values)
+        return found[0] if found else None
+
+    def _roll_back(self) -> None:
+        """SQLite ends a transaction by itself on some errors (a full disk): then there is nothing to roll back."""
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+
+    def _open(self, path: Path) -> sqlite3.Connection:
+        try:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            path.chmod(0o600)
+        except OSError as error:
+            raise LobbyError(f"{path} cannot be opened: {error.strerror}. Nothing was changed.") from error
+        db = sqlite3.connect(path, isolation_level=None, timeout=5.0)
+        try:
+            db.row_factory = sqlite3.Row
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+            found = db.execute("PRAGMA quick_check(1)").fetchone()
+            if found[0] != "ok":
+                raise sqlite3.DatabaseError(found[0])
+            self._bring_up(db, path)
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _bring_up(self, db: sqlite3.Connection, path: Path) -> None:
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version > VERSION:
+            raise LobbyError(
+                f"{path} was written by a later Lobby (schema {version}). Nothing was changed; update Lobby."
+            )
+        if version == 0:
+            db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+
+    def _put_aside(self, path: Path) -> Path:
+        number = 1
+        while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
+            number += 1
+        path.rename(aside)
+        for suffix in ("-wal", "-shm"):
+            companion = path.with_name(path.name + suffix)
+            if companion.exists():
+                companion.rename(aside.with_name(aside.name + suffix))
+        return aside
+
+
+def _why_not_kept(error: sqlite3.Error) -> str:
+    if error.sqlite_errorname == "SQLITE_FULL":
+        return "The disk is full, so this could not be kept. Make room and try again."
+    return f"This could not be kept: {error}. Nothing was changed; try again."

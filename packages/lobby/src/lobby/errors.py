@@ -1,0 +1,47 @@
+"""Every error of Lobby. The text of each is a sentence for the person: what happened, what was kept, what to do next.
+
+LobbyError
+├── LoginRefused        nobody was logged in
+├── ChatRefused         a chat was not made, joined or left
+├── NotKept             something could not be written to disk
+├── Unreachable         the homeserver did not answer, or not as a homeserver does; trying again may help
+└── ServerRefused       the homeserver answered no; ``errcode`` and ``status`` say why
+    └── TokenRefused    it does not know our login any more
+"""
+
+
+class LobbyError(Exception):
+    """Root of Lobby's errors."""
+
+
+class LoginRefused(LobbyError):
+    """Nobody was logged in, and nothing was changed."""
+
+
+class ChatRefused(LobbyError):
+    """The chat was not made, joined or left."""
+
+
+class NotKept(LobbyError):
+    """It could not be written to disk: a message is neither kept nor sent, news will be fetched again."""
+
+
+class Unreachable(LobbyError):
+    """No answer, or not a homeserver's; ``retry_after``: seconds the homeserver asked to wait, 0: it asked nothing."""
+
+    def __init__(self, text: str, retry_after: float = 0.0) -> None:
+        super().__init__(text)
+        self.retry_after = retry_after
+
+
+class ServerRefused(LobbyError):
+    """The homeserver said no, and will say so again. ``errcode``: Matrix client-server API, "Standard error"."""
+
+    def __init__(self, text: str, errcode: str, status: int) -> None:
+        super().__init__(text)
+        self.errcode = errcode
+        self.status = status
+
+
+class TokenRefused(ServerRefused):
+    """The homeserver does not know our token any more: the person must log in again."""

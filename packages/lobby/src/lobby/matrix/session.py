@@ -1,0 +1,273 @@
+"""The connection to one homeserver: every request Lobby makes of it, and what its answers mean.
+
+matrix-nio is the client (it will hold the keys of encrypted chats). It takes most of a second to import, so that is
+done on first use, in a thread: the page is served before. Sync, history and pushers go through nio's raw request:
+its typed answers drop the transaction id, refuse homeservers that leave out optional fields, and know no pushers.
+"""
+
+import asyncio
+import importlib
+import json
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import aiohttp
+
+from lobby.core.batch import Json
+from lobby.errors import LobbyError, LoginRefused, ServerRefused, TokenRefused, Unreachable
+from lobby.home import Login
+
+REQUEST_TIME = 30.0
+"""Seconds a request may take; a long poll may take its own time besides."""
+
+OWN_RETRIES = {"max_limit_exceeded": 0, "max_timeouts": 0, "request_timeout": REQUEST_TIME}
+"""nio retries for ever inside the call by default; the outbox and the sync loop decide about that here."""
+
+_CLIENT = "/_matrix/client/v3"
+
+
+class Session:
+    """One login at one homeserver. Connections are opened on first use and pooled."""
+
+    def __init__(self, login: Login) -> None:
+        self.login = login
+        self._nio_client: Any = None
+
+    async def close(self) -> None:
+        """Give all connections up; the next request opens new ones."""
+        client, self._nio_client = self._nio_client, None
+        if client is not None:
+            await client.close()
+
+    async def request(
+        self, method: str, path: str, body: Json | None = None, query: Json | None = None, waits: float = 0.0
+    ) -> Json:
+        """One request below ``/_matrix/client/v3``; returns the JSON object of the answer.
+
+        ``waits``: seconds the homeserver is asked to hold the answer back. Raises Unreachable, ServerRefused.
+        """
+        client = await self._client()
+        url = f"{_CLIENT}{path}" + (f"?{urlencode(query)}" if query else "")
+        headers = {"Authorization": f"Bearer {self.login.token}", "Content-Type": "application/json"}
+        data = json.dumps(body) if body is not None else None
+        try:
+            answer = await client.send(method, url, data, headers, timeout=REQUEST_TIME + waits)
+            async with answer:
+                return _understood(answer.status, await answer.read())
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unreachable(_why_unreachable(error, self.login.homeserver)) from error
+
+    async def send_text(self, room_id: str, text: str, txn: str) -> str:
+        """Send a message under its transaction id; returns the event id. Errors as ``request``."""
+        content = {"msgtype": "m.text", "body": text, "m.mentions": {}}
+        client = await self._client()
+        try:
+            answer = await client.room_send(room_id, "m.room.message", content, tx_id=txn)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unreachable(_why_unreachable(error, self.login.homeserver)) from error
+        event_id = getattr(answer, "event_id", "")
+        if not event_id:
+            raise _error_of_nio(answer)
+        return str(event_id)
+
+    async def sync(self, since: str, waits: float) -> Json:
+        """One answer to /sync; ``waits``: seconds the homeserver may hold it back when there is no news."""
+        query = {"timeout": str(int(waits * 1000)), "filter": SYNC_FILTER}
+        if since:
+            query["since"] = since
+        return await self.request("GET", "/sync", query=query, waits=waits)
+
+    async def messages(self, room_id: str, before: str, most: int) -> Json:
+        """One page of history, the newest first; ``before``: where to begin, empty: at the end of the room."""
+        query = {"dir": "b", "limit": str(most), "filter": HISTORY_FILTER}
+        if before:
+            query["from"] = before
+        return await self.request("GET", f"/rooms/{path_part(room_id)}/messages", query=query)
+
+    async def event(self, room_id: str, event_id: str) -> Json:
+        """A single event."""
+        return await self.request("GET", f"/rooms/{path_part(room_id)}/event/{path_part(event_id)}")
+
+    async def create_room(self, body: Json) -> str:
+        """Make a room; returns its id."""
+        return str((await self.request("POST", "/createRoom", body)).get("room_id", ""))
+
+    async def join(self, room_id: str) -> None:
+        await self.request("POST", f"/rooms/{path_part(room_id)}/join", {})
+
+    async def leave(self, room_id: str) -> None:
+        await self.request("POST", f"/rooms/{path_part(room_id)}/leave", {})
+
+    async def tell_read(self, room_id: str, event_id: str) -> None:
+        """The person has read up to this event (Matrix client-server API, "Receipts")."""
+        await self.request("POST", f"/rooms/{path_part(room_id)}/receipt/m.read/{path_part(event_id)}", {})
+
+    async def account_data(self, kind: str) -> Json:
+        """Account data of that kind; empty when there is none."""
+        try:
+            return await self.request("GET", f"/user/{path_part(self.login.user_id)}/account_data/{kind}")
+        except ServerRefused as error:
+            if error.status == 404:
+                return {}
+            raise
+
+    async def set_account_data(self, kind: str, content: Json) -> None:
+        await self.request("PUT", f"/user/{path_part(self.login.user_id)}/account_data/{kind}", content)
+
+    async def set_pusher(self, pusher: Json) -> None:
+        """Set a pusher, or remove it (``kind`` null). nio has no call for it."""
+        await self.request("POST", "/pushers/set", pusher)
+
+    async def display_name(self) -> str:
+        """The person's own name; empty when none is set."""
+        try:
+            answer = await self.request("GET", f"/profile/{path_part(self.login.user_id)}/displayname")
+        except ServerRefused as error:
+            if error.status == 404:
+                return ""
+            raise
+        return str(answer.get("displayname") or "")[:200]
+
+    async def log_out(self) -> None:
+        """The token is worth nothing afterwards."""
+        await self.request("POST", "/logout", {})
+
+    async def _client(self) -> Any:
+        if self._nio_client is None:
+            client = await _nio_client(self.login.homeserver, self.login.user_id)
+            client.restore_login(self.login.user_id, self.login.device_id, self.login.token)
+            if self._nio_client is None:
+                self._nio_client = client
+        return self._nio_client
+
+
+async def log_in(homeserver: str, user: str, password: str, device_name: str = "Lobby") -> Login:
+    """Log in with a password. ``homeserver``: an address, or a bare domain (its .well-known file is asked first).
+
+    Raises LoginRefused with a text for the person.
+    """
+    address = await find_homeserver(homeserver)
+    client = await _nio_client(address, user.strip())
+    try:
+        answer = await client.login(password, device_name=device_name)
+        token = getattr(answer, "access_token", "")
+        if not token:
+            raise _login_refused(_error_of_nio(answer), address)
+        return Login(address, str(answer.user_id), str(answer.device_id), str(token))
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise LoginRefused(_why_unreachable(error, address)) from error
+    finally:
+        await client.close()
+
+
+async def find_homeserver(named: str) -> str:
+    """The address of a homeserver. An address is taken as it is, a domain is looked up.
+
+    Matrix client-server API, "Well-known URI": a domain without a usable file is the homeserver itself.
+    """
+    named = named.strip().rstrip("/")
+    if not named:
+        raise LoginRefused("Which homeserver? Give its address or its domain, such as matrix.org. Nothing was changed.")
+    if named.startswith(("http://", "https://")):
+        return named
+    url = f"https://{named}/.well-known/matrix/client"
+    try:
+        timeout = aiohttp.ClientTimeout(total=REQUEST_TIME / 3)
+        async with aiohttp.ClientSession(timeout=timeout) as http, http.get(url) as answer:
+            found = json.loads(await answer.content.read(100_000)) if answer.status == 200 else {}
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
+        found = {}  # No file, or none that can be used: the specification says to try the domain itself.
+    base = found.get("m.homeserver", {}).get("base_url", "") if isinstance(found, dict) else ""
+    good = isinstance(base, str) and base.startswith("https://")
+    return base.rstrip("/") if good else f"https://{named}"
+
+
+async def load_nio() -> None:
+    """Pay for nio's import now, in a thread, so that the first request need not."""
+    await asyncio.to_thread(importlib.import_module, "nio")
+
+
+async def _nio_client(homeserver: str, user: str) -> Any:
+    nio = await asyncio.to_thread(importlib.import_module, "nio")
+    config = nio.AsyncClientConfig(store_sync_tokens=False, encryption_enabled=False, **OWN_RETRIES)
+    return nio.AsyncClient(homeserver, user, config=config)
+
+
+def _understood(status: int, raw: bytes) -> Json:
+    try:
+        answer = json.loads(raw)
+    except (ValueError, RecursionError):
+        answer = None
+    if status == 200 and isinstance(answer, dict):
+        return answer
+    if isinstance(answer, dict) and isinstance(answer.get("errcode"), str):
+        raise _error(status, answer["errcode"], str(answer.get("error", "")), answer.get("retry_after_ms"))
+    raise Unreachable(f"The homeserver's answer (status {status}) makes no sense. Lobby tries again.")
+
+
+def _error_of_nio(answer: Any) -> LobbyError:
+    transport = answer.transport_response
+    status = transport.status if transport is not None else 0
+    if not answer.status_code:
+        return Unreachable(f"The homeserver's answer (status {status}) makes no sense. Lobby tries again.")
+    return _error(status, str(answer.status_code), str(answer.message), answer.retry_after_ms)
+
+
+def _error(status: int, errcode: str, text: str, retry_after_ms: object) -> Unreachable | ServerRefused:
+    said = text.strip()[:300] or errcode
+    if status == 429 or errcode == "M_LIMIT_EXCEEDED":
+        wait = retry_after_ms / 1000 if isinstance(retry_after_ms, int | float) else 5.0
+        return Unreachable("The homeserver asks to go slower. Lobby tries again.", min(max(wait, 0.0), 600.0))
+    if status >= 500:
+        return Unreachable(f"The homeserver has trouble of its own ({said}). Lobby tries again.")
+    if errcode in ("M_UNKNOWN_TOKEN", "M_MISSING_TOKEN"):
+        return TokenRefused("The homeserver does not know this login any more. Log in again.", errcode, status)
+    return ServerRefused(f"The homeserver refused: {said}", errcode, status)
+
+
+def _login_refused(error: LobbyError, address: str) -> LoginRefused:
+    match error:
+        case ServerRefused(errcode="M_FORBIDDEN"):
+            return LoginRefused("Name or password is wrong. Nothing was changed.")
+        case ServerRefused(errcode="M_USER_DEACTIVATED"):
+            return LoginRefused("This account was closed. Nothing was changed.")
+        case Unreachable(retry_after=wait) if wait:
+            return LoginRefused(f"Too many attempts. Try again in {wait:.0f} seconds. Nothing was changed.")
+        case ServerRefused():
+            return LoginRefused(f"{error}. Nothing was changed.")
+    return LoginRefused(
+        f"{address} does not answer as a Matrix homeserver does. Check the address; nothing was changed."
+    )
+
+
+def _why_unreachable(error: Exception, address: str) -> str:
+    if isinstance(error, TimeoutError):
+        return f"{address} did not answer in time."
+    return f"{address} cannot be reached ({type(error).__name__})."
+
+
+def path_part(text: str) -> str:
+    """A Matrix id as one part of a path."""
+    return quote(text, safe="")
+
+
+SYNC_FILTER = json.dumps(
+    {
+        "presence": {"types": []},
+        "account_data": {"types": ["m.direct"]},
+        "room": {
+            "timeline": {"limit": 30, "lazy_load_members": True},
+            # Redundant members: each batch names its senders, so that a notification always has one to show.
+            "state": {
+                "types": ["m.room.name", "m.room.member"],
+                "lazy_load_members": True,
+                "include_redundant_members": True,
+            },
+            "ephemeral": {"types": ["m.receipt"]},
+            "account_data": {"types": []},
+        },
+    },
+    separators=(",", ":"),
+)
+
+HISTORY_FILTER = json.dumps({"lazy_load_members": True, "include_redundant_members": True}, separators=(",", ":"))

@@ -1,0 +1,405 @@
+"""The messenger itself: one login, its sync, its outbox and what is kept, behind the face of ``Messenger``."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from lobby.core import outbox as box
+from lobby.core import timeline
+from lobby.core.batch import read_event, read_page
+from lobby.core.views import Account, Bubble, Change, ChatSummary, Connection, Invitation
+from lobby.errors import ChatRefused, LobbyError, LoginRefused, NotKept, ServerRefused
+from lobby.home import Home, Login
+from lobby.intake import Applied
+from lobby.matrix import chats
+from lobby.matrix.pusher import PushTarget, kept_target, remove_pusher, set_pusher
+from lobby.matrix.session import Session, load_nio, log_in
+from lobby.matrix.sync import Sync
+from lobby.reading import Reading
+from lobby.sending import Guard, Sending
+from lobby.store import Store
+
+OLDER_PAGE = 50
+ERRANDS_TIME = 2.0
+"""Seconds that receipts and the like get to finish when the window is gone; the time box is L01's 5 s."""
+LOGOUT_PATIENCE = 5.0
+"""Seconds the homeserver gets to hear of a log-out; local data goes in any case."""
+
+log = logging.getLogger("lobby")
+
+
+class MatrixMessenger:
+    """Lobby without page and desk. Use: ``start()``, then ``foreground()`` or ``fetch()``, last ``stop()``."""
+
+    def __init__(
+        self, home: Home, store: Store, guard: Guard, clock: Callable[[], float], new_id: Callable[[], str]
+    ) -> None:
+        self._home = home
+        self._store = store
+        self._guard = guard
+        self._clock = clock
+        self._new_id = new_id
+        self.reading = Reading(store)
+        """What is kept, for those who need more of it than the page."""
+        self._login: Login | None = None
+        self._connection = Connection.CONNECTING
+        self._session: Session | None = None
+        self._sync: Sync | None = None
+        self._sending: Sending | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._foreground = False
+        self._untold: dict[str, str] = {}
+        self._target: PushTarget | None = None
+        self._listeners: list[Callable[[Change], None]] = []
+        self._errands: set[asyncio.Task[None]] = set()
+        self.on_read: Callable[[str], None] = lambda room_id: None
+        """Called when a chat has been read, here or elsewhere."""
+        self.on_unsent: Callable[[list[timeline.Draft]], Awaitable[None]] = _tell_nobody
+        """Awaited when messages could not be sent, before the process is let go of."""
+
+    # Life
+
+    def start(self) -> None:
+        """Take up the login and the outbox of the last run. Does no I/O besides the disk."""
+        login = self._home.login()
+        if login is not None:
+            self._take_up(login)
+
+    def foreground(self) -> None:
+        """Somebody looks: news is fetched as it comes."""
+        self._foreground = True
+        if self._sync is not None and self._watching is None:
+            self._watching = asyncio.create_task(self._sync.run())
+            self._watching.add_done_callback(self._watching_ended)
+            self._errand(self._refresh())
+        elif self._sync is not None:
+            self._sync.hurry()
+
+    async def background(self) -> None:
+        """Nobody looks: no long poll any more; what is being sent goes on."""
+        self._foreground = False
+        await self._stop_watching()
+        if self._errands:
+            await asyncio.wait(set(self._errands), timeout=ERRANDS_TIME)
+        await self._drop_errands()
+
+    async def fetch(self) -> None:
+        """Fetch what is new, once. Raises LobbyError."""
+        if self._sync is not None:
+            await self._sync.step()
+
+    async def drop_connections(self) -> None:
+        """They may be dead after a sleep; the next request opens new ones."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def stop(self) -> None:
+        """Break off what is under way; all of it is kept."""
+        await self.background()
+        await self._let_go()
+
+    # Reading
+
+    def account(self) -> Account | None:
+        if self._login is None:
+            return None
+        name = self._login.name or timeline.person_name(self._login.user_id, {})
+        return Account(self._login.user_id, name, self._login.homeserver, self._connection)
+
+    def chats(self) -> list[ChatSummary]:
+        return self.reading.chats() if self._login else []
+
+    def chat(self, room_id: str) -> ChatSummary | None:
+        return self.reading.chat(room_id) if self._login else None
+
+    def invitations(self) -> list[Invitation]:
+        return self.reading.invitations() if self._login else []
+
+    def bubbles(self, room_id: str, before: str | None = None, most: int = 50) -> list[Bubble]:
+        return self.reading.bubbles(room_id, before, most) if self._login else []
+
+    async def distant_event(self, room_id: str, event_id: str) -> timeline.KeptEvent | None:
+        """An event that is not kept (too many came at once). None: we may not see it. Raises LobbyError."""
+        if self._session is None:
+            return None
+        try:
+            happened = read_event(await self._session.event(room_id, event_id))
+        except ServerRefused:
+            return None
+        if happened is None:
+            return None
+        return timeline.KeptEvent(
+            happened.event_id,
+            happened.event_id,
+            room_id,
+            2**62,
+            happened.sender,
+            happened.at,
+            happened.kind,
+            happened.text,
+        )
+
+    # Doing
+
+    async def log_in(self, homeserver: str, user: str, password: str) -> None:
+        login = await log_in(homeserver, user, password)
+        if self._login is not None and self._login.user_id != login.user_id:
+            await _undo(login)
+            raise LoginRefused(f"Log {self._login.user_id} out first. Nothing was changed.")
+        await self._let_go()
+        if self._login is None:
+            self._store.forget_all()
+        self._home.keep_login(login)
+        self._take_up(login)
+        if self._foreground:
+            self.foreground()
+        self._changed("account")
+        self._changed("chats")
+
+    async def log_out(self) -> None:
+        session = self._session
+        if session is not None:
+            await self._stop_watching()
+            with contextlib.suppress(LobbyError, TimeoutError):  # The person wants to be gone, with or without answer.
+                async with asyncio.timeout(LOGOUT_PATIENCE):
+                    await remove_pusher(session, self._store)
+                    await session.log_out()
+        await self._let_go()
+        self._login = None
+        self._home.forget_login()
+        self._store.forget_all()
+        self._changed("account")
+        self._changed("chats")
+
+    async def older(self, room_id: str) -> bool:
+        room = self._store.room(room_id)
+        while room is not None and room.before and self._session is not None:
+            try:
+                page = read_page(await self._session.messages(room_id, room.before, OLDER_PAGE))
+                new = self._store.add_older(room_id, page)
+            except LobbyError as error:
+                log.info("older messages: %s", error)
+                return False
+            if new:
+                self._changed("chat", room_id)
+                return True
+            room = self._store.room(room_id)
+        return False
+
+    async def send(self, room_id: str, text: str) -> str:
+        if self._sending is None:
+            raise NotKept("You are signed out, so this was not kept. Log in and write it again.")
+        txn = self._new_id()
+        self._sending.send(room_id, text, txn)
+        return txn
+
+    async def resend(self, room_id: str, key: str) -> None:
+        if self._sending is not None:
+            self._sending.resend(key)
+
+    async def discard(self, room_id: str, key: str) -> None:
+        if self._sending is not None:
+            self._sending.discard(key)
+
+    async def start_chat(self, user_id: str) -> str:
+        session = self._signed_in()
+        whom = chats.full_user_id(user_id, self._me)
+        for room in self._store.rooms():
+            if room.direct and self.reading.others(room.room_id) == [whom]:
+                return room.room_id
+        return self._made(await chats.start_direct(session, self._store, whom))
+
+    async def start_group(self, name: str, user_ids: list[str]) -> str:
+        session = self._signed_in()
+        whom = [chats.full_user_id(user_id, self._me) for user_id in user_ids]
+        return self._made(await chats.start_group(session, self._store, name, list(dict.fromkeys(whom))))
+
+    async def accept(self, room_id: str) -> None:
+        await chats.join(self._signed_in(), self._store, room_id)
+        self._made(room_id)
+        self.on_read(room_id)
+
+    async def decline(self, room_id: str) -> None:
+        await chats.leave(self._signed_in(), self._store, room_id)
+        self._changed("chats")
+        self.on_read(room_id)
+
+    async def mark_read(self, room_id: str) -> None:
+        chat = self.chat(room_id)
+        if chat is None or not chat.unread:
+            return
+        event = self._store.mark_read(room_id)
+        if event is not None:
+            self._untold[room_id] = event.event_id
+            self._errand(self._tell_read())
+        self._changed("chat", room_id)
+        self._changed("chats")
+        self.on_read(room_id)
+
+    async def push_to(self, target: PushTarget | None) -> None:
+        """Have the homeserver push to ``target``; None: nowhere. Raises LobbyError; ``foreground`` tries it again."""
+        self._target = target
+        if self._session is None:
+            return
+        if target is None:
+            await remove_pusher(self._session, self._store)
+        elif kept_target(self._store) != target:
+            await set_pusher(self._session, self._store, target)
+
+    def subscribe(self, on_change: Callable[[Change], None]) -> Callable[[], None]:
+        self._listeners.append(on_change)
+
+        def unsubscribe() -> None:
+            if on_change in self._listeners:
+                self._listeners.remove(on_change)
+
+        return unsubscribe
+
+    # Inside
+
+    @property
+    def _me(self) -> str:
+        return self._login.user_id if self._login else ""
+
+    def _signed_in(self) -> Session:
+        if self._session is None or self._connection is Connection.SIGNED_OUT:
+            raise ChatRefused("You are signed out. Log in first; nothing was changed.")
+        return self._session
+
+    def _take_up(self, login: Login) -> None:
+        self._login = login
+        self.reading.me = login.user_id
+        self._connection = Connection.CONNECTING
+        self._session = session = Session(login)
+        self._sync = Sync(session, self._store, self._clock, self._applied, self._connected)
+        self._sending = Sending(
+            session,
+            self._store,
+            self._guard,
+            self._clock,
+            room_name=self._room_name,
+            on_change=self._outbox_changed,
+            on_unsent=lambda drafts: self.on_unsent(drafts),
+            on_token_refused=lambda: self._connected(Connection.SIGNED_OUT),
+        )
+        self._errand(load_nio())
+        self._sending.start()
+
+    async def _stop_watching(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
+            self._watching = None
+
+    async def _drop_errands(self) -> None:
+        for errand in list(self._errands):
+            errand.cancel()
+        await asyncio.gather(*self._errands, return_exceptions=True)
+
+    async def _let_go(self) -> None:
+        await self._stop_watching()
+        await self._drop_errands()
+        if self._sending is not None:
+            await self._sending.stop()
+        if self._session is not None:
+            await self._session.close()
+        self._session = self._sync = self._sending = None
+
+    def _watching_ended(self, task: asyncio.Task[None]) -> None:
+        if self._watching is task:
+            self._watching = None
+        if not task.cancelled() and (error := task.exception()):
+            log.error("Fetching news ended; open Lobby again to resume.", exc_info=error)
+
+    async def _refresh(self) -> None:
+        """What is worth a question each time somebody looks: the pusher and the person's own name."""
+        assert self._session is not None and self._login is not None
+        session, login = self._session, self._login
+        if self._target is not None:
+            await set_pusher(session, self._store, self._target)
+        name = await session.display_name()
+        if name != login.name and self._session is session:
+            self._login = Login(login.homeserver, login.user_id, login.device_id, login.token, name)
+            self._home.keep_login(self._login)
+            self._changed("account")
+
+    async def _tell_read(self) -> None:
+        for room_id, event_id in list(self._untold.items()):
+            if self._session is not None:
+                await self._session.tell_read(room_id, event_id)
+                if self._untold.get(room_id) == event_id:
+                    del self._untold[room_id]
+
+    def _errand(self, work: Coroutine[Any, Any, None]) -> None:
+        """Something worth a try now; when it fails, the next occasion will do."""
+
+        async def run() -> None:
+            try:
+                await work
+            except LobbyError as error:
+                log.info("%s", error)
+
+        task = asyncio.create_task(run())
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
+
+    def _made(self, room_id: str) -> str:
+        self._changed("chat", room_id)
+        self._changed("chats")
+        if self._sync is not None:
+            self._sync.hurry()
+        return room_id
+
+    def _applied(self, applied: Applied) -> None:
+        assert self._sending is not None
+        for room_id in applied.left:
+            self._sending.room_gone(room_id)
+        for txn, event_id in applied.delivered:
+            self._sending.seen(txn, event_id)
+        for room_id in applied.rooms:
+            self._changed("chat", room_id)
+            chat = self.chat(room_id)
+            if chat is None or not chat.unread:
+                self.on_read(room_id)
+        if applied.rooms or applied.invitations:
+            self._changed("chats")
+
+    def _connected(self, connection: Connection) -> None:
+        if connection is Connection.ONLINE and self._sending is not None:
+            self._sending.reachable()
+            if self._untold and self._connection is not Connection.ONLINE:
+                self._errand(self._tell_read())
+        if connection is Connection.SIGNED_OUT and self._sending is not None:
+            self._sending.give_up_all(box.SIGNED_OUT)
+        if connection is not self._connection:
+            self._connection = connection
+            self._changed("account")
+
+    def _outbox_changed(self, room_id: str) -> None:
+        self._changed("chat", room_id)
+        self._changed("chats")
+
+    def _changed(self, kind: Any, room_id: str | None = None) -> None:
+        self.reading.forget(room_id)
+        for listener in list(self._listeners):
+            listener(Change(kind, room_id))
+
+    def _room_name(self, room_id: str) -> str:
+        chat = self.chat(room_id)
+        return chat.name if chat else "a chat"
+
+
+async def _undo(login: Login) -> None:
+    session = Session(login)
+    try:
+        await session.log_out()
+    except LobbyError as error:
+        log.info("The homeserver keeps a login that nobody uses: %s", error)
+    finally:
+        await session.close()
+
+
+async def _tell_nobody(drafts: list[timeline.Draft]) -> None:
+    """Nobody has asked to be told."""

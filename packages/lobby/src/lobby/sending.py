@@ -1,0 +1,258 @@
+"""Carries out what the outbox decides: writes it down, sends, looks, cancels, and holds Lobby awake meanwhile."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol
+
+from lobby.core import outbox as box
+from lobby.core.batch import read_page
+from lobby.core.timeline import Draft
+from lobby.errors import LobbyError, NotKept, ServerRefused, TokenRefused, Unreachable
+from lobby.matrix.session import Session
+from lobby.store import Store
+
+CLOCKS_DIFFER = 600.0
+"""Seconds by which the homeserver's clock may be behind ours when a message is looked for in the timeline."""
+
+HISTORY_PAGE = 100
+
+log = logging.getLogger("lobby")
+
+
+class Guard(Protocol):
+    """Keeps this process from being put to sleep around work it is doing."""
+
+    def begin(self, name: str, on_expiry: Callable[[], None]) -> int:
+        """Hold on to it; ``on_expiry`` is called shortly before time is up. Returns what ``end`` takes."""
+
+    def end(self, task: int) -> None:
+        """The work is done."""
+
+
+class Unguarded:
+    """For a Lobby that nobody puts to sleep."""
+
+    def begin(self, name: str, on_expiry: Callable[[], None]) -> int:
+        return 0
+
+    def end(self, task: int) -> None:
+        return None
+
+
+class Sending:
+    """The outbox of one login, at work. ``on_unsent`` is awaited before the process is let go of."""
+
+    def __init__(
+        self,
+        session: Session,
+        store: Store,
+        guard: Guard,
+        clock: Callable[[], float],
+        room_name: Callable[[str], str],
+        on_change: Callable[[str], None],
+        on_unsent: Callable[[list[Draft]], Awaitable[None]],
+        on_token_refused: Callable[[], None],
+    ) -> None:
+        self._session = session
+        self._store = store
+        self._guard = guard
+        self._clock = clock
+        self._room_name = room_name
+        self._on_change = on_change
+        self._on_unsent = on_unsent
+        self._on_token_refused = on_token_refused
+        self._machine = box.Outbox(tuple(draft.item for draft in store.drafts()))
+        self._requests: dict[str, asyncio.Task[box.Event]] = {}
+        self._holds: dict[str, int] = {}
+        self._gave_up: list[Draft] = []
+        self._telling: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._stopping = False
+
+    def start(self) -> None:
+        """Take up what an earlier run had not finished."""
+        for item in self._machine.pending():
+            self._hold(item)
+        self._handle(box.Reachable())
+
+    def send(self, room_id: str, text: str, txn: str) -> None:
+        """Keep a new message, then send it in its turn. Raises NotKept: it is neither kept nor sent."""
+        now = self._clock()
+        item = box.Item(txn, room_id, turn=1 + max((item.turn for item in self._machine.items()), default=0))
+        self._store.keep_draft(Draft(item, text, now))
+        self._hold(item)
+        self._handle(box.Queue(txn, room_id))
+        self._on_change(room_id)
+
+    def resend(self, txn: str) -> None:
+        """Send an unsent message after all, as the newest of its chat."""
+        self._handle(box.Resend(txn))
+        for item in self._machine.pending():
+            if item.txn == txn:
+                self._hold(item)
+
+    def discard(self, txn: str) -> None:
+        """Forget an unsent message."""
+        self._handle(box.Discard(txn))
+
+    def seen(self, txn: str, event_id: str) -> None:
+        """The timeline shows that a message has arrived."""
+        self._handle(box.Delivered(txn, event_id))
+
+    def room_gone(self, room_id: str) -> None:
+        """The person is no longer in that room."""
+        self._handle(box.RoomGone(room_id))
+
+    def reachable(self) -> None:
+        """The homeserver answers: what waits is tried at once."""
+        if self._machine.next_wake() is not None:
+            self._handle(box.Reachable())
+
+    def give_up_all(self, reason: str) -> None:
+        """Everything pending becomes unsent."""
+        self._handle(box.GiveUpAll(reason))
+
+    async def settled(self) -> None:
+        """Return when no cancelled request and no telling of the person is under way any more."""
+        while self._telling is not None:
+            await asyncio.shield(self._telling)
+
+    async def stop(self) -> None:
+        """Break everything off; what is pending stays in the outbox, and the next run takes it up."""
+        self._stopping = True
+        if self._timer is not None:
+            self._timer.cancel()
+        tasks: list[asyncio.Task[Any]] = [*self._requests.values()] + ([self._telling] if self._telling else [])
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for txn in list(self._holds):
+            self._release(txn)
+
+    def _handle(self, event: box.Event) -> None:
+        for effect in self._machine.handle(event, self._clock()):
+            try:
+                self._carry_out(effect)
+            except NotKept as error:
+                # The message itself is kept since it was written; going on is worth more than its exact standing.
+                log.warning("outbox: %s", error)
+        self._arm_timer()
+
+    def _carry_out(self, effect: box.Effect) -> None:
+        match effect:
+            case box.Keep(item):
+                self._store.keep_item(item)
+                self._on_change(item.room_id)
+            case box.Send(txn):
+                self._requests[txn] = self._begin(txn, self._send(txn))
+            case box.Look(txn, since):
+                self._requests[txn] = self._begin(txn, self._look(txn, since))
+            case box.Cancel(txn):
+                self._requests[txn].cancel()
+            case box.Sent(txn, event_id):
+                self._carry_out_sent(txn, event_id)
+            case box.GaveUp(item):
+                if draft := self._store.draft(item.txn):
+                    self._gave_up.append(draft)
+                if self._telling is None:
+                    self._telling = asyncio.create_task(self._tell_unsent())
+            case box.Forget(txn):
+                draft = self._store.draft(txn)
+                self._store.drop_draft(txn)
+                self._release(txn)
+                if draft:
+                    self._on_change(draft.item.room_id)
+
+    def _carry_out_sent(self, txn: str, event_id: str) -> None:
+        try:
+            draft = self._store.draft(txn)
+            self._store.delivered(txn, event_id, self._session.login.user_id, self._clock())
+            if draft:
+                self._on_change(draft.item.room_id)
+        finally:
+            self._release(txn)
+
+    def _begin(self, txn: str, work: Coroutine[None, None, box.Event]) -> asyncio.Task[box.Event]:
+        # A callback, not a `finally` inside: a task cancelled before its first step runs none of its own code.
+        request = asyncio.create_task(work)
+        request.add_done_callback(lambda over: self._conclude(txn, over))
+        return request
+
+    def _conclude(self, txn: str, request: asyncio.Task[box.Event]) -> None:
+        del self._requests[txn]
+        error = None if request.cancelled() else request.exception()
+        if self._stopping:
+            return
+        if request.cancelled():
+            self._handle(box.Stopped(txn))
+        elif error is None:
+            self._handle(request.result())
+        elif isinstance(error, Unreachable):
+            self._handle(box.Failed(txn, error.retry_after))
+        elif isinstance(error, ServerRefused):
+            self._handle(box.Refused(txn, str(error)))
+            if isinstance(error, TokenRefused):
+                self._on_token_refused()
+        else:
+            log.error("A message could not be sent and is tried again later.", exc_info=error)
+            self._handle(box.Failed(txn))
+
+    async def _send(self, txn: str) -> box.Event:
+        draft = self._store.draft(txn)
+        if draft is None:
+            return box.Refused(txn, "This chat is gone.")
+        return box.Delivered(txn, await self._session.send_text(draft.item.room_id, draft.text, txn))
+
+    async def _look(self, txn: str, since: float) -> box.Event:
+        draft = self._store.draft(txn)
+        if draft is None:
+            return box.Refused(txn, "This chat is gone.")
+        before = ""
+        while True:
+            page = read_page(await self._session.messages(draft.item.room_id, before, HISTORY_PAGE))
+            for event in page.events:
+                if event.txn == txn:
+                    return box.Delivered(txn, event.event_id)
+            if not page.next or page.next == before or page.events[-1].at < since - CLOCKS_DIFFER:
+                return box.NotFound(txn)
+            before = page.next
+
+    async def _tell_unsent(self) -> None:
+        """Tell the person of all that was given up together, then let go of the process; never the other way round."""
+        try:
+            while self._gave_up:
+                dying = [task for txn, task in self._requests.items() if task.cancelling()]
+                await asyncio.gather(*dying, return_exceptions=True)
+                told, self._gave_up = self._gave_up, []
+                try:
+                    await self._on_unsent(told)
+                except LobbyError as error:
+                    log.warning("The person could not be told of unsent messages: %s", error)
+                for draft in told:
+                    self._release_if_over(draft.item.txn)
+        finally:
+            self._telling = None
+
+    def _hold(self, item: box.Item) -> None:
+        if item.txn not in self._holds:
+            name = f"send to {self._room_name(item.room_id)}"
+            self._holds[item.txn] = self._guard.begin(name, lambda: self.give_up_all(box.NO_TIME))
+
+    def _release_if_over(self, txn: str) -> None:
+        """A message may have been resent while the person was being told: then it is still held."""
+        if all(item.txn != txn for item in self._machine.pending()):
+            self._release(txn)
+
+    def _release(self, txn: str) -> None:
+        if txn in self._holds:
+            self._guard.end(self._holds.pop(txn))
+
+    def _arm_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        wake = self._machine.next_wake()
+        if wake is not None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(max(0.0, wake - self._clock()), self._handle, box.Tick())

@@ -1,0 +1,239 @@
+"""What Lobby keeps: chats, names, messages, outbox, sync token and page sessions; each change is one transaction."""
+
+import json
+import sqlite3
+from collections.abc import Iterable
+
+from lobby import intake
+from lobby.core.batch import Batch, Happened, Kind, Member, Page
+from lobby.core.outbox import Item, Phase
+from lobby.core.timeline import Draft, KeptEvent, KeptRoom
+from lobby.database import Database
+from lobby.intake import Applied, kept_event
+
+
+class Store:
+    """Reads and writes of one person's chats."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    # What the homeserver tells
+
+    def token(self) -> str:
+        """Where the next sync goes on; empty: from the beginning."""
+        return self.note("sync_token")
+
+    def apply(self, batch: Batch, me: str, now: float) -> Applied:
+        """Take in an answer to /sync, its token last and in the same transaction. Raises NotKept."""
+        with self._db.transaction() as db:
+            applied = intake.take(db, batch, me, now)
+            keep_note(db, "sync_token", batch.token)
+        return applied
+
+    def add_older(self, room_id: str, page: Page) -> int:
+        """Put a page of older events before those that are kept; returns how many were new. Raises NotKept."""
+        with self._db.transaction() as db:
+            return intake.take_older(db, room_id, page)
+
+    # Rooms, members, events
+
+    def rooms(self) -> list[KeptRoom]:
+        return [_room(row) for row in self._db.rows("SELECT * FROM rooms")]
+
+    def room(self, room_id: str) -> KeptRoom | None:
+        row = self._db.row("SELECT * FROM rooms WHERE room_id = ?", room_id)
+        return _room(row) if row else None
+
+    def members(self, room_id: str) -> list[Member]:
+        rows = self._db.rows("SELECT user_id, membership, name FROM members WHERE room_id = ?", room_id)
+        return [Member(*row) for row in rows]
+
+    def events(self, room_id: str, before: int | None, most: int) -> list[KeptEvent]:
+        """The last ``most`` events that can be shown, before the place ``before``; the oldest first."""
+        limit = before if before is not None else 2**62
+        rows = self._db.rows(
+            "SELECT * FROM events WHERE room_id = ? AND place < ? AND kind != ? ORDER BY place DESC LIMIT ?",
+            room_id, limit, Kind.HIDDEN, most,
+        )  # fmt: skip
+        return [kept_event(row) for row in reversed(rows)]
+
+    def event(self, event_id: str) -> KeptEvent | None:
+        row = self._db.row("SELECT * FROM events WHERE event_id = ?", event_id)
+        return kept_event(row) if row else None
+
+    def place_of(self, key: str) -> int | None:
+        """Where the bubble with that key stands; None: it is no event (yet)."""
+        row = self._db.row("SELECT place FROM events WHERE key = ?", key)
+        return int(row[0]) if row else None
+
+    def newest(self, room_id: str) -> KeptEvent | None:
+        """The last event of a room, shown or not: reading it reads all."""
+        row = self._db.row("SELECT * FROM events WHERE room_id = ? ORDER BY place DESC LIMIT 1", room_id)
+        return kept_event(row) if row else None
+
+    def oldest_place(self, room_id: str) -> int | None:
+        row = self._db.row("SELECT min(place) FROM events WHERE room_id = ?", room_id)
+        return row[0] if row else None
+
+    def others_messages_after(self, room_id: str, place: int, me: str) -> int:
+        """How many messages of others come after ``place`` (the rule of ``unread.counts``, as a query)."""
+        row = self._db.row(
+            "SELECT count(*) FROM events WHERE room_id = ? AND place > ? AND kind = ? AND sender != ?",
+            room_id, place, Kind.MESSAGE, me,
+        )  # fmt: skip
+        return int(row[0]) if row else 0
+
+    def mark_read(self, room_id: str) -> KeptEvent | None:
+        """All of the room is read, up to the event that is returned; None: there is none. Raises NotKept."""
+        newest = self.newest(room_id)
+        if newest is not None:
+            with self._db.transaction() as db:
+                db.execute(
+                    "UPDATE rooms SET read_place = ?, server_unread = 0 WHERE room_id = ?", (newest.place, room_id)
+                )
+        return newest
+
+    def invitations(self) -> list[sqlite3.Row]:
+        """Open invitations (room_id, name, inviter, inviter_name, direct, at), the newest first."""
+        return self._db.rows("SELECT * FROM invitations ORDER BY at DESC")
+
+    def invitation(self, room_id: str) -> sqlite3.Row | None:
+        return self._db.row("SELECT * FROM invitations WHERE room_id = ?", room_id)
+
+    def add_room(self, room_id: str, name: str, direct: bool) -> None:
+        """A room that was just made or joined: shown before the next sync tells of it. Raises NotKept."""
+        with self._db.transaction() as db:
+            db.execute("INSERT OR IGNORE INTO rooms (room_id, name) VALUES (?, ?)", (room_id, name))
+            db.execute("UPDATE rooms SET direct = max(direct, ?) WHERE room_id = ?", (direct, room_id))
+            db.execute("DELETE FROM invitations WHERE room_id = ?", (room_id,))
+
+    def add_members(self, room_id: str, members: Iterable[Member]) -> None:
+        """Members we know of before the homeserver tells. Raises NotKept."""
+        with self._db.transaction() as db:
+            for member in members:
+                intake.keep_member(db, room_id, member)
+
+    def drop_room(self, room_id: str) -> None:
+        """The chat or invitation is gone, with all that was kept of it. Raises NotKept."""
+        with self._db.transaction() as db:
+            intake.forget_room(db, room_id)
+
+    # Outbox
+
+    def drafts(self, room_id: str | None = None) -> list[Draft]:
+        """Own messages that are no events yet, in the order of the outbox; of one room or of all."""
+        where = "WHERE room_id = ?" if room_id is not None else ""
+        values = () if room_id is None else (room_id,)
+        return [_draft(row) for row in self._db.rows(f"SELECT * FROM outbox {where} ORDER BY turn", *values)]
+
+    def draft(self, txn: str) -> Draft | None:
+        row = self._db.row("SELECT * FROM outbox WHERE txn = ?", txn)
+        return _draft(row) if row else None
+
+    def keep_draft(self, draft: Draft) -> None:
+        """A new own message, durable when this returns. Raises NotKept."""
+        with self._db.transaction() as db:
+            db.execute("INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _draft_values(draft))
+
+    def keep_item(self, item: Item) -> None:
+        """The item's new standing. Raises NotKept."""
+        with self._db.transaction() as db:
+            db.execute(
+                "UPDATE outbox SET turn = ?, phase = ?, first_tried = ?, attempts = ?, retry_at = ?, reason = ? "
+                "WHERE txn = ?",
+                (item.turn, item.phase, item.first_tried, item.attempts, item.retry_at, item.reason, item.txn),
+            )
+
+    def drop_draft(self, txn: str) -> None:
+        """The person discarded it. Raises NotKept."""
+        with self._db.transaction() as db:
+            db.execute("DELETE FROM outbox WHERE txn = ?", (txn,))
+
+    def delivered(self, txn: str, event_id: str, me: str, now: float) -> None:
+        """An outbox item has become an event under the same key; the next sync gives it its place. Raises NotKept."""
+        row = self._db.row("SELECT room_id, text FROM outbox WHERE txn = ?", txn)
+        if row is None:
+            return
+        with self._db.transaction() as db:
+            db.execute("DELETE FROM outbox WHERE txn = ?", (txn,))
+            if not db.execute("SELECT 1 FROM events WHERE event_id = ?", (event_id,)).fetchone():
+                event = Happened(event_id, me, now, Kind.MESSAGE, row["text"], txn)
+                place = intake.last_place(db, row["room_id"]) + 1
+                intake.insert(db, row["room_id"], place, event)
+                db.execute("UPDATE rooms SET read_place = ? WHERE room_id = ?", (place, row["room_id"]))
+
+    # Notes, log out, page sessions
+
+    def note(self, name: str) -> str:
+        """A single value by name; empty when there is none."""
+        row = self._db.row("SELECT text FROM notes WHERE name = ?", name)
+        return str(row[0]) if row else ""
+
+    def keep_note(self, name: str, text: str) -> None:
+        """Raises NotKept."""
+        with self._db.transaction() as db:
+            keep_note(db, name, text)
+
+    def forget_all(self) -> None:
+        """All data of the account is gone; page sessions stay, for somebody still looks at the page. Raises NotKept."""
+        with self._db.transaction() as db:
+            for table in ("notes", "rooms", "invitations", "members", "events", "outbox"):
+                db.execute(f"DELETE FROM {table}")
+        self._db.compact()
+
+    def page_session_add(self, hash: str, at: float) -> None:
+        with self._db.transaction() as db:
+            db.execute("INSERT OR REPLACE INTO page_sessions VALUES (?, ?)", (hash, at))
+
+    def page_session_known(self, hash: str) -> bool:
+        return self._db.row("SELECT 1 FROM page_sessions WHERE hash = ?", hash) is not None
+
+    def page_session_drop_all(self) -> None:
+        with self._db.transaction() as db:
+            db.execute("DELETE FROM page_sessions")
+
+    def nonce_use(self, nonce: str, until: float) -> bool:
+        """Remember that a one-time code was used; False: it had been used before. Long expired ones are forgotten."""
+        with self._db.transaction() as db:
+            db.execute("DELETE FROM nonces WHERE until < ?", (until - 3600.0,))
+            return db.execute("INSERT OR IGNORE INTO nonces VALUES (?, ?)", (nonce, until)).rowcount == 1
+
+
+def _room(row: sqlite3.Row) -> KeptRoom:
+    return KeptRoom(
+        room_id=row["room_id"],
+        name=row["name"],
+        direct=bool(row["direct"]),
+        heroes=tuple(json.loads(row["heroes"])),
+        joined=row["joined"],
+        server_unread=row["server_unread"],
+        read_place=row["read_place"],
+        before=row["before"],
+    )
+
+
+def keep_note(db: sqlite3.Connection, name: str, text: str) -> None:
+    db.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (name, text))
+
+
+def _draft(row: sqlite3.Row) -> Draft:
+    item = Item(
+        txn=row["txn"],
+        room_id=row["room_id"],
+        turn=row["turn"],
+        phase=Phase(row["phase"]),
+        first_tried=row["first_tried"],
+        attempts=row["attempts"],
+        retry_at=row["retry_at"],
+        reason=row["reason"],
+    )
+    return Draft(item, row["text"], row["at"])
+
+
+def _draft_values(draft: Draft) -> tuple[object, ...]:
+    item = draft.item
+    return (
+        item.txn, item.room_id, item.turn, item.phase, item.first_tried, item.attempts, item.retry_at, item.reason,
+        draft.text, draft.at,
+    )  # fmt: skip
