@@ -1,0 +1,480 @@
+"""What waits for whom: endpoints, waiting messages, and the desks that are connected now.
+
+A pure machine. Each method takes an event and ``now`` (seconds since 1970) and returns effects, to be carried out in
+order. What must survive a crash goes out as ``Write(ticket, changes)``; when the changes are durable the shell calls
+``stored(ticket)``, else ``not_stored(ticket)``. Nobody hears of success before: 201 is a promise (RFC 8030 §5).
+
+A message leaves the mailbox when the desk acknowledged it, its sender withdrew it, a newer one with the same topic
+took its place, its subscription ended, or its time to live is over (contract P08, P09). Until then it is sent again
+on each connection, under the same version.
+"""
+
+import heapq
+import math
+from collections.abc import Iterable
+
+import msgspec
+
+from frontdesk.wire import autopush, base64url, rfc8030
+
+WINDOW = 10
+"""Messages sent to a desk that it has not acknowledged yet; more wait until it does."""
+
+MOST_WAITING = 1000
+"""Messages that may wait for one desk; further senders are told to try later."""
+
+MOST_CHANNELS = 1000
+"""Subscriptions one desk may have."""
+
+FORGET_AFTER = 60 * 24 * 3600.0
+"""Seconds without contact after which a desk is forgotten, and after which an ended endpoint answers 404, not 410."""
+
+_SWEEP_EVERY = 60.0
+_FORGET_EVERY = 24 * 3600.0
+
+
+class Message(msgspec.Struct, frozen=True):
+    """A message that waits. ``id`` is its version towards the desk, and the end of its Location towards the sender."""
+
+    id: str
+    token: str
+    body: bytes
+    urgency: rfc8030.Urgency
+    topic: str | None
+    expires_at: float
+
+
+class Channel(msgspec.Struct, frozen=True):
+    """A subscription: what arrives at the endpoint ``token`` belongs to this channel of this desk."""
+
+    token: str
+    uaid: str
+    channel_id: str
+
+
+class Saved(msgspec.Struct, frozen=True):
+    """What the store gives back at the start: everything that was durable."""
+
+    seen: dict[str, float] = {}
+    """When each desk was last here, by uaid."""
+    channels: tuple[Channel, ...] = ()
+    gone: dict[str, float] = {}
+    """Tokens of ended subscriptions, and when they ended."""
+    messages: tuple[Message, ...] = ()
+    """In the order of their acceptance."""
+
+
+# ---- changes: what the store is to remember
+
+
+class KeepChannel(msgspec.Struct, frozen=True):
+    """A new subscription; its desk is remembered from now on."""
+
+    channel: Channel
+    at: float
+
+
+class EndChannel(msgspec.Struct, frozen=True):
+    """A subscription is over: its messages go, its token stays known as gone."""
+
+    token: str
+    at: float
+
+
+class KeepMessage(msgspec.Struct, frozen=True):
+    """A new message; it replaces one with the same token and topic."""
+
+    message: Message
+
+
+class DropMessages(msgspec.Struct, frozen=True):
+    """These messages are done with."""
+
+    ids: tuple[str, ...]
+
+
+class SeenDesk(msgspec.Struct, frozen=True):
+    """A desk was here."""
+
+    uaid: str
+    at: float
+
+
+class ForgetDesk(msgspec.Struct, frozen=True):
+    """A desk has been away too long."""
+
+    uaid: str
+
+
+class ForgetGone(msgspec.Struct, frozen=True):
+    """Tokens that ended before this time need not be known any longer."""
+
+    before: float
+
+
+Change = KeepChannel | EndChannel | KeepMessage | DropMessages | SeenDesk | ForgetDesk | ForgetGone
+
+
+# ---- effects: what the shell is to do
+
+NOBODY_WAITS = 0
+"""The ticket of a write whose outcome no one asks for: should it fail, a message comes twice, and desks know that."""
+
+
+class Write(msgspec.Struct, frozen=True):
+    """Make all changes durable at once, then say so with ``stored(ticket)``, unless the ticket is NOBODY_WAITS."""
+
+    ticket: int
+    changes: tuple[Change, ...]
+
+
+class Send(msgspec.Struct, frozen=True):
+    """Send a frame on this connection."""
+
+    session: int
+    message: autopush.ServerMessage
+
+
+class Close(msgspec.Struct, frozen=True):
+    """End this connection; it counts as ended already."""
+
+    session: int
+    reason: str
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """The answer to the post that came with this message id."""
+
+    message_id: str
+    answer: rfc8030.Accepted | rfc8030.Problem
+
+
+Effect = Write | Send | Close | Answer
+
+
+class _Desk:
+    """One user agent (autopush's word), connected or not."""
+
+    def __init__(self, uaid: str, seen: float) -> None:
+        self.uaid = uaid
+        self.seen = seen
+        self.session: int | None = None
+        self.channels: dict[str, str] = {}  # channel id → token
+        self.waiting: dict[str, Message] = {}  # in order of acceptance
+        self.sent: dict[str, Message] = {}  # sent on this connection, not acknowledged
+
+    def find_topic(self, token: str, topic: str) -> str | None:
+        """The id of the message that a new one with this topic replaces."""
+        for message in (*self.waiting.values(), *self.sent.values()):
+            if message.token == token and message.topic == topic:
+                return message.id
+        return None
+
+    def drop(self, message_id: str) -> bool:
+        return self.waiting.pop(message_id, None) is not None or self.sent.pop(message_id, None) is not None
+
+
+class _Registering(msgspec.Struct, frozen=True):
+    session: int
+    channel: Channel
+
+
+class _Ending(msgspec.Struct, frozen=True):
+    session: int
+    channel: Channel
+
+
+class _Posting(msgspec.Struct, frozen=True):
+    message: Message
+    ttl: int
+
+
+class Mailbox:
+    """The machine. ``public_url`` is the start of every endpoint, without a slash at its end."""
+
+    def __init__(self, public_url: str, saved: Saved | None = None, now: float = 0.0) -> None:
+        saved = saved or Saved()
+        self.public_url = public_url
+        self._desks: dict[str, _Desk] = {}
+        self._channels: dict[str, Channel] = {}  # by token
+        self._gone = dict(saved.gone)
+        self._owner: dict[str, _Desk] = {}  # by message id
+        self._sessions: dict[int, _Desk] = {}
+        self._unstored: dict[int, _Registering | _Ending | _Posting] = {}
+        self._last_ticket = NOBODY_WAITS
+        self._ending: set[str] = set()  # tokens whose end is being written
+        self._expiries: list[tuple[float, str]] = []
+        self._swept_at = now
+        self._forgot_at = now
+        for uaid, seen in saved.seen.items():
+            self._desks[uaid] = _Desk(uaid, seen)
+        for channel in saved.channels:
+            self._add_channel(channel, now)
+        for message in saved.messages:
+            if message.token in self._channels:
+                self._add_message(message)
+
+    # ---- what can be asked
+
+    @property
+    def waiting(self) -> int:
+        """Messages that wait for an acknowledgement."""
+        return len(self._owner)
+
+    @property
+    def connected(self) -> int:
+        """Desks that are connected and have said hello."""
+        return len(self._sessions)
+
+    def next_wake(self) -> float | None:
+        """When ``wake`` is to be called; None while nothing is kept here."""
+        sweep = max(self._expiries[0][0], self._swept_at + _SWEEP_EVERY) if self._expiries else None
+        forget = self._forgot_at + _FORGET_EVERY if self._desks or self._gone else None
+        return min((when for when in (sweep, forget) if when is not None), default=None)
+
+    # ---- senders
+
+    def post(self, token: str, push: rfc8030.Push, message_id: str, now: float) -> list[Effect]:
+        """A sender's message for the endpoint ``token``; ``message_id`` is fresh and cannot be guessed."""
+        channel = self._channels.get(token)
+        if channel is None:
+            return [Answer(message_id, rfc8030.GONE if token in self._gone else rfc8030.UNKNOWN_ENDPOINT)]
+        desk = self._desks[channel.uaid]
+        message = Message(message_id, token, push.body, push.urgency, push.topic, now + push.ttl)
+        if push.ttl == 0:
+            # Now or never: not kept, not counted, and not sent again if this connection turns out to be dead.
+            sending = [] if desk.session is None else [Send(desk.session, self._arrival(message, now))]
+            return [*sending, Answer(message_id, rfc8030.Accepted(message_id, 0))]
+        if len(desk.waiting) + len(desk.sent) >= MOST_WAITING:
+            return [Answer(message_id, rfc8030.MAILBOX_FULL)]
+        return [self._write(_Posting(message, push.ttl), KeepMessage(message))]
+
+    def withdraw(self, message_id: str) -> list[Effect]:
+        """The sender no longer wants it delivered (DELETE of the Location). Too late or unknown: nothing happens."""
+        return self._drop([message_id])
+
+    # ---- desks
+
+    def hello(self, session: int, uaid: str | None, fresh_uaid: str, now: float) -> list[Effect]:
+        """A desk says who it is. An unknown uaid is answered with ``fresh_uaid``: all it had before is gone."""
+        effects: list[Effect] = []
+        desk = self._desks.get(autopush.plain_uaid(uaid) or "")
+        if desk is None:
+            desk = self._desks[fresh_uaid] = _Desk(fresh_uaid, now)
+        elif desk.session is not None:
+            effects.append(Close(desk.session, "replaced by a newer connection of the same desk"))
+            self._leave(desk)
+        desk.session, desk.seen = session, now
+        self._sessions[session] = desk
+        if desk.channels:
+            effects.append(Write(NOBODY_WAITS, (SeenDesk(desk.uaid, now),)))
+        reply = autopush.HelloReply(uaid=desk.uaid, status=200, use_webpush=True, broadcasts={})
+        return [*effects, Send(session, reply), *self._deliver(desk, now)]
+
+    def register(self, session: int, channel_id: str, fresh_token: str, now: float) -> list[Effect]:
+        """A desk wants an endpoint. For a channel it has already, it gets the same endpoint again."""
+        desk = self._sessions.get(session)
+        if desk is None:
+            return []
+        token = desk.channels.get(channel_id)
+        if token is not None and token not in self._ending:
+            return [self._registered(session, channel_id, token)]
+        if len(desk.channels) >= MOST_CHANNELS:
+            return [Send(session, autopush.RegisterReply(channel_id=channel_id, status=400))]
+        channel = Channel(fresh_token, desk.uaid, channel_id)
+        return [self._write(_Registering(session, channel), KeepChannel(channel, now))]
+
+    def unregister(self, session: int, channel_id: str, now: float) -> list[Effect]:
+        """A desk gives an endpoint up; senders are told 410 from then on."""
+        desk = self._sessions.get(session)
+        if desk is None:
+            return []
+        token = desk.channels.get(channel_id)
+        if token is None:
+            return [Send(session, autopush.UnregisterReply(channel_id=channel_id, status=200))]
+        self._ending.add(token)
+        return [self._write(_Ending(session, self._channels[token]), EndChannel(token, now))]
+
+    def acknowledge(self, session: int, versions: Iterable[str], now: float) -> list[Effect]:
+        """The desk has these messages in its own store. Unknown versions and other desks' are passed over."""
+        desk = self._sessions.get(session)
+        if desk is None:
+            return []
+        mine = [version for version in versions if self._owner.get(version) is desk]
+        return [*self._drop(mine), *self._deliver(desk, now)]
+
+    def disconnected(self, session: int, now: float) -> list[Effect]:
+        """The connection has ended; what was sent on it and not acknowledged waits for the next."""
+        desk = self._sessions.get(session)
+        if desk is None:
+            return []
+        desk.seen = now
+        self._leave(desk)
+        if not desk.channels:
+            del self._desks[desk.uaid]
+            return []
+        return [Write(NOBODY_WAITS, (SeenDesk(desk.uaid, now),))]
+
+    # ---- the store's answers
+
+    def stored(self, ticket: int, now: float) -> list[Effect]:
+        """The write with this ticket is durable."""
+        match self._unstored.pop(ticket):
+            case _Posting(message, ttl):
+                return self._posted(message, ttl, now)
+            case _Registering(session, channel):
+                return self._channel_stored(session, channel, now)
+            case _Ending(session, channel):
+                self._ending.discard(channel.token)
+                self._end_channel(channel.token, now)
+                return self._reply(session, autopush.UnregisterReply(channel_id=channel.channel_id, status=200))
+
+    def not_stored(self, ticket: int) -> list[Effect]:
+        """The write with this ticket failed, and nothing of it was kept."""
+        match self._unstored.pop(ticket):
+            case _Posting(message, _):
+                return [Answer(message.id, rfc8030.STORE_UNAVAILABLE)]
+            case _Registering(session, channel):
+                return self._reply(session, autopush.RegisterReply(channel_id=channel.channel_id, status=500))
+            case _Ending(session, channel):
+                self._ending.discard(channel.token)
+                return self._reply(session, autopush.UnregisterReply(channel_id=channel.channel_id, status=500))
+
+    # ---- time
+
+    def wake(self, now: float) -> list[Effect]:
+        """Let go of what is over: messages past their time to live, desks and ended endpoints past FORGET_AFTER."""
+        effects: list[Effect] = []
+        if self._expiries and now >= max(self._expiries[0][0], self._swept_at + _SWEEP_EVERY):
+            self._swept_at = now
+            effects += self._drop(self._pop_expired(now))
+        if now >= self._forgot_at + _FORGET_EVERY:
+            self._forgot_at = now
+            effects += self._forget(now)
+        return effects
+
+    def _pop_expired(self, now: float) -> list[str]:
+        expired = []
+        while self._expiries and self._expiries[0][0] <= now:
+            expired.append(heapq.heappop(self._expiries)[1])
+        return expired
+
+    def _forget(self, now: float) -> list[Effect]:
+        changes: list[Change] = []
+        for desk in [desk for desk in self._desks.values() if desk.session is None]:
+            if desk.seen + FORGET_AFTER <= now:
+                for token in list(desk.channels.values()):
+                    self._end_channel(token, now)
+                    changes.append(EndChannel(token, now))
+                del self._desks[desk.uaid]
+                changes.append(ForgetDesk(desk.uaid))
+        old = [token for token, at in self._gone.items() if at < now - FORGET_AFTER]
+        for token in old:
+            del self._gone[token]
+        if old:
+            changes.append(ForgetGone(now - FORGET_AFTER))
+        return [Write(NOBODY_WAITS, tuple(changes))] if changes else []
+
+    # ---- inside
+
+    def _write(self, what: _Registering | _Ending | _Posting, change: Change) -> Write:
+        self._last_ticket += 1
+        self._unstored[self._last_ticket] = what
+        return Write(self._last_ticket, (change,))
+
+    def _posted(self, message: Message, ttl: int, now: float) -> list[Effect]:
+        channel = self._channels.get(message.token)
+        if channel is None:  # the subscription ended while the message was being written
+            return [Write(NOBODY_WAITS, (DropMessages((message.id,)),)), Answer(message.id, rfc8030.GONE)]
+        desk = self._desks[channel.uaid]
+        replaced = desk.find_topic(message.token, message.topic) if message.topic else None
+        if replaced is not None:  # the store did the same when it took the new one
+            self._remove(replaced)
+        self._add_message(message)
+        return [Answer(message.id, rfc8030.Accepted(message.id, ttl)), *self._deliver(desk, now)]
+
+    def _channel_stored(self, session: int, channel: Channel, now: float) -> list[Effect]:
+        desk = self._desks.get(channel.uaid)
+        first = desk.channels.get(channel.channel_id) if desk else None
+        if first is not None:  # asked for twice before the first was durable: both get the first endpoint
+            self._gone[channel.token] = now
+            return [
+                Write(NOBODY_WAITS, (EndChannel(channel.token, now),)),
+                *self._reply(session, self._registered(session, channel.channel_id, first).message),
+            ]
+        self._add_channel(channel, now)
+        return self._reply(session, self._registered(session, channel.channel_id, channel.token).message)
+
+    def _registered(self, session: int, channel_id: str, token: str) -> Send:
+        endpoint = f"{self.public_url}/push/{token}"
+        return Send(session, autopush.RegisterReply(channel_id=channel_id, status=200, endpoint=endpoint))
+
+    def _reply(self, session: int, message: autopush.ServerMessage) -> list[Effect]:
+        """The desk may have left while the store was writing; then it asks again."""
+        return [Send(session, message)] if session in self._sessions else []
+
+    def _deliver(self, desk: _Desk, now: float) -> list[Effect]:
+        """Send what waits, oldest first, as long as the window has room."""
+        effects: list[Effect] = []
+        expired: list[str] = []
+        for message in list(desk.waiting.values()):
+            if desk.session is None or len(desk.sent) >= WINDOW:
+                break
+            if message.expires_at <= now:
+                expired.append(message.id)
+                continue
+            desk.sent[message.id] = desk.waiting.pop(message.id)
+            effects.append(Send(desk.session, self._arrival(message, now)))
+        return [*effects, *self._drop(expired)]
+
+    def _arrival(self, message: Message, now: float) -> autopush.Arrival:
+        # Rounded up: a message that still has part of a second left must not look like "now or never".
+        ttl = max(0, math.ceil(message.expires_at - now))
+        return autopush.Arrival(
+            channel_id=self._channels[message.token].channel_id,
+            version=message.id,
+            data=base64url.encode(message.body) if message.body else None,
+            headers={"encoding": "aes128gcm"} if message.body else None,
+            ttl=ttl,
+        )
+
+    def _leave(self, desk: _Desk) -> None:
+        if desk.session is not None:
+            del self._sessions[desk.session]
+        desk.session = None
+        desk.waiting = desk.sent | desk.waiting
+        desk.sent = {}
+
+    def _add_channel(self, channel: Channel, now: float) -> None:
+        desk = self._desks.get(channel.uaid)
+        if desk is None:
+            desk = self._desks[channel.uaid] = _Desk(channel.uaid, now)
+        desk.channels[channel.channel_id] = channel.token
+        self._channels[channel.token] = channel
+
+    def _end_channel(self, token: str, now: float) -> None:
+        channel = self._channels.pop(token, None)
+        if channel is None:
+            return
+        desk = self._desks[channel.uaid]
+        del desk.channels[channel.channel_id]
+        for message in [m for m in (*desk.waiting.values(), *desk.sent.values()) if m.token == token]:
+            self._remove(message.id)
+        self._gone[token] = now
+
+    def _add_message(self, message: Message) -> None:
+        desk = self._desks[self._channels[message.token].uaid]
+        desk.waiting[message.id] = message
+        self._owner[message.id] = desk
+        heapq.heappush(self._expiries, (message.expires_at, message.id))
+
+    def _remove(self, message_id: str) -> bool:
+        desk = self._owner.pop(message_id, None)
+        if len(self._expiries) > 2 * len(self._owner) + 1000:  # else acknowledged ones would stay for up to 30 days
+            self._expiries = [entry for entry in self._expiries if entry[1] in self._owner]
+            heapq.heapify(self._expiries)
+        return desk is not None and desk.drop(message_id)
+
+    def _drop(self, ids: Iterable[str]) -> list[Effect]:
+        dropped = tuple(message_id for message_id in ids if self._remove(message_id))
+        return [Write(NOBODY_WAITS, (DropMessages(dropped),))] if dropped else []

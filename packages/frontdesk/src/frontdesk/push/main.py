@@ -1,0 +1,169 @@
+"""The push service as a program: settings, start, graceful stop.
+
+``python -m frontdesk.push.main --help`` lists the settings; ``frontdesk push serve`` is the same.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+from aiohttp import web
+
+from frontdesk.errors import FrontdeskError
+from frontdesk.push.core import addresses
+from frontdesk.push.loop import PushService
+from frontdesk.push.shell.http import HttpSide
+from frontdesk.push.shell.sender import Sender
+from frontdesk.push.shell.store import LARGEST, Store
+from frontdesk.push.shell.websocket import WebSocketSide
+
+_log = logging.getLogger("frontdesk.push")
+
+
+class PushSettings(msgspec.Struct, frozen=True):
+    """How to run the service."""
+
+    data: Path
+    """Folder of the database; made when missing, open to its owner only."""
+    host: str = "127.0.0.1"
+    port: int = 8930
+    """0: any free one, told through ``port_file``."""
+    public_url: str = ""
+    """How senders reach this service; the start of every endpoint. Default: ``http://host:port``."""
+    allow_private: tuple[str, ...] = ()
+    """Private networks (``127.0.0.0/8``) that the gateway may push to; by default none."""
+    port_file: Path | None = None
+    """Where to write the port once the service accepts connections."""
+    largest: int = LARGEST
+    """Bytes the database may grow to; past it new messages are refused with 503."""
+
+
+class StartError(FrontdeskError):
+    """The service could not start; nothing was changed."""
+
+
+async def serve(settings: PushSettings, stop: asyncio.Event) -> None:
+    """Run until ``stop`` is set. Raises FrontdeskError, with a sentence for a person, when it cannot start."""
+    try:
+        exceptions = addresses.networks(settings.allow_private)
+    except ValueError as error:
+        raise StartError(f"--allow-private: {error}. Nothing was started; write it like 127.0.0.0/8.") from error
+    listening = _listen(settings.host, settings.port)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(listening.close)
+        port = listening.getsockname()[1]
+        public_url = (settings.public_url or _url(settings.host, port)).rstrip("/")
+        store = Store(settings.data / "push.db", settings.largest)
+        service = PushService(public_url, store, Sender(exceptions))
+        stack.push_async_callback(service.close)
+        desks = WebSocketSide(service)
+        app = web.Application()
+        app.add_routes(HttpSide(service, public_url).routes() + desks.routes())
+        # No access log: it would write down endpoints, and whoever knows an endpoint can push to it.
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=5.0)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        stack.push_async_callback(desks.close)
+        site = web.SockSite(runner, listening)
+        await site.start()
+        _log.info("event=listening host=%s port=%d public_url=%s", settings.host, port, public_url)
+        if settings.port_file is not None:
+            _write_port(settings.port_file, port)
+        await stop.wait()
+        _log.info("event=stopping")
+        await site.stop()
+
+
+def run(settings: PushSettings) -> int:
+    """Run until SIGTERM or SIGINT. Returns the exit status: 0, or 1 with a line on standard error."""
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s level=%(levelname)s part=%(name)s %(message)s"
+    )
+    try:
+        asyncio.run(_until_signalled(settings))
+    except FrontdeskError as error:
+        print(f"frontdesk push: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line."""
+    return run(parse_arguments(arguments))
+
+
+def parse_arguments(arguments: Sequence[str] | None) -> PushSettings:
+    """Settings from a command line."""
+    default = PushSettings(data=Path())
+    parser = argparse.ArgumentParser(prog="frontdesk push serve", description="A push service and Matrix gateway.")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the database")
+    parser.add_argument("--host", default=default.host, help="address to listen on (%(default)s)")
+    parser.add_argument("--port", type=int, default=default.port, help="port, 0 for any free one (%(default)s)")
+    parser.add_argument("--public-url", default="", help="how senders reach this service (http://HOST:PORT)")
+    parser.add_argument(
+        "--allow-private",
+        action="append",
+        default=[],
+        metavar="NETWORK",
+        help="private network that the gateway may push to, such as 127.0.0.0/8; may be repeated",
+    )
+    parser.add_argument("--port-file", type=Path, help="write the port there once connections are accepted")
+    parser.add_argument("--largest", type=int, default=LARGEST, metavar="BYTES", help="size limit of the database")
+    found = parser.parse_args(arguments)
+    return PushSettings(
+        data=found.data,
+        host=found.host,
+        port=found.port,
+        public_url=found.public_url,
+        allow_private=tuple(found.allow_private),
+        port_file=found.port_file,
+        largest=found.largest,
+    )
+
+
+async def _until_signalled(settings: PushSettings) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await serve(settings, stop)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise StartError(
+                f"port {port} on {host} is in use. Nothing was started; choose another with --port, or 0 for any."
+            ) from error
+        raise StartError(f"cannot listen on {host} port {port} ({error.strerror}). Nothing was started.") from error
+    except OverflowError as error:
+        raise StartError(f"{port} is not a port. Nothing was started; ports go from 0 to 65535.") from error
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _write_port(file: Path, port: int) -> None:
+    """Whole or not at all: whoever waits for the file must never read half a number."""
+    try:
+        part = file.with_name(f"{file.name}.{os.getpid()}")
+        part.write_text(f"{port}\n")
+        part.replace(file)
+    except OSError as error:
+        raise StartError(f"{file} cannot be written ({error.strerror}). The service was stopped again.") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())
