@@ -135,6 +135,13 @@ def test_a_run_that_was_cut_short_proves_nothing_of_what_it_left_out(tiny_tree: 
     assert "L02 unproven (1 of 1 test did not run)" in lines
 
 
+def test_a_test_that_was_stopped_between_its_cases_proves_nothing(tiny_tree: pytest.Pytester) -> None:
+    stops = "def test_lives_and_dies(times):\n    if times == 2: pytest.exit('enough')"
+    tests = TESTS.replace("def test_lives_and_dies(times): pass", stops)
+    _, lines = run(tiny_tree, tests, "--contract-report")
+    assert "L02 unproven (1 of 1 test did not run)" in lines
+
+
 def test_one_failed_case_fails_its_test(tiny_tree: pytest.Pytester) -> None:
     tests = TESTS.replace("def test_lives_and_dies(times): pass", "def test_lives_and_dies(times): assert times == 2")
     _, lines = run(tiny_tree, tests, "--contract-report")
