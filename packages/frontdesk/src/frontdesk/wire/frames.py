@@ -48,4 +48,4 @@ class FrameReader:
 
 
 def _too_large(length: int) -> str:
-    return f"A message of {length} bytes was refused, the limit is {MOST_BYTES}. Nothing of it was used; send it in parts."
+    return f"A message of {length} bytes was refused, the limit is {MOST_BYTES}. Nothing of it was used; send less."

@@ -1,6 +1,4 @@
-"""Who may speak for which app (contract X01) and with which words (X03): decided from what the kernel says of a peer."""
-
-import os.path
+"""Who may speak for which app (contract X01) and with which words (X03): decided from the kernel's word."""
 
 import msgspec
 
@@ -92,4 +90,4 @@ def runs_command(peer: Peer, command: tuple[str, ...]) -> bool:
 
 
 def _same_file(one: str, other: str) -> bool:
-    return one == other or (os.path.basename(one) == other and "/" not in other)
+    return one == other or (one.rpartition("/")[2] == other and "/" not in other)

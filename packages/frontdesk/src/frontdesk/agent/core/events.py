@@ -119,6 +119,10 @@ class DeskStarted(Event, frozen=True):
     """All that was saved is restored and survivors are told; from now on decisions are carried out."""
 
 
+class DeskStopping(Event, frozen=True):
+    """The person logs out, or stops the desk: end every app (L03)."""
+
+
 class TimePassed(Event, frozen=True):
     """The moment a machine asked for has come."""
 

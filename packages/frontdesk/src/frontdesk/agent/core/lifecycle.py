@@ -128,6 +128,8 @@ class Lifecycle:
                 return [out for app in list(self._lives) for out in self._time_passed(app, now)]
             case ev.MemoryShort():
                 return self._memory_short()
+            case ev.DeskStopping():
+                return self._desk_stopping(now)
         app = getattr(happened, "app", None)
         if app not in self._lives:
             return []
@@ -515,6 +517,22 @@ class Lifecycle:
         text = "The machine was short of memory, and it had slept longest. Open it and it is as before."
         return [ev.Stop(longest.app, StopReason.MEMORY_PRESSURE, text)]
 
+    def _desk_stopping(self, now: float) -> Out:
+        """Sleepers end at once, the rest are asked to leave first; those in front last of all (L03)."""
+        out: Out = []
+        order = (S.SUSPENDED, S.LAUNCHING, S.BACKGROUND, S.FOREGROUND)
+        alive = [life for life in self._lives.values() if life.state in order and life.ending is None]
+        for life in sorted(alive, key=lambda life: order.index(life.state)):
+            at = self._nows[life.app]
+            text = "The desk was stopped, as at logout. It is launched again when it is opened or needed."
+            if life.state in (S.SUSPENDED, S.LAUNCHING) or not at.connected:
+                out += self._stop(life, ev.Stop(life.app, StopReason.LOGOUT, text), now)
+            else:
+                life.ending = self._receipt(life, StopReason.LOGOUT, text, now)
+                at.quit_by = now + self._limits.quit / 2
+                out.append(do.Send(life.app, wire.Quit(self._limits.quit / 2)))
+        return out
+
     def _time_passed(self, app: str, now: float) -> Out:
         life, at = self._lives[app], self._nows[app]
         out: Out = []
@@ -525,6 +543,7 @@ class Lifecycle:
             at.opening_until = None
         if _over(at.quit_by, now):
             at.quit_by = None
+            out += [do.Kill(app, life.process())] if life.ending is not None else []
             text = f"You quit it, and it did not leave within {self._limits.quit:g} s."
             out += self._stop(life, ev.Stop(app, StopReason.QUIT, text, limit=self._limits.quit), now)
         if _over(at.connect_by, now):

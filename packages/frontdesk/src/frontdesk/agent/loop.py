@@ -1,0 +1,132 @@
+"""Feeds the core: takes events, commits what it saves, carries out what it wants, and arms one timer. Nothing else."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+
+from frontdesk.agent.core import effects as do
+from frontdesk.agent.core import events as ev
+from frontdesk.agent.core.dispatcher import Dispatcher
+from frontdesk.agent.shell.clock import Clock
+from frontdesk.agent.shell.store import Store, StoreFailed
+from frontdesk.terms import Happening, Refusal
+from frontdesk.wire import desk as wire
+
+log = logging.getLogger("frontdesk.desk")
+
+MOST_HAPPENINGS = 200
+"""Lines of the event list that are kept."""
+
+_RETRY_FIRST, _RETRY_MOST = 1.0, 30.0
+
+
+class DeskLoop:
+    """All events that came until the loop turns are one batch: handled together, one commit, then the effects.
+
+    When the store fails, what does not depend on it goes on; answers that promise something become refusals, and
+    acknowledgements wait until a later commit has succeeded. ``on_batch`` is called after each.
+    """
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        store: Store,
+        clock: Clock,
+        carry_out: Callable[[do.Effect], None],
+        on_batch: Callable[[], None],
+    ) -> None:
+        self.trouble = store.trouble
+        self.happenings: deque[Happening] = deque(maxlen=MOST_HAPPENINGS)
+        """Newest last."""
+        self._dispatcher = dispatcher
+        self._store = store
+        self._clock = clock
+        self._carry_out = carry_out
+        self._on_batch = on_batch
+        self._loop = asyncio.get_running_loop()
+        self._events: list[ev.Event] = []
+        self._scheduled = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._unsaved: list[do.Save] = []
+        self._unkept: list[do.KeepReceipt] = []
+        self._withheld: list[do.Effect] = []
+        self._retry = _RETRY_FIRST
+
+    def post(self, event: ev.Event) -> None:
+        """Hand in an event; it is handled when the loop turns, together with others that came."""
+        self._events.append(event)
+        self._turn_soon()
+
+    def close(self) -> None:
+        """Handle what was handed in, and stop."""
+        if self._events:
+            self._turn()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._scheduled = True
+
+    def _turn_soon(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._scheduled = False
+        events, self._events = self._events, []
+        effects = self._dispatcher.handle(events, self._clock.now())
+        durable = self._commit(effects)
+        for effect in effects:
+            match effect:
+                case do.Save() | do.KeepReceipt():
+                    pass
+                case do.Note(app=app, what=what, text=text):
+                    self.happenings.append(Happening(self._clock.now(), app, what, text))
+                    log.info("%s: %s", app or "desk", text)
+                case do.Answer(asker=asker, message=message) if not durable:
+                    request = getattr(message, "request", 0)
+                    refusal = wire.Refused(Refusal.STORE_UNAVAILABLE, self.trouble, request)
+                    self._carry_out(do.Answer(asker, refusal))
+                case _ if effect.after_save and not durable:
+                    self._withheld.append(effect)
+                case _:
+                    self._carry_out(effect)
+        self._arm()
+        self._on_batch()
+
+    def _commit(self, effects: list[do.Effect]) -> bool:
+        """Whether everything saved so far is durable."""
+        self._unsaved += [effect for effect in effects if isinstance(effect, do.Save)]
+        self._unkept += [effect for effect in effects if isinstance(effect, do.KeepReceipt)]
+        # The last word on each key is enough, also when a full disk has made many of them wait.
+        last = {(save.machine, save.key): save for save in self._unsaved}
+        try:
+            self._store.commit(list(last.values()), self._unkept)
+        except StoreFailed as error:
+            if self.trouble != str(error):
+                log.error("%s", error)
+            self.trouble = str(error)
+            self._unsaved = list(last.values())
+            self._loop.call_later(self._retry, self._turn_soon)
+            self._retry = min(2 * self._retry, _RETRY_MOST)
+            return False
+        if self._withheld or self._retry != _RETRY_FIRST:
+            log.info("The store can be written again.")
+            self.trouble, self._retry = self._store.trouble, _RETRY_FIRST
+        self._unsaved, self._unkept = [], []
+        withheld, self._withheld = self._withheld, []
+        for effect in withheld:
+            self._carry_out(effect)
+        return True
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        wake = self._dispatcher.next_wake()
+        if wake is not None:
+            self._timer = self._loop.call_later(max(0.0, wake - self._clock.now()), self._time_passed)
+
+    def _time_passed(self) -> None:
+        self._timer = None
+        self.post(ev.TimePassed())

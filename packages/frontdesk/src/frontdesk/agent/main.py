@@ -1,0 +1,290 @@
+"""The desk: puts core and shells together, carries out what the core wants, and ends in order. The keeper starts it."""
+
+import asyncio
+import importlib.metadata
+import logging
+import os
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import Coroutine
+from typing import Any
+from urllib.parse import urlsplit
+
+from frontdesk import places
+from frontdesk.agent.core import effects as do
+from frontdesk.agent.core import events as ev
+from frontdesk.agent.core.dispatcher import Dispatcher
+from frontdesk.agent.loop import DeskLoop
+from frontdesk.agent.reception import Reception
+from frontdesk.agent.shell.clock import Clock, boot_id
+from frontdesk.agent.shell.freezer import choose_freezer
+from frontdesk.agent.shell.keeper_channel import KeeperChannel, ListenFailed
+from frontdesk.agent.shell.memory_pressure import MemoryPressure
+from frontdesk.agent.shell.notifications import DesktopNotifications
+from frontdesk.agent.shell.page_watch import PageWatch
+from frontdesk.agent.shell.processes import Processes
+from frontdesk.agent.shell.push_link import PushLink
+from frontdesk.agent.shell.registry import Registry
+from frontdesk.agent.shell.settings import Settings, SettingsWrong, read_settings
+from frontdesk.agent.shell.store import Store, StoreFailed
+from frontdesk.errors import FrontdeskError
+from frontdesk.terms import AppState, DeskStatus, Happening
+
+log = logging.getLogger("frontdesk.desk")
+
+HOPELESS = 78
+"""Exit status that tells the keeper not to start the desk again (EX_CONFIG of sysexits.h)."""
+
+_TELL_WATCHERS_AFTER = 0.05
+_STOP_WITHIN = 4.0
+_OWN = "desk"
+"""What the desk saves of itself, beside its machines."""
+
+
+class Desk:
+    """One run of the desk, from restored state to its end."""
+
+    def __init__(self, settings: Settings, keeper: KeeperChannel, store: Store) -> None:
+        self._settings = settings
+        self._keeper = keeper
+        self._store = store
+        self._clock = Clock()
+        self._version = importlib.metadata.version("frontdesk")
+        self._dispatcher = Dispatcher(
+            settings.limits,
+            lambda: secrets.token_hex(16),
+            desk_version=self._version,
+            background_off=frozenset(settings.background_off),
+            push_service_set=bool(settings.push_service),
+        )
+        self._registry = Registry()
+        self._loop = DeskLoop(self._dispatcher, store, self._clock, self._carry_out, self._after_batch)
+        freezer = choose_freezer(str(places.runtime_folder()), settings.freezer)
+        self._processes = Processes(keeper, freezer, self._loop.post, self._manifest)
+        self._pages = PageWatch(lambda app: self._loop.post(ev.PageVisited(app)))
+        self._desktop = DesktopNotifications(lambda app, shown, action: self._loop.post(ev.ActAsked(app, shown, action)))
+        self._pressure = MemoryPressure(lambda: self._loop.post(ev.MemoryShort()))
+        self._push: PushLink | None = None
+        self._reception: Reception | None = None
+        self._telling: asyncio.TimerHandle | None = None
+        self._doing: set[asyncio.Task[None]] = set()
+        self._registry_trouble = ""
+        self._stopped = asyncio.Event()
+        self._stopping = asyncio.Event()
+
+    # --- from start to end ----------------------------------------------------------------------------------------
+
+    async def run(self, listener: socket.socket) -> None:
+        """Restore, take up what survived, and work until ``stop`` (or the keeper's end)."""
+        same_boot = self._restore()
+        manifests, troubles = self._registry.load()
+        self._registry_trouble = " ".join(troubles)
+        for page in (await self._keeper.sockets()).items():
+            self._pages.keep(*page)
+        for manifest in manifests:
+            self._loop.post(ev.AppAdded(manifest))
+            if manifest.page:
+                await self._keep_page(manifest.id)
+        lives = [life for life in self._dispatcher.lifecycle.lives() if life.state is not AppState.STOPPED]
+        await self._processes.survivors([(life.app, life.process()) for life in lives], same_boot)
+        self._loop.post(ev.DeskStarted())
+        if self._settings.push_service:
+            routing = self._dispatcher.push_routing
+            self._push = PushLink(self._settings.push_service, routing.uaid, self._loop.post, routing.keys)
+            self._start(self._push.connection.run())
+        self._reception = Reception(
+            listener,
+            self._dispatcher,
+            self._registry,
+            self._loop.post,
+            status=self._status,
+            receipts=lambda app: self._store.receipts(app, self._clock.now() - self._settings.limits.receipts_kept),
+            take_page=self._take_page,
+            follow=self._processes.follow,
+            note=self._note,
+        )
+        self._pressure.set_trigger()
+        self._start(self._desktop.run())
+        await self._stopping.wait()
+        await self._end()
+
+    def stop(self) -> None:
+        """End every app and then the desk (logout)."""
+        self._loop.post(ev.DeskStopping())
+        self._stopping.set()
+
+    def keeper_lost(self) -> None:
+        """Without a keeper the desk can launch nothing: leave, apps run on, and the next keeper starts anew."""
+        log.error("The keeper is gone. Apps run on; they are taken up again when the desk is started again.")
+        self._stopped.set()
+        self._stopping.set()
+
+    async def _end(self) -> None:
+        if not self._stopped.is_set():
+            try:
+                async with asyncio.timeout(_STOP_WITHIN):
+                    await self._stopped.wait()
+            except TimeoutError:
+                log.error("Some apps did not end in time; the keeper ends them.")
+        if self._reception is not None:
+            self._reception.close()
+        for doing in list(self._doing):
+            doing.cancel()
+        await asyncio.gather(*self._doing, return_exceptions=True)
+        self._processes.close()
+        self._pressure.close()
+        self._loop.close()
+        self._store.close()
+
+    def _restore(self) -> bool:
+        boot = boot_id().encode()
+        before = b""
+        for machine, key, value in self._store.saved():
+            if machine == _OWN:
+                before = value
+            else:
+                self._dispatcher.restore(machine, key, value)
+        if before != boot:
+            self._store.commit([do.Save(_OWN, "boot", boot)], [])
+        return before == boot
+
+    # --- what the core wants --------------------------------------------------------------------------------------
+
+    def _carry_out(self, effect: do.Effect) -> None:
+        match effect:
+            case do.Send() if self._reception is not None:
+                self._reception.send(effect)
+            case do.Answer() if self._reception is not None:
+                self._reception.answer(effect)
+            case do.Launch():
+                self._start(self._launch(effect))
+            case do.Freeze(app=app, process=process):
+                self._processes.freeze(app, process)
+            case do.Thaw(app=app, process=process):
+                self._processes.thaw(app, process)
+            case do.Kill(app=app, process=process):
+                self._processes.kill(app, process)
+            case do.WatchPage(app=app, on=True):
+                self._pages.watch(app)
+            case do.WatchPage(app=app):
+                self._pages.unwatch(app)
+            case do.ForgetPage(app=app):
+                self._pages.forget(app)
+                self._start(self._keeper.forget(app))
+            case do.RegisterChannel(channel=channel) if self._push is not None:
+                self._push.connection.register(channel)
+            case do.UnregisterChannel(channel=channel) if self._push is not None:
+                self._push.connection.unregister(channel)
+            case do.AckPush(channel=channel, version=version, code=code) if self._push is not None:
+                self._push.connection.ack(channel, version, code)
+            case do.Show(app=app, notification=notification):
+                manifest = self._manifest(app)
+                self._desktop.show(app, manifest.name if manifest else app, notification)
+            case do.Unshow(app=app, notification=shown):
+                self._desktop.withdraw(app, shown)
+
+    async def _launch(self, effect: do.Launch) -> None:
+        manifest = self._manifest(effect.app)
+        if manifest is not None and manifest.page:
+            await self._keep_page(effect.app)
+        self._processes.launch(effect)
+
+    async def _keep_page(self, app: str) -> None:
+        """See that the keeper holds the app's listening socket, at the port it had before (L11)."""
+        if self._pages.has(app):
+            return
+        life = self._dispatcher.lifecycle.life(app)
+        port = (urlsplit(life.page).port or 0) if life is not None and life.page else 0
+        try:
+            self._pages.keep(app, await self._keeper.listen(app, port))
+        except ListenFailed as error:
+            # A running app of an earlier keeper has it still; it brings it along when it connects.
+            self._note(app, "no_page", f"its page's port is taken: {error}")
+
+    def _take_page(self, app: str, page: socket.socket) -> None:
+        if self._pages.port(app) == page.getsockname()[1]:
+            page.close()
+            return
+        self._pages.keep(app, page)
+        self._start(self._keeper.adopt(app, page))
+
+    # --- looking at it --------------------------------------------------------------------------------------------
+
+    def _status(self) -> DeskStatus:
+        now = self._clock.now()
+        return DeskStatus(
+            now=now,
+            pid=os.getpid(),
+            version=self._version,
+            apps=self._dispatcher.statuses(now),
+            shown=self._dispatcher.notifications.shown(),
+            happenings=tuple(self._loop.happenings),
+            push_service=self._settings.push_service,
+            push_state=self._push.state if self._push is not None else "off",
+            trouble=self._loop.trouble or self._registry_trouble,
+        )
+
+    def _after_batch(self) -> None:
+        if self._stopping.is_set() and all(
+            life.state is AppState.STOPPED for life in self._dispatcher.lifecycle.lives()
+        ):
+            self._stopped.set()
+        if self._reception is not None and self._reception.is_watched and self._telling is None:
+            self._telling = asyncio.get_running_loop().call_later(_TELL_WATCHERS_AFTER, self._tell_watchers)
+
+    def _tell_watchers(self) -> None:
+        self._telling = None
+        if self._reception is not None:
+            self._reception.tell_watchers()
+
+    def _note(self, app: str, what: str, text: str) -> None:
+        log.info("%s: %s", app or "desk", text)
+        self._loop.happenings.append(Happening(self._clock.now(), app, what, text))
+        self._after_batch()
+
+    def _manifest(self, app: str) -> Any:
+        return self._dispatcher.lifecycle.manifests().get(app)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        doing = asyncio.get_running_loop().create_task(work)
+        self._doing.add(doing)
+        doing.add_done_callback(self._done)
+
+    def _done(self, doing: asyncio.Task[None]) -> None:
+        self._doing.discard(doing)
+        if not doing.cancelled() and (error := doing.exception()) is not None:
+            log.error("A part of the desk failed: %s", error, exc_info=error)
+
+
+async def _run(settings: Settings) -> int:
+    keeper = KeeperChannel.from_environment()
+    listener = socket.socket(fileno=int(os.environ["FRONTDESK_LISTEN_FD"]))
+    store = Store(places.state_folder() / "desk.sqlite3", settings.limits.receipts_kept)
+    desk = Desk(settings, keeper, store)
+    keeper.on_lost = desk.keeper_lost
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, desk.stop)
+    await desk.run(listener)
+    return 0
+
+
+def main() -> int:
+    """Run the desk; exit status 78 when it cannot run as things are set up."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    if "FRONTDESK_KEEPER_FD" not in os.environ:
+        print("The desk is started by its keeper: use `frontdesk agent`.", file=sys.stderr)
+        return HOPELESS
+    try:
+        return asyncio.run(_run(read_settings(places.config_folder() / "settings.toml")))
+    except SettingsWrong as error:
+        print(f"frontdesk: {error}", file=sys.stderr)
+        return HOPELESS
+    except (StoreFailed, FrontdeskError) as error:
+        print(f"frontdesk: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,286 @@
+"""Receives who connects to the desk: admits or refuses, and turns what they say into events for the core."""
+
+import os
+import secrets
+import socket
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from frontdesk.agent.core import admission
+from frontdesk.agent.core import effects as do
+from frontdesk.agent.core import events as ev
+from frontdesk.agent.core.dispatcher import Dispatcher
+from frontdesk.agent.shell import process_table
+from frontdesk.agent.shell.app_server import AppServer, Connection
+from frontdesk.agent.shell.registry import Registry
+from frontdesk.errors import FrontdeskError, RefusedError, WireError
+from frontdesk.terms import DeskStatus, Manifest, Receipt, Refusal
+from frontdesk.wire import desk as wire
+from frontdesk.wire import webpush
+
+
+class Reception:
+    """Knows which connection belongs to whom. ``post`` hands events to the core.
+
+    ``status`` and ``receipts`` are what programs that steer may ask for; ``take_page`` gets the listening socket an
+    app brought along; ``follow`` is told of each admitted process.
+    """
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        dispatcher: Dispatcher,
+        registry: Registry,
+        post: Callable[[ev.Event], None],
+        *,
+        status: Callable[[], DeskStatus],
+        receipts: Callable[[str], tuple[Receipt, ...]],
+        take_page: Callable[[str, socket.socket], None],
+        follow: Callable[[str, int], None],
+        note: Callable[[str, str, str], None],
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._registry = registry
+        self._post = post
+        self._status = status
+        self._receipts = receipts
+        self._take_page = take_page
+        self._follow = follow
+        self._note = note
+        self._by_app: dict[str, Connection] = {}
+        self._by_asker: dict[int, Connection] = {}
+        self._watchers: dict[Connection, int] = {}
+        self._server = AppServer(listener, self._received, self._ended, self._broken)
+
+    def close(self) -> None:
+        self._server.close()
+
+    # --- towards clients ------------------------------------------------------------------------------------------
+
+    def send(self, effect: do.Send) -> None:
+        """To the app's connection; without one the message is moot: its next hello brings both sides together."""
+        connection = self._by_app.get(effect.app)
+        if connection is not None:
+            connection.send(effect.message)
+
+    def answer(self, effect: do.Answer) -> None:
+        connection = self._by_asker.get(effect.asker)
+        if connection is not None:
+            connection.send(effect.message)
+
+    @property
+    def is_watched(self) -> bool:
+        return bool(self._watchers)
+
+    def tell_watchers(self) -> None:
+        status = self._status()
+        for connection, request in list(self._watchers.items()):
+            connection.send(wire.StatusIs(request, status))
+
+    # --- from clients ---------------------------------------------------------------------------------------------
+
+    def _received(self, connection: Connection, message: wire.ToDesk, fds: list[int]) -> None:
+        match message:
+            case wire.Hello():
+                self._hello(connection, message, fds)
+            case wire.ControlHello() | wire.OpenFirst():
+                self._steering_hello(connection, message)
+            case _ if connection.app is not None:
+                self._from_app(connection, connection.app, message)
+            case _:
+                self._from_steering(connection, message)
+
+    def _hello(self, connection: Connection, hello: wire.Hello, fds: list[int]) -> None:
+        peer = _peer(connection)
+        try:
+            manifest = self._manifest_for(hello, peer)
+        except FrontdeskError as error:
+            reason = error.reason if isinstance(error, RefusedError) else Refusal.BAD_MANIFEST
+            connection.refuse(reason, str(error))
+            return
+        life = self._dispatcher.lifecycle.life(hello.app)
+        other = self._by_app.get(hello.app)
+        run = life.run if life is not None and other is not None and not _same_process(other, connection) else ""
+        decision = admission.admit(hello, peer, os.getuid(), manifest, life.token if life is not None else "", run)
+        if isinstance(decision, admission.No):
+            if decision.reason is Refusal.ALREADY_RUNNING:
+                self._post(ev.OpenAsked(hello.app))
+            self._note(hello.app, "refused", f"process {connection.pid} was not admitted: {decision.text}")
+            connection.refuse(decision.reason, decision.text)
+            return
+        if other is not None:
+            del self._by_app[hello.app]
+            other.close()
+        connection.app = hello.app
+        self._by_app[hello.app] = self._by_asker[connection.asker] = connection
+        if fds and manifest is not None and manifest.page:
+            self._take_page(hello.app, socket.socket(fileno=os.dup(fds[0])))
+        self._follow(hello.app, connection.pid)
+        self._post(
+            ev.Connected(
+                app=hello.app,
+                pid=connection.pid,
+                started=peer.started,
+                run=hello.run,
+                launched=decision.launched,
+                foreground=hello.foreground,
+                tasks=hello.tasks,
+                pushes=hello.pushes,
+                page=hello.page,
+                version=decision.version,
+            )
+        )
+
+    def _manifest_for(self, hello: wire.Hello, peer: admission.Peer) -> Manifest | None:
+        """The registered manifest; an app the desk does not know yet may bring its own, if it is that program."""
+        known = self._dispatcher.lifecycle.manifests().get(hello.app)
+        if known is not None or not hello.manifest or peer.uid != os.getuid():
+            return known
+        brought = self._registry.read(Path(hello.manifest))
+        if brought.id != hello.app or not admission.runs_command(peer, brought.command):
+            return None
+        self._registry.add(Path(hello.manifest))
+        self._post(ev.AppAdded(brought))
+        return brought
+
+    def _steering_hello(self, connection: Connection, hello: wire.ControlHello | wire.OpenFirst) -> None:
+        version = admission.version_of(hello)
+        if connection.uid != os.getuid():
+            connection.refuse(Refusal.NOT_PERMITTED, "This desk belongs to another person. Nothing was told or changed.")
+        elif isinstance(version, admission.No):
+            connection.refuse(version.reason, version.text)
+        elif isinstance(hello, wire.OpenFirst) and not self._knows(hello.app):
+            connection.refuse(Refusal.UNKNOWN_APP, _unknown(hello.app))
+        else:
+            if isinstance(hello, wire.OpenFirst):
+                self._post(ev.OpenAsked(hello.app))
+            self._by_asker[connection.asker] = connection
+            connection.send(wire.Welcome(version=version, desk=self._status().version))
+
+    def _from_app(self, connection: Connection, app: str, message: wire.ToDesk) -> None:
+        asker = connection.asker
+        match message:
+            case wire.Foreground():
+                self._post(ev.WentForeground(app))
+            case wire.Background():
+                self._post(ev.WentBackground(app))
+            case wire.Ready(transition=transition):
+                self._post(ev.SaidReady(app, transition))
+            case wire.BeginTask(task=task, name=name):
+                self._post(ev.TaskBegun(app, task, name[:200]))
+            case wire.EndTask(task=task):
+                self._post(ev.TaskEnded(app, task))
+            case wire.PushAnswer(push=push, verdict=verdict, notification=notification):
+                self._post(ev.PushAnswered(app, push, verdict, notification))
+            case wire.Notify(request=request, notification=notification):
+                self._post(ev.NotifyAsked(app, asker, request, notification))
+            case wire.Withdraw(request=request, notification=notification_id):
+                self._post(ev.WithdrawAsked(app, asker, request, notification_id))
+            case wire.Unsubscribe(request=request, name=name):
+                self._post(ev.UnsubscribeAsked(app, asker, request, name))
+            case wire.Subscribe(request=request, name=name, kind=kind, fallback=fallback):
+                keys = webpush.receiver_keys(
+                    secrets.token_bytes(webpush.SEED_BYTES), secrets.token_bytes(webpush.AUTH_BYTES)
+                )
+                channel = str(uuid.uuid4())
+                self._post(
+                    ev.SubscribeAsked(
+                        app, asker, request, name, kind, fallback, channel, keys.private, keys.p256dh, keys.auth
+                    )
+                )
+            case _:
+                raise WireError(Refusal.BAD_REQUEST, f"An app may not send {type(message).__name__}.")
+
+    def _from_steering(self, connection: Connection, message: wire.ToDesk) -> None:
+        match message:
+            case wire.GetStatus(request=request):
+                connection.send(wire.StatusIs(request, self._status()))
+            case wire.Watch(request=request):
+                self._watchers[connection] = request
+                connection.send(wire.StatusIs(request, self._status()))
+            case wire.ListApps(request=request):
+                connection.send(wire.AppsAre(request, tuple(self._dispatcher.lifecycle.manifests().values())))
+            case wire.AddApp(request=request, manifest=path):
+                self._add(connection, request, path)
+            case (
+                wire.OpenApp(request=request, app=app)
+                | wire.QuitApp(request=request, app=app)
+                | wire.RemoveApp(request=request, app=app)
+                | wire.GetReceipts(request=request, app=app)
+                | wire.Act(request=request, app=app)
+                | wire.Dismiss(request=request, app=app)
+            ):
+                if self._knows(app):
+                    self._about_app(connection, message)
+                else:
+                    connection.send(wire.Refused(Refusal.UNKNOWN_APP, _unknown(app), request))
+            case _:
+                raise WireError(Refusal.BAD_REQUEST, f"{type(message).__name__} needs the hello of an app first.")
+
+    def _about_app(
+        self,
+        connection: Connection,
+        message: wire.OpenApp | wire.QuitApp | wire.RemoveApp | wire.GetReceipts | wire.Act | wire.Dismiss,
+    ) -> None:
+        app = message.app
+        match message:
+            case wire.OpenApp():
+                self._post(ev.OpenAsked(app))
+            case wire.QuitApp():
+                self._post(ev.QuitAsked(app))
+            case wire.Act(notification=notification, action=action):
+                self._post(ev.ActAsked(app, notification, action))
+            case wire.Dismiss(notification=notification):
+                self._post(ev.DismissAsked(app, notification))
+            case wire.RemoveApp():
+                self._registry.remove(app)
+                self._post(ev.AppRemoved(app))
+            case wire.GetReceipts(request=request):
+                connection.send(wire.ReceiptsAre(request, self._receipts(app)))
+                return
+        connection.send(wire.Done(message.request))
+
+    def _add(self, connection: Connection, request: int, path: str) -> None:
+        try:
+            manifest = self._registry.add(Path(path))
+        except FrontdeskError as error:
+            reason = error.reason if isinstance(error, RefusedError) else Refusal.STORE_UNAVAILABLE
+            connection.send(wire.Refused(reason, str(error), request))
+            return
+        self._post(ev.AppAdded(manifest))
+        connection.send(wire.AppsAre(request, (manifest,)))
+
+    # --- ends -----------------------------------------------------------------------------------------------------
+
+    def _ended(self, connection: Connection) -> None:
+        self._by_asker.pop(connection.asker, None)
+        self._watchers.pop(connection, None)
+        if connection.app is not None and self._by_app.get(connection.app) is connection:
+            del self._by_app[connection.app]
+            self._post(ev.Disconnected(connection.app))
+
+    def _broken(self, connection: Connection, error: WireError) -> None:
+        self._note(connection.app or "", "refused", f"process {connection.pid} broke the protocol: {error}")
+
+    def _knows(self, app: str) -> bool:
+        return app in self._dispatcher.lifecycle.manifests()
+
+
+def _peer(connection: Connection) -> admission.Peer:
+    pid = connection.pid
+    return admission.Peer(
+        pid=pid,
+        uid=connection.uid,
+        started=process_table.start_time(pid) or 0,
+        command=process_table.command_line(pid),
+        program=process_table.program(pid),
+    )
+
+
+def _same_process(one: Connection, other: Connection) -> bool:
+    return one.pid == other.pid
+
+
+def _unknown(app: str) -> str:
+    return f"No app {app} is registered. `frontdesk apps list` shows those that are."

@@ -1,0 +1,173 @@
+"""Launching, freezing, thawing and killing apps, and hearing of their ends: what the core decides, done."""
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from frontdesk import places
+from frontdesk.agent.core import effects as do
+from frontdesk.agent.core import events as ev
+from frontdesk.agent.shell import process_table
+from frontdesk.agent.shell.freezer import FreezeFailed, Freezer
+from frontdesk.agent.shell.keeper_channel import KeeperChannel, LaunchFailed
+from frontdesk.terms import Manifest
+
+log = logging.getLogger("frontdesk.desk")
+
+_FREEZE_AGAIN = 1.0
+_NOT_FOR_APPS = frozenset({"FRONTDESK_KEEPER_FD", "FRONTDESK_LISTEN_FD", "FRONTDESK_LAUNCH", "FRONTDESK_PAGE_FD"})
+
+
+class Processes:
+    """``post`` hands events to the core; ``manifest(app)`` says what to launch."""
+
+    def __init__(
+        self,
+        keeper: KeeperChannel,
+        freezer: Freezer,
+        post: Callable[[ev.Event], None],
+        manifest: Callable[[str], Manifest | None],
+    ) -> None:
+        self._keeper = keeper
+        self._freezer = freezer
+        self._post = post
+        self._manifest = manifest
+        self._apps: dict[int, str] = {}
+        self._pidfds: dict[int, int] = {}
+        self._early: dict[int, int] = {}
+        self._launching = 0
+        self._frozen: dict[str, asyncio.TimerHandle | None] = {}
+        self._doing: set[asyncio.Task[None]] = set()
+        keeper.on_exit = self._exited
+
+    def close(self) -> None:
+        for pid in list(self._pidfds):
+            self._stop_following(pid)
+        for again in self._frozen.values():
+            if again is not None:
+                again.cancel()
+
+    # --- what the core wants --------------------------------------------------------------------------------------
+
+    def launch(self, effect: do.Launch) -> None:
+        self._start(self._launch(effect))
+
+    def freeze(self, app: str, process: do.Process) -> None:
+        """Tried again each second while something of the app escapes; the core hears of it by the log only."""
+        self._frozen[app] = None
+        try:
+            self._freezer.freeze(
+                process.pid, app, process.launched, started=process.started, token=process.token
+            )
+        except FreezeFailed as error:
+            log.error("%s: %s", app, error)
+            again = asyncio.get_running_loop().call_later(_FREEZE_AGAIN, self.freeze, app, process)
+            self._frozen[app] = again
+
+    def thaw(self, app: str, process: do.Process) -> None:
+        again = self._frozen.pop(app, None)
+        if again is not None:
+            again.cancel()
+        self._freezer.thaw(process.pid, app, process.launched, started=process.started, token=process.token)
+
+    def kill(self, app: str, process: do.Process) -> None:
+        self._freezer.kill(process.pid, app, process.launched, started=process.started, token=process.token)
+
+    # --- following processes --------------------------------------------------------------------------------------
+
+    def follow(self, app: str, pid: int) -> None:
+        """Hear of the end of a process that is not the keeper's child: one started by hand, or by an earlier keeper."""
+        if pid in self._apps or pid in self._pidfds:
+            self._apps[pid] = app
+            return
+        self._apps[pid] = app
+        try:
+            pidfd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            asyncio.get_running_loop().call_soon(self._ended, pid, None)
+            return
+        self._pidfds[pid] = pidfd
+        asyncio.get_running_loop().add_reader(pidfd, self._ended, pid, None)
+
+    async def survivors(self, lives: list[tuple[str, do.Process]], same_boot: bool) -> None:
+        """After a restart: tell the core which of these still live (L06)."""
+        children = {pid: app for app, pid in await self._keeper.children()}
+        for app, process in lives:
+            pid = process.pid
+            if not pid:
+                # The desk died between launching and hearing of it: the keeper knows the process.
+                pid = next((child for child, of in children.items() if of == app), 0)
+                if not pid:
+                    continue
+                self._post(ev.Launched(app, pid, process_table.start_time(pid) or 0))
+            elif not same_boot or not process_table.alive(pid, process.started):
+                continue
+            if pid in children:
+                self._apps[pid] = app
+            else:
+                self.follow(app, pid)
+            self._post(ev.Survived(app, child=pid in children))
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    async def _launch(self, effect: do.Launch) -> None:
+        app = effect.app
+        manifest = self._manifest(app)
+        if manifest is None:
+            self._post(ev.LaunchFailed(app, "It is not registered any more."))
+            return
+        env = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_APPS}
+        env["FRONTDESK_LAUNCH"] = effect.token
+        self._launching += 1
+        try:
+            pid = await self._keeper.launch(
+                app=app,
+                argv=manifest.command,
+                env=env,
+                cwd=str(Path.home()),
+                log=str(places.log_file(app)),
+                cgroup=self._freezer.prepare(app),
+                listen=manifest.page,
+            )
+        except LaunchFailed as error:
+            command = " ".join(manifest.command)
+            self._post(ev.LaunchFailed(app, f"Its command {command!r} could not be started: {error}"))
+            return
+        finally:
+            self._launching -= 1
+        self._apps[pid] = app
+        self._post(ev.Launched(app, pid, process_table.start_time(pid) or 0))
+        if pid in self._early:
+            self._exited(pid, self._early.pop(pid))
+
+    def _exited(self, pid: int, status: int) -> None:
+        """The keeper reports; perhaps before we know that we launched it."""
+        if pid in self._apps:
+            self._ended(pid, status)
+        elif self._launching:
+            self._early[pid] = status
+        self._keeper.seen(pid)
+
+    def _ended(self, pid: int, status: int | None) -> None:
+        self._stop_following(pid)
+        app = self._apps.pop(pid, None)
+        if app is not None:
+            self._frozen.pop(app, None)
+            self._freezer.remove(app)
+            self._post(ev.Exited(app, pid, status))
+
+    def _stop_following(self, pid: int) -> None:
+        pidfd = self._pidfds.pop(pid, None)
+        if pidfd is not None:
+            with contextlib.suppress(RuntimeError):
+                asyncio.get_running_loop().remove_reader(pidfd)
+            os.close(pidfd)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        doing = asyncio.get_running_loop().create_task(work)
+        self._doing.add(doing)
+        doing.add_done_callback(self._doing.discard)

@@ -1,0 +1,49 @@
+"""``settings.toml`` of one person's desk: what may stand in it, and reading it. Absent file: all defaults."""
+
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from frontdesk.agent.core.limits import Limits
+from frontdesk.errors import FrontdeskError
+
+
+class SettingsWrong(FrontdeskError):
+    """A setting that cannot be used; the text names the file, the place and what is expected."""
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole file. ``limits``: see ``agent.core.limits``."""
+
+    push_service: str = ""
+    """WebSocket address of the push service (ws:// or wss://); empty: no pushes."""
+    background_off: tuple[str, ...] = ()
+    """Apps (ids, or ``*`` for all) that may not run in the background (L10)."""
+    freezer: Literal["auto", "cgroup", "signals"] = "auto"
+    """How apps are suspended; ``auto``: by cgroup where one may be made, else by signals (L01)."""
+    limits: Limits = Limits()
+
+
+def read_settings(file: Path) -> Settings:
+    """``SettingsWrong`` when the file cannot be read or holds something unusable; nothing is guessed."""
+    try:
+        text = file.read_bytes()
+    except FileNotFoundError:
+        return Settings()
+    except OSError as error:
+        raise SettingsWrong(f"{file} cannot be read ({error.strerror}). Correct that, then start the desk.") from error
+    try:
+        settings = msgspec.toml.decode(text, type=Settings)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise SettingsWrong(f"{file}: {error}. Correct it, then start the desk; nothing was changed.") from error
+    for name in msgspec.structs.fields(Limits):
+        value = getattr(settings.limits, name.name)
+        if value <= 0:
+            raise SettingsWrong(f"{file}: limits.{name.name} is {value}; it must be more than 0.")
+    if settings.limits.expiry_lead >= min(settings.limits.background, settings.limits.push):
+        raise SettingsWrong(f"{file}: limits.expiry_lead must be less than limits.background and limits.push.")
+    if settings.push_service and urlsplit(settings.push_service).scheme not in ("ws", "wss"):
+        raise SettingsWrong(f"{file}: push_service is {settings.push_service!r}; it must begin with ws:// or wss://.")
+    return settings

@@ -1,0 +1,108 @@
+"""The desk's memory: one SQLite file with what the machines saved and the receipts. Each batch is one commit."""
+
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from frontdesk.agent.core.effects import KeepReceipt, Save
+from frontdesk.errors import FrontdeskError
+from frontdesk.terms import Receipt
+
+_SCHEMA = 1
+
+
+class StoreFailed(FrontdeskError):
+    """A commit did not succeed: nothing of it is kept. The text says why and what to do."""
+
+
+class Store:
+    """WAL with ``synchronous=FULL``: what ``commit`` returned for survives a power cut.
+
+    A file that is no database any more is moved aside as ``….broken-SECONDS`` and a new one begun; ``trouble`` says so.
+    """
+
+    def __init__(self, file: Path, receipts_kept: float) -> None:
+        self.trouble = ""
+        self._file = file
+        self._receipts_kept = receipts_kept
+        try:
+            self._db = self._open()
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError) and not _is_broken(error):
+                raise StoreFailed(f"{file} cannot be opened ({error}). Make room, or correct its rights.") from error
+            aside = file.with_name(f"{file.name}.broken-{time.time():.0f}")
+            for part in ("", "-wal", "-shm"):
+                whole = file.with_name(file.name + part)
+                if whole.exists():
+                    whole.replace(aside.with_name(aside.name + part))
+            self._db = self._open()
+            self.trouble = (
+                f"The desk's database was broken and has been moved to {aside}. Registered apps are kept; "
+                "subscriptions are made anew when their apps start."
+            )
+
+    def _open(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self._file, isolation_level=None, timeout=2.0)
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version > _SCHEMA:
+                raise StoreFailed(
+                    f"{self._file} was written by a newer frontdesk. Update frontdesk; nothing was changed."
+                )
+            db.execute(
+                "CREATE TABLE IF NOT EXISTS kept (machine TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL,"
+                " PRIMARY KEY (machine, key)) WITHOUT ROWID"
+            )
+            db.execute("CREATE TABLE IF NOT EXISTS receipts (app TEXT NOT NULL, at REAL NOT NULL, value BLOB NOT NULL)")
+            db.execute("CREATE INDEX IF NOT EXISTS receipts_by_app ON receipts (app, at)")
+            db.execute(f"PRAGMA user_version = {_SCHEMA}")
+            db.execute("SELECT count(*) FROM kept").fetchone()
+        except BaseException:
+            db.close()
+            raise
+        self._file.chmod(0o600)
+        return db
+
+    def close(self) -> None:
+        self._db.close()
+
+    def saved(self) -> Iterator[tuple[str, str, bytes]]:
+        """All that is kept, as (machine, key, value)."""
+        yield from self._db.execute("SELECT machine, key, value FROM kept")
+
+    def commit(self, saves: Sequence[Save], receipts: Sequence[KeepReceipt]) -> None:
+        """Keep all of it or nothing. ``StoreFailed`` says why not; calling again with the same is right."""
+        if not saves and not receipts:
+            return
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            gone = [(save.machine, save.key) for save in saves if save.value is None]
+            kept = [(save.machine, save.key, save.value) for save in saves if save.value is not None]
+            self._db.executemany("DELETE FROM kept WHERE machine = ? AND key = ?", gone)
+            self._db.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?, ?)", kept)
+            for keep in receipts:
+                receipt = keep.receipt
+                row = (receipt.app, receipt.at, msgspec.msgpack.encode(receipt))
+                self._db.execute("INSERT INTO receipts VALUES (?, ?, ?)", row)
+                self._db.execute("DELETE FROM receipts WHERE at < ?", (receipt.at - self._receipts_kept,))
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise StoreFailed(
+                f"The desk cannot write {self._file} ({error}). Apps go on; nothing new is accepted until then."
+            ) from error
+
+    def receipts(self, app: str, since: float) -> tuple[Receipt, ...]:
+        """Those of one app from ``since`` on, newest first (L05)."""
+        rows = self._db.execute("SELECT value FROM receipts WHERE app = ? AND at >= ? ORDER BY at DESC", (app, since))
+        return tuple(msgspec.msgpack.decode(value, type=Receipt) for (value,) in rows)
+
+
+def _is_broken(error: sqlite3.Error) -> bool:
+    return error.sqlite_errorcode in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
