@@ -1,0 +1,148 @@
+"""Freezing by SIGSTOP, process by process: works for every person on every Linux; see ``freezer`` for what escapes."""
+
+import os
+import signal
+import time
+from dataclasses import dataclass, field
+
+from frontdesk.agent.shell import process_table
+from frontdesk.agent.shell.process_table import Process
+from frontdesk.errors import FrontdeskError
+
+FREEZE_LIMIT = 0.25
+"""Seconds within which all processes of an app must stand still."""
+
+
+class FreezeFailed(FrontdeskError):
+    """Something of the app still runs; what stands still stays so until thaw or kill."""
+
+
+@dataclass
+class _Remembered:
+    """What is known of one run of an app from earlier looks."""
+
+    pid: int
+    started: int
+    token: str = ""
+    family: set[tuple[int, int]] = field(default_factory=set)
+    """(process id, start time) of all that was ever seen to belong to it: a parent may end, we still know."""
+    stopped_before: set[tuple[int, int]] = field(default_factory=set)
+    """What was stopped already when we froze it (a job in a terminal, say): it is not ours to continue."""
+
+
+class SignalFreezer:
+    """SIGSTOP, SIGCONT and SIGKILL to an app's process and all that can be found to descend from it."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, _Remembered] = {}
+
+    def prepare(self, app: str) -> str | None:
+        """A new run is about to be launched: nothing to prepare."""
+        self._runs.pop(app, None)
+        return None
+
+    def remove(self, app: str) -> None:
+        """The app is gone: remember nothing of it."""
+        self._runs.pop(app, None)
+
+    def freeze(self, pid: int, app: str, own_group: bool, *, started: int = 0, token: str = "") -> bool:
+        run = self._run(pid, app, started, token)
+        family = self._family(run, own_group)
+        if not family:
+            return False
+        main = next((process for process in family if process.pid == pid), None)
+        # A main process that is stopped already was stopped by a desk before us, and its family with it.
+        if main is not None and not main.still:
+            run.stopped_before = {_key(process) for process in family if process.state == "T"}
+        newborn = self._stop(run, own_group)
+        if newborn:
+            names = ", ".join(str(process.pid) for process in newborn)
+            raise FreezeFailed(
+                f"{app} does not stand still: it still starts processes after {FREEZE_LIMIT} s ({names})."
+            )
+        return True
+
+    def thaw(self, pid: int, app: str, own_group: bool, *, started: int = 0, token: str = "") -> bool:
+        run = self._run(pid, app, started, token)
+        family = [process for process in self._family(run, own_group) if _key(process) not in run.stopped_before]
+        for process in family:
+            process_table.send_signal(process, signal.SIGCONT)
+        run.stopped_before = set()
+        return bool(family)
+
+    def kill(self, pid: int, app: str, own_group: bool, *, started: int = 0, token: str = "") -> None:
+        run = self._run(pid, app, started, token)
+        # First stopped, so that nothing is born while we kill; what does not stop in time is killed all the same.
+        self._stop(run, own_group)
+        until = time.monotonic() + FREEZE_LIMIT
+        while (family := self._family(run, own_group)) and time.monotonic() < until:
+            reached = [process for process in family if process_table.send_signal(process, signal.SIGKILL)]
+            if not reached:
+                break
+            os.sched_yield()
+
+    def is_frozen(self, pid: int, app: str, own_group: bool = True, *, started: int = 0, token: str = "") -> bool:
+        family = self._family(self._run(pid, app, started, token), own_group)
+        return bool(family) and all(process.still for process in family)
+
+    def _stop(self, run: _Remembered, own_group: bool) -> list[Process]:
+        """SIGSTOP to all of it, until all stands still. Returns those first seen when time was up; normally nobody.
+
+        Two looks in a row must find all still: between listing and reading, one that was about to stop may fork.
+        One that was told to stop and has not yet (it waits for a processor, or for a disk) is no trouble when time
+        is up: it executes nothing of its own before it stops.
+        """
+        until = time.monotonic() + FREEZE_LIMIT
+        sent: set[tuple[int, int]] = set()
+        beyond_reach: set[tuple[int, int]] = set()
+        looks = 0
+        while looks < 2:
+            moving = [p for p in self._family(run, own_group) if not p.still and _key(p) not in beyond_reach]
+            if moving and time.monotonic() > until:
+                return [process for process in moving if _key(process) not in sent]
+            looks = 0 if moving else looks + 1
+            for process in moving:
+                if _key(process) not in sent and not process_table.send_signal(process, signal.SIGSTOP):
+                    beyond_reach.add(_key(process))
+                sent.add(_key(process))
+            os.sched_yield()
+        return []
+
+    def _run(self, pid: int, app: str, started: int, token: str) -> _Remembered:
+        run = self._runs.get(app)
+        now = process_table.start_time(pid) or 0
+        # Remembered is a run of this id; unless the id is another's by now, and the caller did not mean the first.
+        if run is None or run.pid != pid or (now and run.started != now and (started or now) == now):
+            run = self._runs[app] = _Remembered(pid, started or now)
+        run.token = token or run.token
+        return run
+
+    def _family(self, run: _Remembered, own_group: bool) -> list[Process]:
+        """All living processes of the app, by every trace there is; never we ourselves nor those we descend from."""
+        everyone = process_table.everyone()
+        for pid in process_table.ancestors(os.getpid(), everyone):
+            del everyone[pid]
+        found = {pid for pid, started in run.family if pid in everyone and everyone[pid].started == started}
+        main = everyone.get(run.pid)
+        if main is not None and main.started == run.started:
+            found.add(main.pid)
+            # The keeper makes each app the leader of its session. Without its leader a session's number proves little.
+            if own_group and main.session == main.pid:
+                found |= {process.pid for process in everyone.values() if process.session == main.pid}
+            if own_group and not run.token:
+                run.token = process_table.launch_token(main.pid)
+        if own_group and run.token:
+            found |= {
+                process.pid
+                for process in everyone.values()
+                if process.started >= run.started and process_table.launch_token(process.pid) == run.token
+            }
+        for pid in list(found):
+            found |= process_table.descendants(pid, everyone)
+        family = [everyone[pid] for pid in found if not everyone[pid].ended]
+        run.family = {_key(process) for process in family}
+        return family
+
+
+def _key(process: Process) -> tuple[int, int]:
+    return process.pid, process.started
