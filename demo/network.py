@@ -10,7 +10,7 @@ from demo.errors import DemoError
 from demo.ports import LOOPBACK, free_port
 from demo.throttle import Line, Throttle
 
-SLOW = Line(latency=1.5, rate=8192.0)
+SLOW = Line(latency=1.5, rate=8192.0, setup=1.5)
 """A train in a valley: a second and a half each way, 8 KiB/s."""
 
 _PIECE = 1024
@@ -82,7 +82,7 @@ class Network:
         assert task is not None
         writers = self._links[task] = {writer}
         try:
-            await self._late_by(self.slow.round_trip)
+            await self._late_by(self.slow.setup)
             self._refuse_when_off()
             far_reader, far_writer = await asyncio.open_connection(LOOPBACK, upstream)
             writers.add(far_writer)

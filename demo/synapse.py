@@ -29,7 +29,7 @@ class Synapse:
         self.folder = folder
         self.server_name = server_name
         self.port = 0
-        self._program: processes.Program | None = None
+        self.program: processes.Program | None = None
 
     @property
     def url(self) -> str:
@@ -38,17 +38,23 @@ class Synapse:
     @property
     def pid(self) -> int:
         """Process id, 0 when it does not run."""
-        return self._program.pid if self._program and self._program.running else 0
+        return self.program.pid if self.program and self.program.running else 0
 
     def user_id(self, user: str) -> str:
         return f"@{user}:{self.server_name}"
 
+    def choose_port(self) -> int:
+        """The port it will have; others may need it before it runs."""
+        if not self.port:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.port = remembered_port(self.folder / "port")
+        return self.port
+
     async def start(self, patience: float = 60.0) -> None:
         """Starts it and waits until it answers, `patience` seconds at most."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.port = remembered_port(self.folder / "port")
+        self.choose_port()
         self._write_configuration()
-        self._program = await processes.start(
+        self.program = await processes.start(
             "Synapse",
             [sys.executable, "-m", "synapse.app.homeserver", "--config-path", str(self._configuration)],
             self.folder / "output.log",
@@ -56,12 +62,12 @@ class Synapse:
             {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"},
         )
         async with aiohttp.ClientSession() as http:
-            await self._program.until(lambda: _answers(http, f"{self.url}/_matrix/client/versions"), patience)
+            await self.program.until(lambda: _answers(http, f"{self.url}/_matrix/client/versions"), patience)
 
     async def stop(self) -> None:
         """Stops it; does nothing when it does not run."""
-        if self._program:
-            await self._program.stop()
+        if self.program:
+            await self.program.stop()
 
     async def register(self, user: str, password: str, displayname: str) -> bool:
         """Makes an account on it (Synapse admin API, shared secret). False: the account was there already."""

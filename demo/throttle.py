@@ -10,17 +10,14 @@ import dataclasses
 class Line:
     """What a line of a network does to bytes, one way.
 
-    `latency` in seconds, `rate` in bytes per second, `burst` the bytes that pass at full speed after a silence.
+    `latency` in seconds, `rate` in bytes per second, `burst` the bytes that pass at full speed after a silence,
+    `setup` the seconds that a new connection costs before its first byte.
     """
 
     latency: float
     rate: float
     burst: float = 2048.0
-
-    @property
-    def round_trip(self) -> float:
-        """Seconds for a word and its answer, small as they may be: what setting up a connection costs."""
-        return 2 * self.latency
+    setup: float = 0.5
 
 
 class Throttle:

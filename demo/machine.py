@@ -1,0 +1,164 @@
+"""One person's machine: a desk and a Lobby of their own in one folder, behind a network of their own."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator, Mapping
+from pathlib import Path
+
+from demo import processes
+from demo.errors import DemoError
+from demo.network import Network
+from demo.ports import LOOPBACK, remembered_port
+from frontdesk import AppState, AppStatus, DeskControl, DeskStatus, DeskUnavailable
+
+LOBBY = "org.frontdesk.Lobby"
+"""Lobby's id at the desk."""
+
+_SOCKET_PATH_MOST = 100
+_DESK_READY_WITHIN = 20.0
+_COMMAND_PATIENCE = 60.0
+_FROM_OUTSIDE = ("FRONTDESK_", "LOBBY_", "XDG_", "DBUS_", "PYTHONDONTWRITEBYTECODE")
+"""Beginnings of variables that would tie a machine of the demo to the computer it runs on."""
+
+
+class Machine:
+    """What belongs to one person. `person` is the name shown, in lower case also the name of the account.
+
+    `limits` are the desk's settings of that name, in seconds; empty: the contract's defaults.
+    """
+
+    def __init__(self, person: str, folder: Path, stage: str, limits: Mapping[str, float] | None = None) -> None:
+        self.person = person
+        self.user = person.lower()
+        self.folder = folder
+        self.host = f"{self.user}.demo.localhost"
+        self.network = Network()
+        self.homeserver = ""
+        """The homeserver's address as this machine sees it, through its network."""
+        self._limits = dict(limits or {})
+        self.keeper: processes.Program | None = None
+        self.environment = _environment(folder, self.host, stage)
+
+    async def start(self, homeserver_port: int, push_port: int) -> None:
+        """Opens the network and starts the desk; both servers may start later. DemoError when the desk does not."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        socket = self.folder / "run" / "desk.sock"
+        if len(str(socket)) > _SOCKET_PATH_MOST:
+            raise DemoError(
+                f"The path {socket} is too long for a Unix socket. Nothing was started; use a shorter --folder."
+            )
+        to_homeserver = await self.network.proxy(homeserver_port, remembered_port(self.folder / "homeserver.port"))
+        to_push = await self.network.proxy(push_port, remembered_port(self.folder / "push.port"))
+        self.homeserver = f"http://{LOOPBACK}:{to_homeserver}"
+        self._write_settings(f"ws://{LOOPBACK}:{to_push}/")
+        self.keeper = await processes.start(
+            f"{self.person}'s desk",
+            [sys.executable, "-m", "frontdesk.cli.main", "agent"],
+            self.folder / "desk.log",
+            self.environment,
+        )
+        await self.keeper.until(self._desk_answers, _DESK_READY_WITHIN)
+
+    async def log_in(self, password: str) -> None:
+        """Logs Lobby in; keeps an account that is there from an earlier run."""
+        if (self.folder / "lobby" / "logged_in").exists():
+            return
+        await self.lobby(
+            "login", "--homeserver", self.homeserver, "--user", self.user, "--password-stdin", says=password
+        )
+        (self.folder / "lobby" / "logged_in").touch()
+
+    async def lobby(self, *arguments: str, says: str = "") -> str:
+        """Runs the `lobby` command as the person would, `says` on its standard input, and gives what it printed."""
+        process = await asyncio.create_subprocess_exec(
+            *[sys.executable, "-m", "lobby.main", *arguments],
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=self.environment,
+            start_new_session=True,
+        )
+        try:
+            out, complaint = await asyncio.wait_for(process.communicate(says.encode()), _COMMAND_PATIENCE)
+        except TimeoutError:
+            raise DemoError(
+                f"`lobby {' '.join(arguments)}` of {self.person} did not end within {_COMMAND_PATIENCE:g} s."
+            ) from None
+        finally:
+            if process.returncode is None:
+                process.kill()
+        if process.returncode:
+            raise DemoError(f"`lobby {' '.join(arguments)}` of {self.person} said: {complaint.decode().strip()}")
+        return out.decode().strip()
+
+    async def page_address(self) -> str:
+        """A fresh one-time address of Lobby's page; it works while Lobby sleeps, too."""
+        return (await self.lobby("address")).split()[-1]
+
+    async def stop(self) -> None:
+        """Ends desk, apps and network. Does nothing to a machine that is off."""
+        if self.keeper:
+            await self.keeper.stop()
+        await self.network.stop()
+
+    def desk(self) -> DeskControl:
+        """A connection to the desk, to be used in `async with`."""
+        return DeskControl(self.folder)
+
+    async def status(self) -> DeskStatus:
+        """What the desk sees now."""
+        async with self.desk() as desk:
+            return await desk.status()
+
+    async def watch(self) -> AsyncGenerator[DeskStatus | None, None]:
+        """What the desk sees, at once and on every change; None while there is no desk. Never ends by itself."""
+        while True:
+            try:
+                async with self.desk() as desk:
+                    async for status in desk.watch():
+                        yield status
+            except DeskUnavailable:
+                yield None
+            # A desk that was killed is back within two seconds (L06).
+            await asyncio.sleep(0.2)
+
+    async def kill_desk(self) -> int:
+        """Kills the desk's process with SIGKILL and gives its number. The keeper starts another one (L06)."""
+        pid = (await self.status()).pid
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    async def _desk_answers(self) -> bool:
+        try:
+            await self.status()
+        except DeskUnavailable:
+            return False
+        return True
+
+    def _write_settings(self, push_service: str) -> None:
+        config = self.folder / "config"
+        config.mkdir(mode=0o700, exist_ok=True)
+        lines = [f'push_service = "{push_service}"', "", "[limits]"]
+        lines += [f"{name} = {float(seconds)}" for name, seconds in self._limits.items()]
+        (config / "settings.toml").write_text("\n".join(lines) + "\n")
+
+
+def app_of(status: DeskStatus, app: str = LOBBY) -> AppStatus:
+    """An app's row in what the desk sees; a stopped one when the desk does not know it."""
+    for row in status.apps:
+        if row.app == app:
+            return row
+    return AppStatus(app=app, name=app, state=AppState.STOPPED, since=status.now)
+
+
+def _environment(folder: Path, host: str, stage: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_FROM_OUTSIDE)}
+    return kept | {
+        "FRONTDESK_HOME": str(folder),
+        "LOBBY_HOME": str(folder / "lobby"),
+        "LOBBY_HOST": host,
+        "LOBBY_FRAME_PARENTS": stage,
+        "LOBBY_BROWSER": "none",
+    }

@@ -1,0 +1,146 @@
+"""The demo's command line: `run` opens the stage, `tour` plays the story, `clean` forgets accounts and history."""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+import webbrowser
+from collections.abc import Coroutine, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from demo import folder, world
+from demo.errors import DemoError
+from demo.ports import remembered_port
+from demo.stage.board import Machines
+from demo.stage.server import Stage, opened
+from demo.tour import tour
+
+_FOLDER = Path(".demo")
+_LIMITS = {"suspended": 120.0}
+"""Two minutes instead of ten until a sleeping app is stopped: a visitor should see that, too."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; gives the exit status: 0 done, 1 something went wrong, 130 stopped by Ctrl-C."""
+    said = _parser().parse_args(arguments)
+    try:
+        match said.command:
+            case "run":
+                return _until_stopped(run(said.folder.absolute(), said.browser))
+            case "tour":
+                return _until_stopped(tour.run(said.json, said.keep))
+            case _:
+                gone = folder.clean(said.folder.absolute())
+                print(f"Removed {said.folder}." if gone else f"There is no {said.folder}; nothing to remove.")
+                return 0
+    except DemoError as reason:
+        print(reason, file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    run_command = commands.add_parser("run", help="start everything and open the stage")
+    run_command.add_argument("--no-browser", dest="browser", action="store_false", help="print the addresses instead")
+    tour_command = commands.add_parser("tour", help="play the story without a browser and check each step")
+    tour_command.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
+    tour_command.add_argument("--keep", type=Path, metavar="FOLDER", help="play in this folder and leave it, with logs")
+    clean_command = commands.add_parser("clean", help="remove the demo's accounts and history")
+    for command in (run_command, clean_command):
+        command.add_argument("--folder", type=Path, default=_FOLDER, help="where the demo lives (%(default)s)")
+    return parser
+
+
+async def run(path: Path, browser: bool) -> int:
+    """Starts everything, opens the stage (or prints its address), and serves it until it is cancelled."""
+    began = time.monotonic()
+    with folder.Folder(path) as held:
+        stage = Stage(remembered_port(path / "stage.port"))
+        print(f"Starting the demo in {path}", flush=True)
+        async with world.running(held, stage.origin, _LIMITS, _progress) as stand:
+            board = Machines(stand.left, stand.right)
+            async with opened(stage, board):
+                print(f"Ready after {time.monotonic() - began:.1f} s.\n", flush=True)
+                _tell_addresses(stand, stage)
+                await _open(stage, browser)
+                with _fresh_address_on_enter(stage):
+                    async with asyncio.TaskGroup() as both:
+                        both.create_task(board.watch())
+                        both.create_task(world.report_ends(stand, lambda text: print(text, file=sys.stderr)))
+    return 0
+
+
+def _progress(what: str, seconds: float) -> None:
+    print(f"  {what:<16} {seconds:5.1f} s", flush=True)
+
+
+def _tell_addresses(stand: world.World, stage: Stage) -> None:
+    print(f"Homeserver  {stand.synapse.url}  (accounts left and right, password {world.PASSWORD})")
+    for machine in stand.machines:
+        print(f"{machine.person + ' in a terminal':<20}  FRONTDESK_HOME={machine.folder} frontdesk status")
+
+
+async def _open(stage: Stage, browser: bool) -> None:
+    address = stage.address()
+    if browser and _has_screen() and await asyncio.to_thread(webbrowser.open, address):
+        print(f"\nThe stage is open in your browser; it lives at {stage.origin}/", flush=True)
+    else:
+        print(f"\nThe stage, open it in a browser (works once):\n  {address}", flush=True)
+    again = "Enter prints a fresh address. " if sys.stdin.isatty() else ""
+    print(f"{again}Ctrl-C stops everything; accounts and history stay for the next time.", flush=True)
+
+
+def _has_screen() -> bool:
+    """Whether a browser could show itself: on a bare terminal `webbrowser` would start one that takes it over."""
+    return sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
+
+
+@contextlib.contextmanager
+def _fresh_address_on_enter(stage: Stage) -> Iterator[None]:
+    """Each Enter in the terminal prints another one-time address, for a second browser."""
+    if not sys.stdin.isatty():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+
+    def entered() -> None:
+        if sys.stdin.readline():
+            print(f"  {stage.address()}", flush=True)
+        else:
+            loop.remove_reader(sys.stdin)
+
+    loop.add_reader(sys.stdin, entered)
+    try:
+        yield
+    finally:
+        loop.remove_reader(sys.stdin)
+
+
+def _until_stopped(work: Coroutine[Any, Any, int]) -> int:
+    """Runs `work`; the first Ctrl-C, SIGTERM or closed terminal cancels it, later ones disturb no tidying up."""
+
+    async def guarded() -> int:
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(work)
+        told = False
+
+        def stop() -> None:
+            nonlocal told
+            if not told:
+                told = True
+                print("\nStopping …", file=sys.stderr, flush=True)
+                task.cancel()
+
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, stop)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            return 130
+
+    return asyncio.run(guarded())

@@ -1,0 +1,91 @@
+"""The board behind the stage: watches both desks, and turns switches into what a person would do to a machine."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from demo.errors import DemoError
+from demo.machine import LOBBY, Machine
+from demo.network import Condition
+from demo.stage.guide import Guide
+from demo.stage.scene import Scene, scene
+from frontdesk import DeskStatus, FrontdeskError
+
+
+class Machines:
+    """Both machines as the stage shows them. `watch()` must run for the scenes to follow the desks.
+
+    A window is open when the stage says so; its frame in the browser is what makes Lobby's page visible.
+    """
+
+    def __init__(self, left: Machine, right: Machine) -> None:
+        self.guide = Guide()
+        self._machines = {machine.user: machine for machine in (left, right)}
+        self._status: dict[str, DeskStatus | None] = dict.fromkeys(self._machines)
+        self._open = dict.fromkeys(self._machines, True)
+        self._changed = asyncio.Event()
+
+    async def watch(self) -> None:
+        """Follows both desks until it is cancelled."""
+        async with asyncio.TaskGroup() as both:
+            for user in self._machines:
+                both.create_task(self._follow(user))
+
+    async def _follow(self, user: str) -> None:
+        async for status in self._machines[user].watch():
+            self._status[user] = status
+            self._tell()
+
+    def scenes(self) -> tuple[Scene, Scene]:
+        left, right = (self._scene(user) for user in self._machines)
+        return left, right
+
+    def _scene(self, user: str) -> Scene:
+        machine = self._machines[user]
+        return scene(machine.person, self._open[user], machine.network.condition, self._status[user], LOBBY)
+
+    async def changes(self) -> AsyncIterator[None]:
+        while True:
+            changed = self._changed
+            yield
+            await changed.wait()
+
+    def _tell(self) -> None:
+        self.guide.saw(*self.scenes())
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def window_address(self, user: str) -> str:
+        return await self._machines[user].page_address()
+
+    async def switch(self, user: str, what: str, value: str, notification: str, app: str) -> None:
+        machine = self._machines[user]
+        try:
+            match what, value:
+                case "window", "open" | "closed":
+                    self._open[user] = value == "open"
+                case "network", _ if value in set(Condition):
+                    machine.network.set(Condition(value))
+                case "quit", _:
+                    self._open[user] = False
+                    async with machine.desk() as desk:
+                        await desk.quit(LOBBY)
+                case "kill", _:
+                    with contextlib.suppress(ProcessLookupError):
+                        await machine.kill_desk()
+                    # What it last said holds no more; the next one speaks for itself.
+                    self._status[user] = None
+                case "notification", _:
+                    async with machine.desk() as desk:
+                        await desk.act(app, notification, value)
+                    # The person clicked it: Lobby may show itself, and here its window is ours to open.
+                    self._open[user] = True
+                case "dismiss", _:
+                    async with machine.desk() as desk:
+                        await desk.dismiss(app, notification)
+                case _:
+                    raise DemoError(f"There is no switch “{what}” with the position “{value}”.")
+        except FrontdeskError as reason:
+            raise DemoError(f"The desk could not do that: {reason}") from reason
+        finally:
+            self._tell()

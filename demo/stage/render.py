@@ -1,0 +1,41 @@
+"""Makes the stage's HTML from scenes. Everything is escaped; no address with a secret is ever put in."""
+
+import hashlib
+from pathlib import Path
+
+import jinja2
+
+from demo.stage.guide import ACTS, Guide
+from demo.stage.scene import Scene
+
+STATIC = Path(__file__).parent / "static"
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=jinja2.StrictUndefined,
+)
+
+
+def page(scenes: tuple[Scene, Scene], guide: Guide, csrf: str) -> str:
+    """The whole page as it stands now."""
+    version = {file.name: hashlib.sha256(file.read_bytes()).hexdigest()[:12] for file in STATIC.iterdir()}
+    return _TEMPLATES.get_template("page.html").render(
+        scenes=scenes, acts=ACTS, done=guide.done, csrf=csrf, version=version
+    )
+
+
+def live_parts(scene: Scene) -> str:
+    """The parts of a machine that change by themselves, each an element with an id that the page has too."""
+    return _TEMPLATES.get_template("live.html").render(scene=scene)
+
+
+def acts(guide: Guide) -> str:
+    """The acts with their ticks."""
+    return _TEMPLATES.get_template("acts.html").render(acts=ACTS, done=guide.done)
+
+
+def sentence(title: str, text: str) -> str:
+    """A page that says one thing, such as why there is nothing to see."""
+    return _TEMPLATES.get_template("sentence.html").render(title=title, text=text)

@@ -1,0 +1,132 @@
+"""What the stage shows of a machine, made from what its desk says. Pure: values in, values out."""
+
+import dataclasses
+import datetime
+
+from demo.network import Condition
+from frontdesk import AppState, AppStatus, DeskStatus, Hold, Shown
+
+_EVENTS_MOST = 30
+
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """The app's state as a pill: a word, what it means for the person, and a tone for the colour."""
+
+    word: str
+    meaning: str
+    tone: str
+    """`awake`, `working`, `asleep`, `gone` or `alarm`."""
+    seconds_left: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Event:
+    """One line of the desk's list."""
+
+    clock: str
+    what: str
+    text: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Scene:
+    """One machine at one moment."""
+
+    person: str
+    window_open: bool
+    network: Condition
+    app: AppStatus | None
+    """None: no desk answers."""
+    state: State
+    desk_pid: int = 0
+    push: str = ""
+    trouble: str = ""
+    shown: tuple[Shown, ...] = ()
+    events: tuple[Event, ...] = ()
+
+    @property
+    def user(self) -> str:
+        return self.person.lower()
+
+    @property
+    def asleep(self) -> bool:
+        """Its app executes nothing: suspended or stopped."""
+        return self.app is not None and self.app.state in (AppState.SUSPENDED, AppState.STOPPED)
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        """In words, what keeps the app from being suspended (A11)."""
+        return tuple(_held(hold) for hold in self.app.holds) if self.app else ()
+
+
+def scene(person: str, window_open: bool, network: Condition, status: DeskStatus | None, app: str) -> Scene:
+    """What to show of `person`'s machine; `status` None: no desk answers at the moment."""
+    if status is None:
+        away = State("Desk away", "The desk is gone; the keeper starts it again. Apps and their sockets stay.", "alarm")
+        return Scene(person, window_open, network, None, away)
+    row = next((row for row in status.apps if row.app == app), None)
+    return Scene(
+        person,
+        window_open,
+        network,
+        row,
+        _state(person, row),
+        desk_pid=status.pid,
+        push=_push(status),
+        trouble=status.trouble,
+        shown=tuple(sorted(status.shown, key=lambda shown: -shown.at)),
+        events=_events(status),
+    )
+
+
+def _state(person: str, app: AppStatus | None) -> State:
+    if app is None:
+        return State("Not there yet", "Lobby is not registered with this desk yet.", "gone")
+    left = app.seconds_left
+    match app.state:
+        case AppState.LAUNCHING:
+            return State("Launching", "The desk starts a process for it.", "working", left)
+        case AppState.FOREGROUND:
+            return State("Foreground", f"{person} can see the window.", "awake")
+        case AppState.BACKGROUND:
+            why = "It finishes what it began." if app.holds else "Unseen, and about to sleep."
+            return State("Background", why, "working", left)
+        case AppState.SUSPENDED:
+            return State("Suspended", "In memory and frozen: it uses no CPU at all.", "asleep")
+        case AppState.STOPPED if app.quit:
+            return State("Quit", f"{person} quit it. Nothing wakes it until the window is opened.", "gone")
+        case AppState.STOPPED:
+            return State("Stopped", "No process. A message or a look at the window starts it.", "gone")
+
+
+def _held(hold: Hold) -> str:
+    match hold.kind:
+        case "task":
+            return f"background task “{hold.name}”"
+        case "push":
+            return "a push it is looking at"
+        case "opening":
+            return "a window about to open"
+        case "settling":
+            return "told that its window is gone, not ready yet"
+        case other:
+            return f"{other} {hold.name}".strip()
+
+
+def _push(status: DeskStatus) -> str:
+    return {
+        "off": "no push service",
+        "connecting": "connecting",
+        "connected": "connected",
+        "waiting": "no connection, tries again",
+    }.get(status.push_state, status.push_state)
+
+
+def _events(status: DeskStatus) -> tuple[Event, ...]:
+    # Of those at the same moment the last noted comes first, too.
+    newest_first = sorted(status.happenings, key=lambda happening: happening.at)[: -_EVENTS_MOST - 1 : -1]
+    return tuple(
+        Event(f"{datetime.datetime.fromtimestamp(happening.at):%H:%M:%S}", happening.what, happening.text)
+        for happening in newest_first
+    )

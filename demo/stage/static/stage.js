@@ -1,0 +1,96 @@
+// The stage's page: shows what the stage sends, opens and closes the two windows, and passes switches on.
+
+const csrf = document.querySelector('meta[name="csrf"]').content;
+const lost = document.getElementById("lost");
+const complaint = document.getElementById("complaint");
+const shownParts = new Map();
+
+// A part is replaced only when it differs, and the focus stays where it was: nobody is interrupted by a clock.
+function patch(html) {
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  for (const fresh of [...template.content.children]) {
+    const old = document.getElementById(fresh.id);
+    if (!old || shownParts.get(fresh.id) === fresh.outerHTML) continue;
+    shownParts.set(fresh.id, fresh.outerHTML);
+    const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
+    const scrolled = old.querySelector(".events")?.scrollTop ?? 0;
+    old.replaceWith(fresh);
+    if (focused) document.getElementById(focused)?.focus();
+    const events = fresh.querySelector(".events");
+    if (events) events.scrollTop = scrolled;
+    for (const count of fresh.querySelectorAll("[data-seconds]")) {
+      count.dataset.until = String(performance.now() + 1000 * Number(count.dataset.seconds));
+    }
+  }
+}
+
+function setWindow(user, want) {
+  const machine = document.getElementById(user);
+  const pane = machine.querySelector(".pane");
+  const frame = pane.querySelector("iframe");
+  machine.dataset.window = want;
+  if (want === "closed") {
+    frame?.remove();
+  } else if (!frame) {
+    const fresh = document.createElement("iframe");
+    fresh.title = pane.dataset.title;
+    // The stage answers with a fresh one-time address of Lobby's own page.
+    fresh.src = `/machine/${user}/window`;
+    fresh.addEventListener("load", () => fresh.classList.add("there"));
+    pane.append(fresh);
+  }
+}
+
+async function act(user, button) {
+  const { act: what, value = "", id = "", app = "" } = button.dataset;
+  complaint.hidden = true;
+  if (what === "window" && value === "closed") setWindow(user, value);
+  button.setAttribute("aria-busy", "true");
+  try {
+    const answer = await fetch(`/machine/${user}/${what}`, {
+      method: "POST",
+      headers: { "X-Stage-Token": csrf },
+      body: new URLSearchParams({ value, id, app }),
+    });
+    if (!answer.ok) throw new Error(await answer.text());
+  } catch (reason) {
+    complaint.textContent = reason.message;
+    complaint.hidden = false;
+  } finally {
+    button.removeAttribute("aria-busy");
+  }
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (!button) return;
+  if (button.dataset.show) return showTab(button.dataset.show);
+  const machine = button.closest(".machine");
+  if (machine && button.dataset.act) act(machine.id, button);
+});
+
+function showTab(user) {
+  document.body.dataset.tab = user;
+  for (const tab of document.querySelectorAll("[data-show]")) {
+    tab.setAttribute("aria-pressed", String(tab.dataset.show === user));
+  }
+}
+
+// Seconds left are the desk's figure; between its words they are counted down here.
+setInterval(() => {
+  for (const count of document.querySelectorAll("[data-until]")) {
+    const left = Math.ceil((Number(count.dataset.until) - performance.now()) / 1000);
+    count.textContent = String(Math.max(0, left));
+  }
+}, 200);
+
+const stream = new EventSource("/events");
+stream.addEventListener("open", () => (lost.hidden = true));
+stream.addEventListener("error", () => (lost.hidden = false));
+stream.addEventListener("machine", (event) => {
+  const { user, window: want, html } = JSON.parse(event.data);
+  patch(html);
+  setWindow(user, want);
+});
+stream.addEventListener("acts", (event) => patch(JSON.parse(event.data).html));

@@ -1,0 +1,59 @@
+"""Reads what Lobby's HTML shows: messages with their marks, chats, invitations. Pure; takes any text."""
+
+import dataclasses
+from html.parser import HTMLParser
+from urllib.parse import unquote
+
+_CHAT = "/chat/"
+_INVITATION = "/invitations/"
+_VOID = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"})
+
+
+@dataclasses.dataclass(frozen=True)
+class Message:
+    """One bubble: its key, the mark (`sending`, `sent`, `unsent`; empty for others' messages), and the text."""
+
+    key: str
+    mark: str
+    mine: bool
+    text: str
+
+
+class Page(HTMLParser):
+    """What a page or a fragment of it shows."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.csrf = ""
+        self.messages: list[Message] = []
+        self.chats: list[str] = []
+        """Room ids, the newest chat first."""
+        self.invitations: list[str] = []
+        self._text_depth = 0
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        classes = given.get("class", "").split()
+        if self._text_depth:
+            self._text_depth += tag not in _VOID
+        elif tag == "span" and "text" in classes and self.messages:
+            self._text_depth = 1
+        if given.get("name") == "csrf" and tag in ("meta", "input"):
+            self.csrf = given.get("content") or given.get("value") or self.csrf
+        elif "data-key" in given and "data-mark" in given:
+            self.messages.append(Message(given["data-key"], given["data-mark"], given.get("data-mine") == "true", ""))
+        elif tag == "a" and "chat" in classes and given.get("href", "").startswith(_CHAT):
+            self.chats.append(unquote(given["href"].removeprefix(_CHAT)))
+        elif tag == "form" and given.get("action", "").startswith(_INVITATION) and given["action"].endswith("/accept"):
+            self.invitations.append(unquote(given["action"].removeprefix(_INVITATION).removesuffix("/accept")))
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._text_depth and tag not in _VOID:
+            self._text_depth -= 1
+
+    def handle_data(self, data: str) -> None:
+        if self._text_depth:
+            last = self.messages[-1]
+            self.messages[-1] = dataclasses.replace(last, text=last.text + data)

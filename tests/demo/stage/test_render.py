@@ -1,0 +1,42 @@
+"""The stage's HTML: everything escaped, every changing part present on the page under the same id."""
+
+import re
+
+from demo.network import Condition
+from demo.stage import render
+from demo.stage.guide import Guide
+from demo.stage.scene import Scene, scene
+from frontdesk import AppState, Happening, Notification
+from tests.demo.stage.desks import APP, NOW, status
+
+NASTY = '<script>alert("&")</script>'
+
+
+def both() -> tuple[Scene, Scene]:
+    found = status(
+        AppState.SUSPENDED, shown=(Notification(NASTY, NASTY, NASTY),), happenings=(Happening(NOW, APP, "x", NASTY),)
+    )
+    return scene("Left", True, Condition.GOOD, found, APP), scene("Right", False, Condition.OFF, found, APP)
+
+
+def test_names_and_messages_are_escaped() -> None:
+    scenes = both()
+    for html in (render.page(scenes, Guide(), "token"), render.live_parts(scenes[0]), render.sentence(NASTY, NASTY)):
+        assert "<script>alert" not in html
+        assert "&lt;script&gt;" in html
+
+
+def test_every_live_part_has_its_place_on_the_page() -> None:
+    scenes = both()
+    page = render.page(scenes, Guide(), "token")
+    for one in scenes:
+        ids = re.findall(r'^<\w+ [^>]*?id="([^"]+)"', render.live_parts(one), re.MULTILINE)
+        assert len(ids) == 5
+        for name in ids:
+            assert page.count(f'id="{name}"') == 1
+
+
+def test_the_switch_that_is_on_is_pressed() -> None:
+    assert 'id="right-network-off" data-act="network" data-value="off" aria-pressed="true"' in render.live_parts(
+        both()[1]
+    )

@@ -1,0 +1,62 @@
+"""The stage says of a machine what its desk says, in words of a person."""
+
+import pytest
+
+from demo.network import Condition
+from demo.stage.scene import Scene, scene
+from frontdesk import AppState, DeskStatus, Happening, Hold, Notification
+from tests.demo.stage.desks import APP, NOW, status
+
+
+def see(found: DeskStatus | None) -> Scene:
+    return scene("Right", False, Condition.GOOD, found, APP)
+
+
+@pytest.mark.parametrize(
+    ("found", "word"),
+    [
+        (status(AppState.FOREGROUND), "Foreground"),
+        (status(AppState.BACKGROUND, left=24.3), "Background"),
+        (status(AppState.LAUNCHING), "Launching"),
+        (status(AppState.SUSPENDED), "Suspended"),
+        (status(AppState.STOPPED), "Stopped"),
+        (status(AppState.STOPPED, quit=True), "Quit"),
+        (None, "Desk away"),
+    ],
+)
+def test_each_state_has_its_word_and_its_meaning(found: DeskStatus | None, word: str) -> None:
+    state = see(found).state
+    assert (state.word, bool(state.meaning)) == (word, True)
+
+
+def test_seconds_left_are_the_desks_own() -> None:
+    assert see(status(AppState.BACKGROUND, left=24.3)).state.seconds_left == 24.3
+    assert see(status(AppState.FOREGROUND, left=None)).state.seconds_left is None
+
+
+@pytest.mark.contract("A11")
+def test_who_holds_it_awake_is_named() -> None:
+    held = see(status(AppState.BACKGROUND, holds=(Hold("task", "send to Left", NOW), Hold("push", "p1", NOW)))).held
+    assert held == ("background task “send to Left”", "a push it is looking at")
+
+
+def test_the_newest_event_comes_first_and_of_one_moment_the_last_noted() -> None:
+    happenings = tuple(Happening(at, APP, "what", text) for at, text in [(NOW, "a"), (NOW + 1, "b"), (NOW + 1, "c")])
+    assert [event.text for event in see(status(happenings=happenings)).events] == ["c", "b", "a"]
+
+
+def test_thirty_events_are_enough() -> None:
+    happenings = tuple(Happening(NOW + number, APP, "what", str(number)) for number in range(50))
+    events = see(status(happenings=happenings)).events
+    assert (len(events), events[0].text, events[-1].text) == (30, "49", "20")
+
+
+def test_the_newest_notification_comes_first() -> None:
+    shown = see(status(shown=(Notification("1", "old"), Notification("2", "new")))).shown
+    assert [one.notification.title for one in shown] == ["new", "old"]
+
+
+def test_a_desk_that_does_not_know_lobby_yet_says_so() -> None:
+    empty = DeskStatus(NOW, 1, "1", (), (), ())
+    assert see(empty).state.word == "Not there yet"
+    assert not see(empty).asleep
