@@ -50,6 +50,7 @@ class MatrixMessenger:
         self._sending: Sending | None = None
         self._watching: asyncio.Task[None] | None = None
         self._foreground = False
+        self._may_send = False
         self._untold: dict[str, str] = {}
         self._target: PushTarget | None = None
         self._listeners: list[Callable[[Change], None]] = []
@@ -62,10 +63,17 @@ class MatrixMessenger:
     # Life
 
     def start(self) -> None:
-        """Take up the login and the outbox of the last run. Does no I/O besides the disk."""
+        """Take up the login of the last run, so that chats can be read. Nothing is sent or fetched yet."""
         login = self._home.login()
         if login is not None:
             self._take_up(login)
+
+    def take_up_outbox(self) -> None:
+        """Go on with what the last run had not sent; call it when the guard can hold this process."""
+        self._may_send = True
+        if self._sending is not None:
+            self._errand(load_nio())
+            self._sending.start()
 
     def foreground(self) -> None:
         """Somebody looks: news is fetched as it comes."""
@@ -89,6 +97,11 @@ class MatrixMessenger:
         """Fetch what is new, once. Raises LobbyError."""
         if self._sync is not None:
             await self._sync.step()
+
+    @property
+    def watching(self) -> bool:
+        """Whether news is being fetched as it comes."""
+        return self._watching is not None
 
     async def drop_connections(self) -> None:
         """They may be dead after a sleep; the next request opens new ones."""
@@ -122,24 +135,16 @@ class MatrixMessenger:
 
     async def distant_event(self, room_id: str, event_id: str) -> timeline.KeptEvent | None:
         """An event that is not kept (too many came at once). None: we may not see it. Raises LobbyError."""
-        if self._session is None:
+        if self._session is None or self._store.room(room_id) is None:
             return None
         try:
-            happened = read_event(await self._session.event(room_id, event_id))
+            event = read_event(await self._session.event(room_id, event_id))
         except ServerRefused:
             return None
-        if happened is None:
+        if event is None:
             return None
-        return timeline.KeptEvent(
-            happened.event_id,
-            happened.event_id,
-            room_id,
-            2**62,
-            happened.sender,
-            happened.at,
-            happened.kind,
-            happened.text,
-        )
+        far = 2**62  # Newer than all that is kept.
+        return timeline.KeptEvent(event_id, event_id, room_id, far, event.sender, event.at, event.kind, event.text)
 
     # Doing
 
@@ -284,8 +289,8 @@ class MatrixMessenger:
             on_unsent=lambda drafts: self.on_unsent(drafts),
             on_token_refused=lambda: self._connected(Connection.SIGNED_OUT),
         )
-        self._errand(load_nio())
-        self._sending.start()
+        if self._may_send:
+            self.take_up_outbox()
 
     async def _stop_watching(self) -> None:
         if self._watching is not None:

@@ -153,10 +153,7 @@ class Sending:
             case box.Sent(txn, event_id):
                 self._carry_out_sent(txn, event_id)
             case box.GaveUp(item):
-                if draft := self._store.draft(item.txn):
-                    self._gave_up.append(draft)
-                if self._telling is None:
-                    self._telling = asyncio.create_task(self._tell_unsent())
+                self._carry_out_gave_up(item)
             case box.Forget(txn):
                 draft = self._store.draft(txn)
                 self._store.drop_draft(txn)
@@ -172,6 +169,15 @@ class Sending:
                 self._on_change(draft.item.room_id)
         finally:
             self._release(txn)
+
+    def _carry_out_gave_up(self, item: box.Item) -> None:
+        draft = self._store.draft(item.txn)
+        if draft is None:
+            self._release(item.txn)
+            return
+        self._gave_up.append(draft)
+        if self._telling is None:
+            self._telling = asyncio.create_task(self._tell_unsent())
 
     def _begin(self, txn: str, work: Coroutine[None, None, box.Event]) -> asyncio.Task[box.Event]:
         # A callback, not a `finally` inside: a task cancelled before its first step runs none of its own code.

@@ -1,0 +1,299 @@
+"""Lobby's life with the desk: asleep when nobody looks, woken for messages, held awake to finish sending.
+
+The only file of Lobby that imports frontdesk.
+"""
+
+import asyncio
+import logging
+import socket
+import sys
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import frontdesk
+from lobby.arrival import alert_for
+from lobby.core.alerts import UNSENT, Alert, read_push, room_of, unsent_alert
+from lobby.core.timeline import Draft
+from lobby.core.views import Change
+from lobby.errors import LobbyError
+from lobby.matrix.pusher import PushTarget
+from lobby.matrix_messenger import MatrixMessenger
+
+SUBSCRIPTION = "messages"
+
+DESK_PATIENCE = 5.0
+"""Seconds a desk that was just started has to answer."""
+
+PUSH_TIME = 18.0
+"""Seconds to fetch what a push is about; the desk waits 25 s (contract P02) and then shows the fallback itself."""
+
+log = logging.getLogger("lobby")
+
+
+class AlreadyRunning(LobbyError):
+    """Another Lobby on the same folder runs, and has been opened instead (contract X04)."""
+
+
+class NoDesk(LobbyError):
+    """There is no desk to talk to."""
+
+
+class DeskGuard:
+    """Holds this process awake through background tasks of the desk (``sending.Guard``)."""
+
+    def __init__(self, app: frontdesk.App) -> None:
+        self._app = app
+
+    def begin(self, name: str, on_expiry: Callable[[], None]) -> int:
+        return self._app.begin_background_task(name, on_expiry)
+
+    def end(self, task: int) -> None:
+        self._app.end_background_task(task)
+
+
+class Background:
+    """Ties a messenger to the desk. ``open_page`` is asked to show the page, at a chat or as it was left (None)."""
+
+    def __init__(
+        self, app: frontdesk.App, messenger: MatrixMessenger, open_page: Callable[[str | None], Awaitable[None]]
+    ) -> None:
+        self._app = app
+        self._messenger = messenger
+        self._open_page = open_page
+        self._connected = False
+        self._subscribed = False
+        self._subscribing = False
+        self._errands: set[asyncio.Task[None]] = set()
+        self._told: set[str] = set()
+        self._withdrawn: set[str] = set()
+        app.on_entered_background = messenger.background
+        app.on_resumed = self._resumed
+        app.on_open = self._opened
+        app.on_action = self._acted
+        app.on_quit = messenger.stop
+        app.on_subscription_changed = self._subscription_changed
+        app.push_handler(SUBSCRIPTION)(self._pushed)
+        messenger.on_read = self._read
+        messenger.on_unsent = self._unsent
+        messenger.subscribe(self._changed)
+
+    async def start(self) -> None:
+        """Connect to the desk (one is started when none runs), then take up the outbox.
+
+        Raises AlreadyRunning, or NoDesk: Lobby then works while its window is open, and no longer.
+        """
+        try:
+            await self._app.start()
+            self._connected = True
+        except frontdesk.AlreadyRunning as error:
+            raise AlreadyRunning("Lobby is running already; it has been opened.") from error
+        except frontdesk.FrontdeskError as error:
+            self._messenger.take_up_outbox()
+            raise NoDesk(f"{error} Messages arrive only while Lobby's window is open.") from error
+        self._messenger.take_up_outbox()
+        for receipt in self._app.receipts:
+            log.warning("An earlier run ended: %s", receipt.text)
+        self._subscribe_when_logged_in()
+
+    async def stop(self) -> None:
+        """Leave the desk."""
+        for errand in list(self._errands):
+            errand.cancel()
+        await asyncio.gather(*self._errands, return_exceptions=True)
+        await self._app.close()
+
+    def on_visible(self, visible: bool) -> None:
+        """The first visible page has come, or the last one has been gone for a while."""
+        if visible:
+            self._app.report_foreground()
+            self._messenger.foreground()
+            self._subscribe_when_logged_in()
+            for alert_id in [alert_id for alert_id in self._told if alert_id.startswith(UNSENT)]:
+                self._withdraw(alert_id)
+        else:
+            self._app.report_background()
+            if not self._connected:
+                self._errand(self._messenger.background())
+
+    # What the desk tells
+
+    async def _resumed(self, slept_for: float) -> None:
+        log.info("Slept for %.0f s.", slept_for)
+        await self._messenger.drop_connections()
+
+    async def _opened(self) -> None:
+        await self._open_page(None)
+
+    async def _acted(self, alert_id: str, action_id: str) -> None:
+        self._told.discard(alert_id)
+        await self._open_page(room_of(alert_id))
+
+    async def _pushed(self, push: frontdesk.Push) -> frontdesk.Answer:
+        """A changeable alert: fetch what it is about, then say what to show (contract P02)."""
+        pushed = read_push(push.data)
+        if pushed is None:
+            return frontdesk.SHOW_NOTHING
+        try:
+            async with asyncio.timeout(PUSH_TIME):
+                alert = await alert_for(self._messenger, pushed, self._app.state_is_foreground)
+        except (LobbyError, TimeoutError) as error:
+            why = "the homeserver is too slow" if isinstance(error, TimeoutError) else error
+            log.warning("A message is there, but could not be fetched: %s", why)
+            return frontdesk.SHOW_AS_IT_IS
+        if alert is None:
+            return frontdesk.SHOW_NOTHING
+        self._told.add(alert.id)
+        return frontdesk.ShowThis(_notification(alert))
+
+    async def _subscription_changed(self, subscription: frontdesk.Subscription) -> None:
+        await self._push_to(subscription)
+
+    # What the messenger tells
+
+    def _changed(self, change: Change) -> None:
+        if change.kind == "account":
+            self._subscribe_when_logged_in()
+
+    def _read(self, room_id: str) -> None:
+        if room_id in self._told or room_id not in self._withdrawn:
+            self._withdraw(room_id)
+
+    async def _unsent(self, drafts: list[Draft]) -> None:
+        """Tell of what could not be sent, unless the person sees it on the page."""
+        if self._app.state_is_foreground:
+            return
+        by_room = sorted(drafts, key=lambda draft: draft.item.room_id)
+        for room_id, of_room in groupby(by_room, key=lambda draft: draft.item.room_id):
+            chat = self._messenger.chat(room_id)
+            alert = unsent_alert(room_id, chat.name if chat else "a chat", list(of_room))
+            self._told.add(alert.id)
+            try:
+                await self._app.notify(_notification(alert))
+            except frontdesk.FrontdeskError as error:
+                log.warning("The person could not be told of unsent messages: %s", error)
+
+    # Pushes
+
+    def _subscribe_when_logged_in(self) -> None:
+        logged_in = self._messenger.account() is not None
+        if not self._connected or logged_in == self._subscribed:
+            return
+        if not self._subscribing:
+            self._subscribing = True
+            self._errand(self._subscribe() if logged_in else self._unsubscribe())
+
+    async def _subscribe(self) -> None:
+        try:
+            fallback = frontdesk.Notification(id=SUBSCRIPTION, title="Lobby", body="New message")
+            kind = frontdesk.PushKind.CHANGEABLE_ALERT
+            subscription = await self._app.subscribe(SUBSCRIPTION, kind=kind, fallback=fallback)
+            self._subscribed = True
+            await self._push_to(subscription)
+        finally:
+            self._subscribing = False
+
+    async def _unsubscribe(self) -> None:
+        try:
+            await self._messenger.push_to(None)
+            await self._app.unsubscribe(SUBSCRIPTION)
+            self._subscribed = False
+        finally:
+            self._subscribing = False
+
+    async def _push_to(self, subscription: frontdesk.Subscription) -> None:
+        """Tell the homeserver; until it has heard, this process is not put to sleep."""
+        target = PushTarget(subscription.endpoint, subscription.p256dh, subscription.auth)
+        async with self._app.background_task("tell the homeserver where to push"):
+            await self._messenger.push_to(target)
+
+    def _withdraw(self, alert_id: str) -> None:
+        self._told.discard(alert_id)
+        self._withdrawn.add(alert_id)
+        if self._connected:
+            self._errand(self._app.withdraw(alert_id))
+
+    def _errand(self, work: Coroutine[Any, Any, None]) -> None:
+        """Something worth a try now; when it fails, the next occasion will do."""
+
+        async def run() -> None:
+            try:
+                await work
+            except (LobbyError, frontdesk.FrontdeskError) as error:
+                log.warning("%s", error)
+
+        task = asyncio.create_task(run())
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
+
+
+def new_app(app_id: str, manifest: Path) -> frontdesk.App:
+    """Lobby as the desk knows it; does no I/O yet."""
+    return frontdesk.App(app_id, manifest=manifest)
+
+
+def page_socket(app: frontdesk.App, host: str) -> tuple[socket.socket, int]:
+    """The page's listening socket and its port: the desk's, so that visiting the page wakes Lobby (contract L11)."""
+    listening = app.page_socket()
+    port = int(listening.getsockname()[1])
+    app.set_page_address(f"http://{host}:{port}/")
+    return listening, port
+
+
+async def open_lobby(app_id: str, manifest: Path) -> None:
+    """Register Lobby with the desk and have it opened, wherever it is in its life. Raises NoDesk, LobbyError."""
+    try:
+        async with frontdesk.DeskControl() as desk:
+            await desk.add_app(manifest)
+            await desk.open(app_id)
+    except frontdesk.DeskUnavailable as error:
+        raise NoDesk(str(error)) from error
+    except frontdesk.FrontdeskError as error:
+        raise LobbyError(str(error)) from error
+
+
+async def start_desk() -> None:
+    """Start a desk in a session of its own, and wait until it answers. Raises NoDesk."""
+    command = [sys.executable, "-m", "frontdesk.cli.main", "agent"]
+    silent = asyncio.subprocess.DEVNULL
+    await asyncio.create_subprocess_exec(*command, stdin=silent, stdout=silent, stderr=silent, start_new_session=True)
+    deadline = time.monotonic() + DESK_PATIENCE
+    while True:
+        try:
+            async with frontdesk.DeskControl():
+                return
+        except frontdesk.DeskUnavailable as error:
+            if time.monotonic() > deadline:
+                raise NoDesk(f"{error} A desk was started and does not answer; try `frontdesk agent`.") from error
+            await asyncio.sleep(0.05)
+
+
+async def page_port(app_id: str) -> int | None:
+    """The port at which the desk keeps Lobby's page, asleep or not; None: it has none yet. Raises NoDesk."""
+    status = await _status(app_id)
+    return urlsplit(status.page).port if status is not None and status.page else None
+
+
+async def is_running(app_id: str) -> bool:
+    """Whether there is a process of Lobby, asleep or awake. Without a desk nobody knows: then False."""
+    try:
+        status = await _status(app_id)
+    except NoDesk:
+        return False
+    return status is not None and status.state is not frontdesk.AppState.STOPPED
+
+
+async def _status(app_id: str) -> frontdesk.AppStatus | None:
+    try:
+        async with frontdesk.DeskControl() as desk:
+            found = await desk.status()
+    except frontdesk.FrontdeskError as error:
+        raise NoDesk(str(error)) from error
+    return next((status for status in found.apps if status.app == app_id), None)
+
+
+def _notification(alert: Alert) -> frontdesk.Notification:
+    return frontdesk.Notification(id=alert.id, title=alert.title, body=alert.body)

@@ -1,0 +1,234 @@
+"""The command `lobby`: open it, run it for the desk, log in and out, print an address that opens its page.
+
+Environment: LOBBY_HOME (its folder), LOBBY_HOST (host name of the page), LOBBY_FRAME_PARENTS (origins that may frame
+the page, separated by spaces), LOBBY_BROWSER (`none`: open no browser), LOBBY_APP_ID (default org.frontdesk.Lobby).
+What only one subcommand needs is imported there: `lobby run` must serve its page well within a second.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import getpass
+import json
+import logging
+import os
+import secrets
+import sys
+import time
+import webbrowser
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from lobby.errors import LobbyError
+from lobby.home import Home, home_from_environment
+from lobby.ui.codes import mint
+
+if TYPE_CHECKING:
+    from lobby.database import Database
+    from lobby.store import Store
+
+log = logging.getLogger("lobby")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; returns the exit status. Errors are one sentence on stderr and status 1."""
+    options = _parser().parse_args(arguments)
+    if options.home:
+        os.environ["LOBBY_HOME"] = options.home
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
+    log.setLevel(logging.INFO if options.command == "run" else logging.WARNING)
+    try:
+        home = home_from_environment()
+        match options.command:
+            case "run":
+                return asyncio.run(_run(home))
+            case "login":
+                password = (
+                    sys.stdin.readline().rstrip("\n") if options.password_stdin else getpass.getpass("Password: ")
+                )
+                return asyncio.run(_log_in(home, options.homeserver, options.user, password))
+            case "logout":
+                return asyncio.run(_log_out(home))
+            case "address":
+                return asyncio.run(_address(home))
+            case _:
+                return asyncio.run(_open(home))
+    except LobbyError as error:
+        print(f"lobby: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def write_manifest(home: Home) -> None:
+    """Write down how the desk runs Lobby; says the folder, since the desk's environment may name another."""
+    command = [sys.executable, "-m", "lobby.main", "--home", str(home.folder), "run"]
+    lines = [
+        f"id = {json.dumps(_app_id())}",
+        'name = "Lobby"',
+        # A JSON array of strings is a TOML array.
+        f"command = {json.dumps(command, ensure_ascii=False)}",
+        "page = true",
+        'background = ["push"]',
+    ]
+    text = "\n".join(lines) + "\n"
+    if not home.manifest.exists() or home.manifest.read_text() != text:
+        home.manifest.write_text(text)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="lobby", description="A messenger that is reachable with its window closed.")
+    parser.add_argument("--home", help="Lobby's folder (else LOBBY_HOME, else $XDG_DATA_HOME/lobby)")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="without a command, Lobby opens")
+    commands.add_parser("run", help="run it in this process (what the desk does)")
+    log_in = commands.add_parser("login", help="log in while Lobby is not running")
+    log_in.add_argument("--homeserver", required=True, help="address, or a domain such as matrix.org")
+    log_in.add_argument("--user", required=True, help="name on that homeserver")
+    log_in.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
+    commands.add_parser("logout", help="log out while Lobby is not running; pusher, login and local chats are removed")
+    commands.add_parser("address", help="print an address that opens the page once, within a minute")
+    return parser
+
+
+def _app_id() -> str:
+    return os.environ.get("LOBBY_APP_ID") or "org.frontdesk.Lobby"
+
+
+def _page_address(home: Home, port: int, room_id: str | None = None) -> str:
+    code = mint(home.page_secret(), time.time(), secrets.token_urlsafe(18))
+    chat = f"&chat={quote(room_id, safe='')}" if room_id else ""
+    return f"http://{home.page_host()}:{port}/enter?code={code}{chat}"
+
+
+async def _run(home: Home) -> int:
+    from lobby.store import Store
+
+    write_manifest(home)
+    with _opened(home) as database:
+        return await _serve(home, Store(database))
+
+
+async def _serve(home: Home, store: "Store") -> int:
+    from lobby import background
+    from lobby.matrix_messenger import MatrixMessenger
+    from lobby.ui.server import Page
+
+    app = background.new_app(_app_id(), home.manifest)
+    host = home.page_host()
+    sock, port = background.page_socket(app, host)
+    guard = background.DeskGuard(app)
+    messenger = MatrixMessenger(home, store, guard, time.time, lambda: secrets.token_urlsafe(18))
+    messenger.start()
+
+    async def open_page(room_id: str | None) -> None:
+        if os.environ.get("LOBBY_BROWSER") != "none":
+            opened = await asyncio.to_thread(webbrowser.open, _page_address(home, port, room_id))
+            if not opened:
+                log.warning("No browser could be opened. Run `lobby address` and open what it prints.")
+
+    ties = background.Background(app, messenger, open_page)
+    parents = tuple(os.environ.get("LOBBY_FRAME_PARENTS", "").split())
+    page = Page(messenger, store, host, port, home.page_secret(), parents, ties.on_visible, time.time)
+    await page.serve(sock)
+    try:
+        try:
+            await ties.start()
+        except background.AlreadyRunning as error:
+            print(f"lobby: {error}", file=sys.stderr)
+            return 0
+        except background.NoDesk as error:
+            print(f"lobby: {error} The page: {_page_address(home, port)}", file=sys.stderr)
+        await app.run_until_quit()
+        return 0
+    finally:
+        await page.stop()
+        await messenger.stop()
+        await ties.stop()
+
+
+async def _open(home: Home) -> int:
+    from lobby import background
+
+    write_manifest(home)
+    try:
+        await background.open_lobby(_app_id(), home.manifest)
+    except background.NoDesk:
+        await background.start_desk()
+        await background.open_lobby(_app_id(), home.manifest)
+    deadline = time.monotonic() + 10.0
+    while (port := await background.page_port(_app_id())) is None:
+        # Only at the very first launch: from then on the desk keeps the page's socket.
+        if time.monotonic() > deadline:
+            raise LobbyError("Lobby was opened, but shows no page. `frontdesk log` tells why it stopped.")
+        await asyncio.sleep(0.1)
+    print(_page_address(home, port))
+    return 0
+
+
+async def _address(home: Home) -> int:
+    from lobby import background
+
+    port = await background.page_port(_app_id())
+    if port is None:
+        raise LobbyError("Lobby has no page yet. Run `lobby` first.")
+    print(_page_address(home, port))
+    return 0
+
+
+async def _log_in(home: Home, homeserver: str, user: str, password: str) -> int:
+    from lobby.matrix.session import log_in
+    from lobby.store import Store
+
+    known = home.login()
+    if known is not None:
+        raise LobbyError(f"{known.user_id} is logged in already. Run `lobby logout` first; nothing was changed.")
+    await _insist_on_rest("Log in on its page")
+    login = await log_in(homeserver, user, password)
+    with _opened(home) as database:
+        Store(database).forget_all()
+    home.keep_login(login)
+    print(f"Logged in as {login.user_id} at {login.homeserver}.")
+    return 0
+
+
+async def _log_out(home: Home) -> int:
+    from lobby.matrix_messenger import MatrixMessenger
+    from lobby.sending import Unguarded
+    from lobby.store import Store
+
+    await _insist_on_rest("Log out on its page")
+    with _opened(home) as database:
+        messenger = MatrixMessenger(home, Store(database), Unguarded(), time.time, lambda: "")
+        messenger.start()
+        known = messenger.account()
+        await messenger.log_out()
+    print(f"{known.user_id} is logged out; nothing of it is kept here." if known else "Nobody was logged in.")
+    return 0
+
+
+async def _insist_on_rest(instead: str) -> None:
+    """Two processes must not change one login at once."""
+    from lobby import background
+
+    if await background.is_running(_app_id()):
+        raise LobbyError(
+            f"Lobby is running. {instead}, or run `frontdesk quit {_app_id()}` first. Nothing was changed."
+        )
+
+
+@contextlib.contextmanager
+def _opened(home: Home) -> Iterator["Database"]:
+    from lobby.database import Database
+
+    database = Database(home.database)
+    if database.trouble:
+        print(f"lobby: {database.trouble}", file=sys.stderr)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
