@@ -147,7 +147,9 @@ class Reception:
     def _steering_hello(self, connection: Connection, hello: wire.ControlHello | wire.OpenFirst) -> None:
         version = admission.version_of(hello)
         if connection.uid != os.getuid():
-            connection.refuse(Refusal.NOT_PERMITTED, "This desk belongs to another person. Nothing was told or changed.")
+            connection.refuse(
+                Refusal.NOT_PERMITTED, "This desk belongs to another person. Nothing was told or changed."
+            )
         elif isinstance(version, admission.No):
             connection.refuse(version.reason, version.text)
         elif isinstance(hello, wire.OpenFirst) and not self._knows(hello.app):

@@ -35,7 +35,9 @@ class Connection:
     def __init__(self, server: "AppServer", sock: socket.socket) -> None:
         self.asker = next(_asker_numbers)
         credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        self.pid, self.uid, _ = struct.unpack("3i", credentials)
+        pid, uid, _ = struct.unpack("3i", credentials)
+        self.pid: int = pid
+        self.uid: int = uid
         self.app: str | None = None
         """The app it was admitted as; None for one that steers, or that has not said hello."""
         self.said_hello = False

@@ -1,0 +1,37 @@
+"""``frontdesk log APP``: how its runs ended, and why (contract L05)."""
+
+import argparse
+import asyncio
+import datetime
+from typing import Any
+
+import msgspec
+
+from frontdesk.app.control import DeskControl
+from frontdesk.cli.status import duration
+from frontdesk.terms import Receipt
+
+
+def add_to(subjects: "argparse._SubParsersAction[Any]") -> None:
+    log = subjects.add_parser("log", help="receipts: why and when an app was stopped")
+    log.add_argument("app", metavar="APP", help="its id, as `frontdesk apps list` shows it")
+    log.add_argument("--json", action="store_true", help="as JSON")
+    log.set_defaults(run=lambda chosen: asyncio.run(_run(chosen)))
+
+
+async def _run(chosen: argparse.Namespace) -> int:
+    async with DeskControl() as desk:
+        receipts = await desk.receipts(chosen.app)
+    if chosen.json:
+        print(msgspec.json.format(msgspec.json.encode(receipts)).decode())
+    else:
+        print("\n".join(line(receipt) for receipt in receipts) or f"No run of {chosen.app} has ended yet.")
+    return 0
+
+
+def line(receipt: Receipt) -> str:
+    """One receipt as two lines: when and which reason; what happened, limit and use."""
+    when = datetime.datetime.fromtimestamp(receipt.at).strftime("%Y-%m-%d %H:%M:%S")
+    ran = f", had run for {duration(receipt.at - receipt.ran_since)}" if receipt.ran_since else ""
+    used = f" (limit {receipt.limit:g}, used {receipt.used:.4g})" if receipt.limit and receipt.used else ""
+    return f"{when}  {receipt.reason}{ran}\n    {receipt.text}{used}"

@@ -1,0 +1,90 @@
+"""``frontdesk status``: every app, its state, who holds it awake and how long yet; live on a terminal."""
+
+import argparse
+import asyncio
+import contextlib
+import sys
+import time
+from typing import Any
+
+import msgspec
+
+from frontdesk.app.control import DeskControl
+from frontdesk.terms import AppState, AppStatus, DeskStatus
+
+_HOME_AND_CLEAR = "\x1b[H\x1b[J"
+_NEWEST_SHOWN = 5
+
+
+def add_to(subjects: "argparse._SubParsersAction[Any]") -> None:
+    status = subjects.add_parser("status", help="what each app is doing, and who keeps it awake; live on a terminal")
+    status.add_argument("--once", action="store_true", help="print once, also on a terminal")
+    status.add_argument("--json", action="store_true", help="print once, as JSON")
+    status.set_defaults(run=lambda chosen: asyncio.run(_run(chosen)))
+
+
+async def _run(chosen: argparse.Namespace) -> int:
+    async with DeskControl() as desk:
+        if chosen.json:
+            print(msgspec.json.format(msgspec.json.encode(await desk.status())).decode())
+        elif chosen.once or not sys.stdout.isatty():
+            print(table(await desk.status(), 0.0))
+        else:
+            with contextlib.suppress(asyncio.CancelledError):
+                await _live(desk)
+    return 0
+
+
+async def _live(desk: DeskControl) -> None:
+    """Redrawn on every change, and each second while background time runs out somewhere."""
+    watching = desk.watch()
+    coming = asyncio.ensure_future(anext(watching))
+    status: DeskStatus | None = None
+    since = time.monotonic()
+    while True:
+        counts_down = status is not None and any(app.seconds_left is not None for app in status.apps)
+        done, _ = await asyncio.wait([coming], timeout=1.0 if counts_down else None)
+        if done:
+            status, since = coming.result(), time.monotonic()
+            coming = asyncio.ensure_future(anext(watching))
+        if status is not None:
+            print(_HOME_AND_CLEAR + table(status, time.monotonic() - since), flush=True)
+
+
+def table(status: DeskStatus, age: float) -> str:
+    """The whole table as text; ``age``: seconds since ``status`` was taken."""
+    now = status.now + age
+    rows = [("APP", "STATE", "FOR", "LEFT", "HELD AWAKE BY")]
+    rows += [_row(app, now, age) for app in status.apps]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    lines = [
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[4]]).rstrip()
+        for row in rows
+    ]
+    if not status.apps:
+        lines.append("(no app is registered: frontdesk apps add MANIFEST.toml)")
+    push = f"push {status.push_state}" + (f" to {status.push_service}" if status.push_service else "")
+    lines += ["", f"desk {status.version}, process {status.pid}, {push}"]
+    if status.shown:
+        newest = [shown.notification for shown in status.shown[:_NEWEST_SHOWN]]
+        lines += ["", "NOTIFICATIONS", *(f"  {notification.title}: {notification.body}" for notification in newest)]
+    if status.trouble:
+        lines += ["", f"! {status.trouble}"]
+    return "\n".join(lines)
+
+
+def duration(seconds: float) -> str:
+    """``42 s``, ``3 min``, ``5 h``, ``2 d``."""
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{max(0.0, seconds):.0f} s"
+
+
+def _row(app: AppStatus, now: float, age: float) -> tuple[str, str, str, str, str]:
+    state = "quit" if app.quit and app.state is AppState.STOPPED else str(app.state)
+    left = "" if app.seconds_left is None else f"{max(0.0, app.seconds_left - age):.0f} s"
+    holds = ", ".join(f"{hold.kind} {hold.name!r} for {duration(now - hold.since)}" for hold in app.holds)
+    if not holds and app.state is AppState.STOPPED and app.last_receipt is not None:
+        holds = f"({app.last_receipt.reason})"
+    return (app.name, state, duration(now - app.since), left, holds)
