@@ -6,9 +6,14 @@ import hypothesis
 
 pytest_plugins = ("tests.contract_report", "tests.no_skips", "pytester")
 
-# A machine busy with other things must not fail a test that is only slow there; `timeout` catches what hangs.
 hypothesis.settings.register_profile(
-    "frontdesk", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+    "frontdesk",
+    # A machine busy with other things must not fail a test that is only slow there; `timeout` catches what hangs.
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    print_blob=True,
+    # On CI the same commit gives the same result; everywhere else each run looks at new examples.
+    derandomize=os.environ.get("CI") == "true",
 )
 hypothesis.settings.load_profile("frontdesk")
 
