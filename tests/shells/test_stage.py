@@ -1,0 +1,232 @@
+"""The stage over HTTP and in Chromium, on hand-made desks: who may see and switch it, and that it shows what is."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+from aiohttp import web
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+from demo.errors import DemoError
+from demo.network import Condition
+from demo.ports import free_port
+from demo.stage.guide import Guide
+from demo.stage.scene import Scene, scene
+from demo.stage.server import HOST, Stage, opened
+from frontdesk import AppState, DeskStatus, Notification
+from tests.demo.stage.desks import APP, status
+
+CHROMIUM = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+class HandMade:
+    """A board whose desks say what the test wants them to say; it notes the switches."""
+
+    def __init__(self, windows: str) -> None:
+        self.guide = Guide()
+        self.windows = windows
+        self.left = scene("Left", True, Condition.GOOD, status(AppState.FOREGROUND), APP)
+        self.right = scene("Right", False, Condition.GOOD, status(AppState.SUSPENDED), APP)
+        self.switched: list[tuple[str, ...]] = []
+        self._changed = asyncio.Event()
+
+    def scenes(self) -> tuple[Scene, Scene]:
+        return self.left, self.right
+
+    async def changes(self) -> AsyncIterator[None]:
+        while True:
+            changed = self._changed
+            yield
+            await changed.wait()
+
+    def right_says(self, found: DeskStatus | None, window: bool = False) -> None:
+        self.right = scene("Right", window, Condition.GOOD, found, APP)
+        self.guide.saw(self.left, self.right)
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def switch(self, user: str, what: str, value: str, notification: str, app: str) -> None:
+        if what == "broken":
+            raise DemoError("The desk could not do that.")
+        self.switched.append((user, what, value, notification))
+        if (user, what) == ("right", "window"):
+            self.right_says(status(AppState.FOREGROUND), window=value == "open")
+
+    async def window_address(self, user: str) -> str:
+        return self.windows.replace("USER", user)
+
+
+@pytest.fixture
+async def windows() -> AsyncIterator[str]:
+    """The address of pages to frame; USER stands for the person."""
+
+    async def page(request: web.Request) -> web.Response:
+        return web.Response(text=f"<h1>Lobby of {request.host.partition('.')[0]}</h1>", content_type="text/html")
+
+    app = web.Application()
+    app.router.add_get("/", page)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    port = free_port()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    yield f"http://USER.{HOST}:{port}/"
+    await runner.cleanup()
+
+
+@pytest.fixture
+def board(windows: str) -> HandMade:
+    return HandMade(windows)
+
+
+@pytest.fixture
+async def stage(board: HandMade) -> AsyncIterator[Stage]:
+    async with opened(Stage(free_port()), board) as shown:
+        yield shown
+
+
+@pytest.fixture
+async def http(stage: Stage) -> AsyncIterator[aiohttp.ClientSession]:
+    """A browser that has come in by the one-time address; it calls the stage 127.0.0.1."""
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+        async with session.get(here(stage, stage.address())) as answer:
+            assert answer.status == 200
+        yield session
+
+
+def here(stage: Stage, address: str) -> str:
+    return address.replace(HOST, "127.0.0.1")
+
+
+async def test_without_the_one_time_address_nothing_is_shown(stage: Stage) -> None:
+    async with aiohttp.ClientSession() as stranger:
+        for path in ("/", "/events", "/machine/left/window"):
+            async with stranger.get(here(stage, stage.origin + path)) as answer:
+                assert answer.status == 401
+                assert "Left" not in await answer.text()
+
+
+async def test_an_address_opens_the_stage_once(stage: Stage) -> None:
+    address = here(stage, stage.address())
+    for expected in (200, 401):
+        async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as browser:
+            async with browser.get(address) as answer:
+                assert answer.status == expected
+
+
+async def test_another_host_name_is_refused(stage: Stage, http: aiohttp.ClientSession) -> None:
+    async with http.get(here(stage, stage.origin), headers={"Host": "evil.example"}) as answer:
+        assert answer.status == 421
+
+
+async def test_a_switch_needs_origin_and_token(stage: Stage, http: aiohttp.ClientSession, board: HandMade) -> None:
+    address = here(stage, f"{stage.origin}/machine/left/quit")
+    page = await (await http.get(here(stage, stage.origin))).text()
+    token = page.partition('name="csrf" content="')[2].partition('"')[0]
+    origin = here(stage, stage.origin)
+    for headers in (
+        {},
+        {"Origin": origin},
+        {"X-Stage-Token": token},
+        {"Origin": f"http://left.{HOST}", "X-Stage-Token": token},
+    ):
+        async with http.post(address, headers=headers) as answer:
+            assert answer.status == 403
+    assert board.switched == []
+    async with http.post(address, headers={"Origin": origin, "X-Stage-Token": token}) as answer:
+        assert answer.status == 204
+    assert board.switched == [("left", "quit", "", "")]
+    async with http.post(
+        address.replace("quit", "broken"), headers={"Origin": origin, "X-Stage-Token": token}
+    ) as answer:
+        assert (answer.status, await answer.text()) == (409, "The desk could not do that.")
+
+
+async def test_every_answer_carries_the_policy_and_closes(stage: Stage, http: aiohttp.ClientSession) -> None:
+    for path in ("/", "/events", "/static/stage.css", "/nowhere", "/machine/left/window"):
+        async with http.get(here(stage, stage.origin + path), allow_redirects=False) as answer:
+            assert "default-src 'none'" in answer.headers["Content-Security-Policy"], path
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+            assert answer.headers["Connection"] == "close"
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
+        yield chromium
+        await chromium.close()
+
+
+@pytest.fixture
+async def page(browser: Browser, stage: Stage) -> AsyncIterator[Page]:
+    shown = await browser.new_page()
+    complaints: list[str] = []
+    shown.on("pageerror", lambda error: complaints.append(str(error)))
+    shown.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    await shown.goto(stage.address())
+    yield shown
+    assert complaints == [], "policy violations and errors of the page's module"
+
+
+async def test_the_page_follows_the_desk(page: Page, board: HandMade) -> None:
+    right = page.locator("#right")
+    await expect(right.get_by_role("status")).to_contain_text("Suspended")
+    board.right_says(status(AppState.BACKGROUND, left=24.0))
+    await expect(right.get_by_role("status")).to_contain_text("s left")
+    await expect(right.locator("[data-seconds]")).to_have_text("22")
+    board.right_says(status(AppState.SUSPENDED, shown=(Notification("room", "Left", "Are you there?"),)))
+    await expect(right.get_by_label("Notifications on Right’s desktop")).to_contain_text("Are you there?")
+    board.right_says(None)
+    await expect(right.get_by_role("status")).to_contain_text("Desk away")
+
+
+async def test_switches_and_windows_by_keyboard(page: Page, board: HandMade) -> None:
+    await expect(page.frame_locator('iframe[title="Left’s Lobby"]').locator("h1")).to_have_text("Lobby of left")
+    assert await page.locator('iframe[title="Right’s Lobby"]').count() == 0
+    await page.get_by_role("switch", name="Right’s window is open").focus()
+    await page.keyboard.press("Space")
+    await expect(page.frame_locator('iframe[title="Right’s Lobby"]').locator("h1")).to_have_text("Lobby of right")
+    assert await page.evaluate("document.activeElement.id") == "right-window", "the focus stays on the switch"
+    await page.get_by_role("button", name="Close Right’s window").click()
+    await expect(page.locator('iframe[title="Right’s Lobby"]')).to_have_count(0)
+    await page.locator("#left").get_by_role("button", name="Slow").click()
+    await page.locator("#left").get_by_role("button", name="Kill the desk").click()
+    assert board.switched == [
+        ("right", "window", "open", ""),
+        ("right", "window", "closed", ""),
+        ("left", "network", "slow", ""),
+        ("left", "kill", "", ""),
+    ]
+
+
+async def test_a_click_on_a_notification_reaches_the_desk(page: Page, board: HandMade) -> None:
+    board.right_says(status(AppState.SUSPENDED, shown=(Notification("room", "Left", "Are you there?"),)))
+    await page.get_by_role("button", name="Are you there?").first.click()
+    await page.get_by_role("button", name="Dismiss “Left”").click()
+    assert board.switched == [("right", "notification", "", "room"), ("right", "dismiss", "", "room")]
+
+
+async def test_on_a_phone_one_machine_at_a_time(page: Page) -> None:
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await expect(page.locator("#left")).to_be_visible()
+    await expect(page.locator("#right")).to_be_hidden()
+    await page.get_by_role("navigation", name="Machines").get_by_role("button", name="Right").click()
+    await expect(page.locator("#right")).to_be_visible()
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+async def test_every_control_has_a_name(page: Page) -> None:
+    unnamed = await page.evaluate(
+        """[...document.querySelectorAll('button, a, iframe, input')]
+           .filter(one => !(one.ariaLabel || one.textContent.trim() || one.title)).map(one => one.outerHTML)"""
+    )
+    assert unnamed == []
