@@ -39,6 +39,7 @@ def _read(word: str, server: str) -> str:
         name = "@" + name
     if ":" not in name:
         name = f"{name.lower()}:{server}"
-    if not USER_ID.fullmatch(name) or len(name.encode("utf-8", "replace")) > LONGEST:
+    # Rooms (``#``, ``!``) are no people, though a user name of old could begin so.
+    if word[0] in "#!" or not USER_ID.fullmatch(name) or len(name.encode("utf-8", "replace")) > LONGEST:
         raise PersonUnclear(f'"{word}" is not a Matrix id. Write it like @name:{server or "example.org"}.')
     return name

@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Callable
 from urllib.parse import quote
 
-from aiohttp import web
+from aiohttp import ClientConnectionError, web
 
 from lobby.core.views import Connection, Mark
 from lobby.messenger import ChatRefused, LobbyError, LoginRefused, Messenger, NotKept
@@ -155,7 +155,7 @@ class Routes:
         room_id, text = self._room_id(request), request[FORM].get("text", "").replace("\r\n", "\n").strip()
         try:
             if len(text) > LONGEST_TEXT:
-                raise LobbyError(
+                raise NotKept(
                     f"A message holds {LONGEST_TEXT:,} characters at most. Nothing was sent; send it in parts."
                 )
             if text:
@@ -192,19 +192,26 @@ class Routes:
         room_id = request.query.get("chat") or None
         stream = Stream(self._messenger, self._renderer, room_id, request[CSRF], self._clock)
         number = next(self._stream_ids)
-        await response.prepare(request)
-        self._opened(number)
-        running = asyncio.ensure_future(stream.run(response.write))
+        running = asyncio.ensure_future(self._run_stream(stream, response, request))
         self._streams.add(running)
+        self._opened(number)
         try:
+            # Waited for, not awaited: a stream that ``end_streams`` cancels is no cancellation of this request.
             await asyncio.wait([running])
-            if not running.cancelled() and (error := running.exception()) and not isinstance(error, ConnectionError):
-                raise error
+            if not running.cancelled():
+                running.result()
         finally:
             running.cancel()
             self._streams.discard(running)
             self._closed(number)
         return response
+
+    async def _run_stream(self, stream: Stream, response: web.StreamResponse, request: web.Request) -> None:
+        try:
+            await response.prepare(request)
+            await stream.run(response.write)
+        except ClientConnectionError:
+            return  # The page is gone, which is how a stream ends.
 
     async def _acted(self, request: web.Request) -> web.StreamResponse:
         """After an act: the conversation as it is now."""

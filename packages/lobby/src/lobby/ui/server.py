@@ -132,8 +132,6 @@ class Page:
             return answer if answer.status < 400 else self._trouble(answer.status)
         except LobbyError as error:
             return self._failed(request, str(error))
-        except ConnectionError:
-            raise  # The browser is gone; there is nobody to answer.
         except Exception:  # noqa: BLE001 - the last resort: logged with its traceback, and a sentence for the person
             _log.exception("The page could not answer %s %s", request.method, request.path)
             return self._failed(request, _TROUBLE[500][1]) if is_fragment(request) else self._trouble(500)

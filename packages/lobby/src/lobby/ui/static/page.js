@@ -389,5 +389,5 @@ document.addEventListener("visibilitychange", () => {
   else openStream();
 });
 
-if (one("#chats")) arrive();
+if (room()) arrive();
 openStream();

@@ -1,0 +1,131 @@
+"""Pages and fragments: what they must contain, and that no name or message becomes markup."""
+
+import html.parser
+from datetime import UTC
+from html import escape
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lobby.core.views import Account, Bubble, ChatSummary, Connection, Invitation, Mark
+from lobby.ui import static_files
+from lobby.ui.render import Conversation, Renderer, Scene
+
+RENDERER = Renderer({name: file.address for name, file in static_files.load().items()}, UTC)
+ACCOUNT = Account("@left:x", "Left", "http://x", Connection.ONLINE)
+CHAT = ChatSummary("!r:x", "Right", False, "hello", 1e9, False, None, 3, ("Right",))
+EVIL = "\"><script>alert('x')</script>"
+
+
+def scene(name: str = "Right", text: str = "hello") -> Scene:
+    chat = ChatSummary("!r:x", name, True, text, 1e9, False, None, 3, (name,))
+    invitation = Invitation("!i:x", name, text, name, True, 1e9)
+    return Scene(Account(text, name, text, Connection.ONLINE), [chat], [invitation], 1e9 + 60, "token")
+
+
+def conversation(name: str = "Right", text: str = "hello", mark: Mark | None = None) -> Conversation:
+    chat = scene(name, text).chats[0]
+    theirs = Bubble("k1", "!r:x", "@right:x", name, False, text, 1e9, None, "")
+    mine = Bubble(text, "!r:x", "@left:x", name, True, text, 1e9 + 1, mark, text)
+    notice = Bubble("k3", "!r:x", "@right:x", name, False, text, 1e9 + 2, None, "", True)
+    return Conversation(chat, [theirs, mine, notice], None, 50)
+
+
+class Elements(html.parser.HTMLParser):
+    """Collects the names of elements and of their attributes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+
+def elements(page: str) -> Elements:
+    found = Elements()
+    found.feed(page)
+    return found
+
+
+def every_page(name: str, text: str) -> list[str]:
+    """All that can be rendered, with a name and a text by somebody else in every place."""
+    around, shown = scene(name, text), conversation(name, text, Mark.UNSENT)
+    return [
+        RENDERER.login(text, text, name, text),
+        RENDERER.no_chat(around),
+        RENDERER.chat(around, shown, text, text),
+        RENDERER.new(around, {"user": text, "name": name, "users": text}, text),
+        RENDERER.logout(around, 2),
+        RENDERER.trouble(name, text, text),
+        RENDERER.chats(around, ""),
+        RENDERER.head(shown.chat),
+        RENDERER.bubbles(shown, around),
+    ]
+
+
+@pytest.mark.contract("X01")
+@settings(max_examples=40)
+@given(
+    st.one_of(st.text(), st.just(EVIL), st.just("{{ 7 * 7 }}")),
+    st.one_of(st.text(), st.just(EVIL), st.just("--><img src=x onerror=x>")),
+)
+def test_no_name_and_no_message_becomes_markup(name: str, text: str) -> None:
+    plain = every_page("Right", "hello")
+    for page, known in zip(every_page(name, text), plain, strict=True):
+        found, expected = elements(page), elements(known)
+        # A name may make initials, marks or links appear or not; it must not bring an element of its own.
+        assert found.tags <= expected.tags | {"a"}
+        assert found.attributes <= expected.attributes | {"target", "rel", "autofocus", "href"}
+        assert "49" not in page or "49" in name + text + known or name != "{{ 7 * 7 }}"
+
+
+@pytest.mark.contract("X01")
+def test_a_script_in_a_message_is_words() -> None:
+    page = RENDERER.bubbles(conversation(EVIL, EVIL), scene())
+    assert "<script>" not in page
+    assert str(escape("<script>")) in page
+
+
+def test_nothing_inline_that_the_content_security_policy_would_refuse() -> None:
+    for page in every_page("Right", "hello"):
+        found = elements(page)
+        assert "style" not in found.tags | found.attributes
+        assert not [name for name in found.attributes if name.startswith("on")]
+
+
+@pytest.mark.parametrize(
+    ("mark", "words"), [(Mark.SENDING, "Sending"), (Mark.SENT, "Sent"), (Mark.UNSENT, "Not sent"), (None, "")]
+)
+def test_each_mark_has_words_and_an_attribute(mark: Mark | None, words: str) -> None:
+    page = RENDERER.bubbles(conversation(mark=mark), scene())
+    assert f'data-mark="{mark or ""}" data-mine="true"' in page
+    assert words in page
+    assert ("/resend" in page) == (mark is Mark.UNSENT)
+
+
+@pytest.mark.parametrize(
+    ("connection", "words"),
+    [
+        (Connection.ONLINE, None),
+        (Connection.CONNECTING, "Connecting"),
+        (Connection.OFFLINE, "Messages wait and are sent when it is back"),
+        (Connection.SIGNED_OUT, 'href="/login"'),
+    ],
+)
+def test_the_strip_says_what_is_the_matter(connection: Connection, words: str | None) -> None:
+    strip = RENDERER.strip(Account("@left:x", "Left", "http://x", connection))
+    assert (words in strip) if words else not strip.strip()
+
+
+def test_the_title_counts_what_is_unread() -> None:
+    assert "<title>(3) Lobby</title>" in RENDERER.no_chat(Scene(ACCOUNT, [CHAT], [], 1e9, "t"))
+    assert "<title>Lobby</title>" in RENDERER.no_chat(Scene(ACCOUNT, [], [], 1e9, "t"))
+
+
+def test_the_form_token_is_where_programs_look_for_it() -> None:
+    assert '<meta name="csrf" content="token">' in RENDERER.no_chat(scene())
+    assert '<meta name="csrf" content="token">' in RENDERER.login("token")

@@ -1,0 +1,128 @@
+"""The event stream: everything as it is now, then what changes, once; and its bytes are what browsers read back."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lobby.core.views import Connection, Mark
+from lobby.ui import static_files
+from lobby.ui.render import Renderer
+from lobby.ui.stream import NEWEST, Stream, conversation, event
+from tests.lobby.ui.memory_messenger import MemoryMessenger
+
+ROOM = "!r:x"
+RIGHT = "@right:demo.localhost"
+RENDERER = Renderer({name: file.address for name, file in static_files.load().items()})
+
+
+def parse(stream: str) -> list[tuple[str, str]]:
+    """Events as a browser reads them (HTML standard §9.2.6)."""
+    found, name, data = [], "", list[str]()
+    for line in stream.replace("\r\n", "\n").replace("\r", "\n").split("\n"):
+        field, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if field == "event":
+            name = value
+        elif field == "data":
+            data.append(value)
+        elif not line and data:
+            found.append((name, "\n".join(data)))
+            name, data = "", []
+    return found
+
+
+@given(st.text())
+def test_any_text_comes_back_but_for_the_kind_of_line_end(text: str) -> None:
+    assert parse(event("bubbles", text).decode()) == [
+        ("bubbles", text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace").decode())
+    ]
+
+
+def test_half_a_surrogate_pair_breaks_nothing() -> None:
+    assert event("x", "a\ud83d") == b"event: x\ndata: a?\n\n"
+
+
+class Reader:
+    """A page: takes what the stream writes."""
+
+    def __init__(self) -> None:
+        self.events: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+
+    async def write(self, data: bytes) -> None:
+        for one in parse(data.decode()):
+            self.events.put_nowait(one)
+
+    async def next(self, name: str) -> str:
+        """The next event of that name; what comes before it is skipped."""
+        while True:
+            found, data = await asyncio.wait_for(self.events.get(), 5)
+            if found == name:
+                return data
+
+
+@pytest.fixture
+def messenger() -> MemoryMessenger:
+    messenger = MemoryMessenger(lambda: 1e9)
+    messenger.put_chat(ROOM, "Right")
+    messenger.put(ROOM, "hello", RIGHT)
+    return messenger
+
+
+@pytest.fixture
+async def page(messenger: MemoryMessenger) -> AsyncIterator[Reader]:
+    reader = Reader()
+    running = asyncio.ensure_future(Stream(messenger, RENDERER, ROOM, "token", lambda: 1e9).run(reader.write))
+    yield reader
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert messenger._listeners == []
+
+
+async def test_it_begins_with_all_there_is_and_marks_the_open_chat_read(
+    messenger: MemoryMessenger, page: Reader
+) -> None:
+    assert [(await page.events.get())[0] for _ in range(5)] == ["strip", "account", "chats", "head", "bubbles"]
+    assert 'class="badge"' not in await page.next("chats")
+    assert messenger.read == [ROOM]
+
+
+async def test_a_message_and_its_mark_arrive(messenger: MemoryMessenger, page: Reader) -> None:
+    await page.next("bubbles")
+    key = messenger.put(ROOM, "mine", mark=Mark.SENDING)
+    assert f'data-key="{key}" data-mark="sending"' in await page.next("bubbles")
+    messenger.deliver(ROOM, key)
+    assert f'data-key="{key}" data-mark="sent"' in await page.next("bubbles")
+
+
+async def test_what_looks_the_same_is_not_sent_again(messenger: MemoryMessenger, page: Reader) -> None:
+    await page.next("bubbles")
+    await page.next("chats")
+    messenger.connect(Connection.ONLINE)
+    messenger.connect(Connection.OFFLINE)
+    assert (await page.events.get())[0] == "strip"
+    messenger._tell("chat", ROOM)
+    messenger._tell("chats")
+    messenger.connect(Connection.ONLINE)
+    assert "account" in [(await page.events.get())[0] for _ in range(2)]
+
+
+async def test_a_chat_that_is_left_sends_the_page_to_the_list(messenger: MemoryMessenger, page: Reader) -> None:
+    messenger.leave(ROOM)
+    assert await page.next("gone") == "/"
+
+
+async def test_a_logout_sends_the_page_to_the_door(messenger: MemoryMessenger, page: Reader) -> None:
+    await messenger.log_out()
+    assert await page.next("gone") == "/"
+
+
+def test_a_conversation_shows_the_newest_and_knows_the_one_above(messenger: MemoryMessenger) -> None:
+    keys = [messenger.put(ROOM, str(number), RIGHT) for number in range(NEWEST + 5)]
+    shown = conversation(messenger, ROOM, NEWEST)
+    assert shown is not None and shown.above is not None
+    assert [bubble.key for bubble in shown.bubbles] == keys[-NEWEST:]
+    assert shown.above.key == keys[-NEWEST - 1]
+    assert conversation(messenger, "!elsewhere:x", NEWEST) is None
