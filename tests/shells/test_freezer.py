@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from frontdesk.agent.shell import cgroup, process_table
-from frontdesk.agent.shell.freezer import Freezer, FreezerKind, choose_freezer
+from frontdesk.agent.shell.freezer import Freezer, FreezerKind, cgroup_name, choose_freezer
 from frontdesk.agent.shell.spawn import spawn
 
 APP = "org.example.burner"
@@ -82,12 +82,12 @@ class Family:
 
 @pytest.fixture(params=["cgroup", "signals"])
 def freezer(request: pytest.FixtureRequest) -> Iterator[Freezer]:
-    if request.param == "cgroup" and cgroup.desk_folder(OWN_NAME) is None:
+    if request.param == "cgroup" and cgroup.desk_folder(cgroup_name(OWN_NAME)) is None:
         # Where no cgroup may be made there is one way only: nothing is left out by running the other twice.
         request.param = "signals"
     kind: FreezerKind = request.param
     yield choose_freezer(OWN_NAME, kind)
-    desk_folder = cgroup.desk_folder(OWN_NAME)
+    desk_folder = cgroup.desk_folder(cgroup_name(OWN_NAME))
     if desk_folder is not None:
         until(lambda: cgroup.remove(desk_folder))
 

@@ -20,6 +20,7 @@ since the id was learnt. ``token`` (the launch's ``FRONTDESK_LAUNCH``) finds wha
 """
 
 import contextlib
+import hashlib
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -29,7 +30,7 @@ from frontdesk.errors import FrontdeskError
 
 FreezerKind = Literal["auto", "cgroup", "signals"]
 
-__all__ = ["CgroupFreezer", "FreezeFailed", "Freezer", "FreezerKind", "SignalFreezer", "choose_freezer"]
+__all__ = ["CgroupFreezer", "FreezeFailed", "Freezer", "FreezerKind", "SignalFreezer", "cgroup_name", "choose_freezer"]
 
 
 class Freezer(Protocol):
@@ -122,15 +123,21 @@ class CgroupFreezer:
 def choose_freezer(own_name: str, kind: FreezerKind = "auto") -> Freezer:
     """The best way this machine offers, or the way asked for.
 
-    ``own_name`` names this person's desk in cgroup paths: letters, digits, dashes; the same at each start, so that
-    apps of the desk before are found again.
+    ``own_name`` tells this desk from others in cgroup paths (its runtime folder, say); the same at each start, so
+    that apps of the desk before are found again.
 
     Raises:
         FrontdeskError: "cgroup" was asked for and cannot be used here.
     """
-    folder = None if kind == "signals" else cgroup.desk_folder(own_name)
+    name = cgroup_name(own_name)
+    folder = None if kind == "signals" else cgroup.desk_folder(name)
     if folder is not None:
-        return CgroupFreezer(folder, own_name)
+        return CgroupFreezer(folder, name)
     if kind == "cgroup":
         raise FrontdeskError("Freezing by cgroup was asked for, and no cgroup may be made here. Set freezer to auto.")
     return SignalFreezer()
+
+
+def cgroup_name(own_name: str) -> str:
+    """What a desk is called in cgroup paths: short, and safe as a file name."""
+    return hashlib.sha256(own_name.encode(errors="surrogateescape")).hexdigest()[:12]
