@@ -156,7 +156,11 @@ class Assertions:
         gone = tasks.open.keys() - brought.keys()
         tasks.open = brought
         out: Out = [ev.LetGo(app, "task", str(task)) for task in gone]
-        return out + [ev.HoldOn(app, "task", str(task), name) for task, name in brought.items()]
+        out += [ev.HoldOn(app, "task", str(task), name) for task, name in brought.items()]
+        if tasks.box is not None and tasks.box.told and brought:
+            # It may have gone down with the old connection; the app knows which handlers it has called (A05).
+            out.append(do.Send(app, wire.ExpireTasks(tuple(brought), max(0.0, tasks.box.end - now))))
+        return out
 
     # --- time -----------------------------------------------------------------------------------------------------
 
@@ -171,11 +175,7 @@ class Assertions:
         tasks = self._of(app)
         if tasks.box is None:
             return []
-        left = max(0.0, tasks.box.end - now)
-        out: Out = [do.Send(app, wire.TimeBox(left))]
-        if tasks.box.told and tasks.open:
-            out.append(do.Send(app, wire.ExpireTasks(tuple(tasks.open), left)))
-        return out
+        return [do.Send(app, wire.TimeBox(max(0.0, tasks.box.end - now)))]
 
     def _time_passed(self, app: str, now: float) -> Out:
         tasks = self._apps[app]

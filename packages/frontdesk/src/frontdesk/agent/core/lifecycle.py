@@ -279,6 +279,9 @@ class Lifecycle:
         out: Out = []
         if life.state is not S.STOPPED:
             out += self._stop(life, ev.Stop(life.app, StopReason.REMOVED, "Its registration was removed."), now)
+        if life.ending is not None:
+            # Nobody will be left to be told of its exit.
+            out.append(do.KeepReceipt(life.ending))
         out += [*self._watch_page(life.app, on=False), do.ForgetPage(life.app)]
         del self._lives[life.app], self._nows[life.app], self._manifests[life.app]
         return [*out, do.Note(life.app, "removed", "registration removed")]
@@ -288,7 +291,8 @@ class Lifecycle:
     def _wake(self, life: Life, at: _Now, why: WakeReason, now: float) -> Out:
         if why in BY_PERSON:
             life.quit = False
-        if life.ending is not None:
+        if life.ending is not None or at.quit_by is not None:
+            # It is on its way out: opened meanwhile, it comes back when it is gone.
             at.wanted = _stronger(at.wanted, why)
             return []
         if life.state is S.STOPPED:
@@ -365,6 +369,7 @@ class Lifecycle:
         if life.ending is not None:
             return []
         fresh = life.state in (S.STOPPED, S.LAUNCHING) or life.slept_from is not None
+        frozen = life.state is S.SUSPENDED
         if life.state is S.STOPPED:
             self._move(life, S.LAUNCHING, now)
             life.why, life.quit, life.ran_since = WakeReason.BY_HAND, False, now
@@ -390,6 +395,9 @@ class Lifecycle:
             ),
             do.Note(life.app, "connected", f"connected, process {hello.pid}"),
         ]
+        if frozen:
+            # It spoke before it was frozen, to a desk that had died over freezing it.
+            out.insert(0, do.Thaw(life.app, life.process()))
         if fresh:
             out += self._awake(life, at, now)
         else:
@@ -418,6 +426,8 @@ class Lifecycle:
     def _ended(self, life: Life, receipt: Receipt, now: float) -> Out:
         at = self._nows[life.app]
         wanted, launches = at.wanted, at.launches
+        # Leaving at once for a visitor is as bad as crashing: that visitor still waits at the page.
+        left_visitor = receipt.reason is StopReason.EXITED and life.why in BY_PERSON and life.state is not S.FOREGROUND
         self._move(life, S.STOPPED, now)
         life.pid, life.token, life.run, life.ending, life.slept_from = 0, "", "", None, None
         life.untold = (*life.untold, receipt)[-_UNTOLD_MOST:]
@@ -428,7 +438,7 @@ class Lifecycle:
             do.Note(life.app, "stopped", f"stopped ({receipt.reason}): {receipt.text}"),
             ev.Ended(life.app, receipt),
         ]
-        if receipt.reason in _FAILED:
+        if receipt.reason in _FAILED or left_visitor:
             # The page is not watched meanwhile: a waiting visitor must not launch a crashing app in a loop.
             pause = min(self._limits.retry_first * 2.0**life.failures, self._limits.retry_most)
             life.failures += 1
@@ -444,9 +454,14 @@ class Lifecycle:
         if life.state is S.SUSPENDED and child:
             return [do.Freeze(life.app, life.process()), *self._watch_page(life.app, on=True)]
         out: Out = []
+        if life.quit:
+            at.quit_by = now + self._limits.quit
+        if life.state is S.BACKGROUND:
+            # The desk before may have died between deciding to thaw it and doing so.
+            out.append(do.Thaw(life.app, life.process()))
         if life.state is S.SUSPENDED:
             # Its keeper is gone and with it the other end of its page: let it come and hand that over again.
-            out = self._thaw(life, at, WakeReason.ENDPOINT_CHANGED, now)
+            out += self._thaw(life, at, WakeReason.ENDPOINT_CHANGED, now)
         at.connect_by = now + self._limits.launch
         return out
 
@@ -466,12 +481,16 @@ class Lifecycle:
     # --- foreground and background --------------------------------------------------------------------------------
 
     def _went_foreground(self, life: Life, at: _Now, now: float) -> Out:
-        if life.state is not S.BACKGROUND or not at.connected:
+        if life.state not in (S.BACKGROUND, S.SUSPENDED) or not at.connected or life.ending is not None:
             return []
+        # A frozen app says nothing: this was said just before it was frozen, and a person is looking at it (L11).
+        out = self._thaw(life, at, WakeReason.PAGE_VISITED, now) if life.state is S.SUSPENDED else []
         self._move(life, S.FOREGROUND, now)
-        life.quit, life.failures = False, 0
+        life.failures = 0
+        if at.quit_by is None:
+            life.quit = False
         at.settle_until = at.opening_until = None
-        return [ev.CameForeground(life.app), do.Note(life.app, "foreground", "a person sees it")]
+        return [*out, ev.CameForeground(life.app), do.Note(life.app, "foreground", "a person sees it")]
 
     def _went_background(self, life: Life, at: _Now, now: float) -> Out:
         if life.state is not S.FOREGROUND:
@@ -549,7 +568,7 @@ class Lifecycle:
         if _over(at.connect_by, now):
             at.connect_by = None
             out += self._did_not_connect(life, now)
-        if life.state is S.SUSPENDED and now - life.since >= self._limits.suspended:
+        if life.state is S.SUSPENDED and now >= life.since + self._limits.suspended:
             text = f"It had slept for {now - life.since:.0f} s. Open it, or let a push wake it, and it is as before."
             stop = ev.Stop(app, StopReason.SUSPENDED_LONG, text, self._limits.suspended, now - life.since)
             out += self._stop(life, stop, now)
