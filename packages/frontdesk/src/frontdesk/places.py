@@ -23,7 +23,7 @@ def state_folder() -> Path:
 
 
 def config_folder() -> Path:
-    """``settings.toml`` and ``apps/ID.toml``."""
+    """``settings.toml``, and ``apps/ID.json`` of each registered app."""
     return _private(_base("config", "XDG_CONFIG_HOME", Path.home() / ".config"))
 
 

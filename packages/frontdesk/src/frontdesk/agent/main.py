@@ -64,7 +64,9 @@ class Desk:
         freezer = choose_freezer(str(places.runtime_folder()), settings.freezer)
         self._processes = Processes(keeper, freezer, self._loop.post, self._manifest)
         self._pages = PageWatch(lambda app: self._loop.post(ev.PageVisited(app)))
-        self._desktop = DesktopNotifications(lambda app, shown, action: self._loop.post(ev.ActAsked(app, shown, action)))
+        self._desktop = DesktopNotifications(
+            lambda app, shown, action: self._loop.post(ev.ActAsked(app, shown, action))
+        )
         self._pressure = MemoryPressure(lambda: self._loop.post(ev.MemoryShort()))
         self._push: PushLink | None = None
         self._reception: Reception | None = None

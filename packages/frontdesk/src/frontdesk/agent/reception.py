@@ -137,10 +137,10 @@ class Reception:
         known = self._dispatcher.lifecycle.manifests().get(hello.app)
         if known is not None or not hello.manifest or peer.uid != os.getuid():
             return known
-        brought = self._registry.read(Path(hello.manifest))
+        brought = self._registry.read(Path(hello.manifest), hello.python)
         if brought.id != hello.app or not admission.runs_command(peer, brought.command):
             return None
-        self._registry.add(Path(hello.manifest))
+        self._registry.add(Path(hello.manifest), hello.python)
         self._post(ev.AppAdded(brought))
         return brought
 
@@ -203,8 +203,8 @@ class Reception:
                 connection.send(wire.StatusIs(request, self._status()))
             case wire.ListApps(request=request):
                 connection.send(wire.AppsAre(request, tuple(self._dispatcher.lifecycle.manifests().values())))
-            case wire.AddApp(request=request, manifest=path):
-                self._add(connection, request, path)
+            case wire.AddApp(request=request, manifest=path, python=python):
+                self._add(connection, request, Path(path), python)
             case (
                 wire.OpenApp(request=request, app=app)
                 | wire.QuitApp(request=request, app=app)
@@ -243,9 +243,9 @@ class Reception:
                 return
         connection.send(wire.Done(message.request))
 
-    def _add(self, connection: Connection, request: int, path: str) -> None:
+    def _add(self, connection: Connection, request: int, file: Path, python: str) -> None:
         try:
-            manifest = self._registry.add(Path(path))
+            manifest = self._registry.add(file, python)
         except FrontdeskError as error:
             reason = error.reason if isinstance(error, RefusedError) else Refusal.STORE_UNAVAILABLE
             connection.send(wire.Refused(reason, str(error), request))
@@ -276,7 +276,7 @@ def _peer(connection: Connection) -> admission.Peer:
         uid=connection.uid,
         started=process_table.start_time(pid) or 0,
         command=process_table.command_line(pid),
-        program=process_table.program(pid),
+        folder=process_table.folder(pid),
     )
 
 

@@ -6,6 +6,7 @@ import os
 import secrets
 import signal
 import socket
+import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from types import TracebackType
@@ -227,6 +228,7 @@ class App:
             newest=wire.NEWEST,
             token=self._token,
             manifest=self._manifest,
+            python=sys.executable,
             page=self._page_address,
             foreground=self.state_is_foreground,
             tasks=self._tasks.opened(),

@@ -201,6 +201,7 @@ class DeskConnection:
         while True:
             await self._ended.wait()
             if self._refusal is not None:
+                log.error("The desk refused this app (%s): %s", self._refusal.reason, self._refusal.text)
                 return
             try:
                 await self._connect()
@@ -220,7 +221,6 @@ class DeskConnection:
             self._welcomed.set()
         elif isinstance(message, wire.Refused) and message.request == 0:
             self._refusal = message
-            log.error("The desk refused this app (%s): %s", message.reason, message.text)
             return
         request = getattr(message, "request", None)
         if request is not None and (answer := self._asked.get(request)) is not None:

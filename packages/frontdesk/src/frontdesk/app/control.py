@@ -1,6 +1,7 @@
 """``DeskControl``: look at the desk and steer it, as the command line and the demo's stage do."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import TracebackType
@@ -65,7 +66,9 @@ class DeskControl:
     async def add_app(self, manifest: Path | str) -> Manifest:
         """Register an app, or take its changed manifest. ``ManifestError`` names what is wrong with it, and where."""
         path = str(Path(manifest).absolute())
-        return (await self._connection.ask(lambda request: wire.AddApp(request, path), wire.AppsAre)).manifests[0]
+        return (
+            await self._connection.ask(lambda request: wire.AddApp(request, path, sys.executable), wire.AppsAre)
+        ).manifests[0]
 
     async def remove_app(self, app: str) -> None:
         """Stop it, and forget it with its subscriptions."""

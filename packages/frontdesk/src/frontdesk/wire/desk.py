@@ -54,6 +54,8 @@ class Hello(_Message, frozen=True, tag="hello"):
     token: str = ""
     manifest: str = ""
     """Path of its manifest; used when the desk does not know the app yet."""
+    python: str = ""
+    """The Python that runs it, absolute: what ``python3`` in its manifest means."""
     page: str = ""
     """Address of its page, without any secret."""
     foreground: bool = False
@@ -160,8 +162,11 @@ class GetReceipts(_Message, frozen=True, tag="get_receipts"):
 
 
 class AddApp(_Message, frozen=True, tag="add_app"):
+    """``python``: what ``python3`` in the manifest means, absolute."""
+
     request: int
     manifest: str
+    python: str = ""
 
 
 class RemoveApp(_Message, frozen=True, tag="remove_app"):

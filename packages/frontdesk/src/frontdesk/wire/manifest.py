@@ -1,5 +1,7 @@
 """An app's manifest: TOML text ↔ ``terms.Manifest``, and what may stand in one. No I/O."""
 
+import posixpath
+
 import msgspec
 
 from frontdesk.errors import ManifestError
@@ -27,6 +29,21 @@ def parse_manifest(text: bytes, where: str) -> Manifest:
     if unknown:
         raise _wrong(where, f"background mode {unknown[0]!r} is unknown; there are: {', '.join(sorted(MODES))}")
     return manifest
+
+
+def resolved(manifest: Manifest, folder: str, python: str) -> Manifest:
+    """The manifest as it is registered, good from anywhere.
+
+    In its command, words that begin with ``./`` or ``../`` are paths from the manifest's ``folder``, and ``python3``
+    or ``python`` at the start is the Python (absolute; "" keeps the word) that registers the app.
+    """
+    words = [
+        posixpath.normpath(posixpath.join(folder, word)) if word.startswith(("./", "../")) else word
+        for word in manifest.command
+    ]
+    if words[0] in ("python3", "python") and python:
+        words[0] = python
+    return msgspec.structs.replace(manifest, command=tuple(words))
 
 
 def _wrong(where: str, what: str) -> ManifestError:

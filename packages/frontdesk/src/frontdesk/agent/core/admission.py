@@ -1,5 +1,7 @@
 """Who may speak for which app (contract X01) and with which words (X03): decided from the kernel's word."""
 
+import posixpath
+
 import msgspec
 
 from frontdesk.terms import Manifest, Refusal
@@ -15,8 +17,8 @@ class Peer(msgspec.Struct, frozen=True):
     """Start of its process, clock ticks since boot."""
     command: tuple[str, ...]
     """Its arguments, ``/proc/PID/cmdline``."""
-    program: str
-    """The file it runs, ``/proc/PID/exe``."""
+    folder: str
+    """Its working folder, which relative paths in ``command`` start from."""
 
 
 class Admitted(msgspec.Struct, frozen=True):
@@ -77,17 +79,24 @@ def admit(
 
 
 def runs_command(peer: Peer, command: tuple[str, ...]) -> bool:
-    """Whether the peer's command line is the registered one, perhaps behind an interpreter, perhaps with more words."""
-    if not command:
-        return False
-    words = peer.command
+    """Whether the peer's command line is the registered one, perhaps behind an interpreter, perhaps with more words.
+
+    Which Python runs a script is not the point; which script is.
+    """
     for skipped in (0, 1):
-        candidate = words[skipped : skipped + len(command)]
-        if len(candidate) == len(command) and candidate[1:] == command[1:] and _same_file(candidate[0], command[0]):
-            return True
-    behind_link = len(words) >= len(command) and words[1 : len(command)] == command[1:]
-    return behind_link and _same_file(peer.program, command[0])
+        words = peer.command[skipped : skipped + len(command)]
+        if command and len(words) == len(command):
+            first = _same(words[0], command[0], peer.folder) or (_is_python(words[0]) and _is_python(command[0]))
+            if first and all(_same(*pair, peer.folder) for pair in zip(words[1:], command[1:], strict=True)):
+                return True
+    return False
 
 
-def _same_file(one: str, other: str) -> bool:
-    return one == other or (one.rpartition("/")[2] == other and "/" not in other)
+def _same(word: str, registered: str, folder: str) -> bool:
+    if word == registered or posixpath.normpath(posixpath.join(folder, word)) == registered:
+        return True
+    return "/" not in registered and posixpath.basename(word) == registered
+
+
+def _is_python(word: str) -> bool:
+    return posixpath.basename(word).startswith("python")

@@ -274,6 +274,12 @@ class Awake(Signal, frozen=True):
     fresh: bool
 
 
+class Unreached(Signal, frozen=True):
+    """The app runs in front of the person, but without a connection, and has not come back in time."""
+
+    app: str
+
+
 class CameForeground(Signal, frozen=True):
     app: str
 

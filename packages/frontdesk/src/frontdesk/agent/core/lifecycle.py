@@ -308,6 +308,7 @@ class Lifecycle:
             return self._thaw(life, at, why, now)
         if life.state is S.LAUNCHING or not at.connected:
             life.why = _stronger(life.why, why)
+            at.connect_by = at.connect_by or now + self._limits.launch
             return []
         out: Out = [ev.Awake(life.app, why, fresh=False)]
         return [do.Send(life.app, wire.Open()), *out] if why is WakeReason.OPENED else out
@@ -587,7 +588,8 @@ class Lifecycle:
         if life.state is S.BACKGROUND:
             text = f"It lost its connection to the desk and did not come back within {limit:g} s."
             return self._stop(life, ev.Stop(life.app, StopReason.UNREACHABLE, text, limit), now)
-        return []
+        # In front of a person it is left alone; but nobody waits for its answers any longer.
+        return [ev.Unreached(life.app)] if life.state is S.FOREGROUND else []
 
     # --- small parts ----------------------------------------------------------------------------------------------
 

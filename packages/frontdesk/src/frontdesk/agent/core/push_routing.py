@@ -118,6 +118,11 @@ class PushRouting:
                 return self._answered(happened, now)
             case ev.Connected(app=app, pushes=pushes):
                 return self._connected(app, pushes, now)
+            case ev.Disconnected(app=app):
+                self._of(app).awake = False
+            case ev.Unreached(app=app):
+                self._of(app).waking = False
+                return [out for each in self._not_given(app) for out in self._fall_back(each, "it does not answer")]
             case ev.Awake(app=app):
                 at = self._of(app)
                 at.awake, at.waking, at.retry_at = True, False, None
@@ -137,9 +142,12 @@ class PushRouting:
                 return self._offer(app, now) if not self._of(app).awake else []
             case ev.AppRemoved(app=app):
                 mine = [entry for entry in self._subscriptions.values() if entry.app == app]
-                return [out for entry in mine for out in self._drop(entry)]
+                outs = [out for entry in mine for out in self._drop(entry)]
+                self._apps.pop(app, None)
+                return outs
             case ev.DeskStarted():
-                return [out for app in self._apps_waiting() for out in self._offer(app, now)]
+                offers = [out for app in self._apps_waiting() for out in self._offer(app, now)]
+                return offers + [self._wake_for_endpoint(app) for app in self._apps_untold()]
             case ev.TimePassed():
                 return self._time_passed(now)
         return []
@@ -233,8 +241,8 @@ class PushRouting:
             if self._of(entry.app).awake:
                 return out + self._tell_endpoints(entry.app)
             # P01: told even if it has to be launched. Who may not be woken hears of it when it is awake next.
-            if not self._not_wakeable(entry.app):
-                out.append(ev.Wake(entry.app, WakeReason.ENDPOINT_CHANGED))
+            if entry.app in self._apps_untold():
+                out.append(self._wake_for_endpoint(entry.app))
         return out
 
     def _tell_endpoints(self, app: str) -> Out:
@@ -288,46 +296,54 @@ class PushRouting:
         if push.data is None:
             note = do.Note(entry.app, "push_refused", f"a push for {entry.name} could not be decrypted: dropped")
             return [*out, do.AckPush(push.channel, push.version, 101), note]
-        out.append(do.AckPush(push.channel, push.version))
+        ack = do.AckPush(push.channel, push.version)
         if entry.kind is PushKind.ALERT:
-            out.append(do.Note(entry.app, "push", f"alert for {entry.name}: shown without waking it"))
+            out += [ack, do.Note(entry.app, "push", f"alert for {entry.name}: shown without waking it")]
             return out + self._present(entry.app, self._as_it_is(entry, push.data))
         unwakeable = self._not_wakeable(entry.app)
         if unwakeable and not self._of(entry.app).awake:
-            out.append(do.Note(entry.app, "push", f"push for {entry.name}: not given to it ({unwakeable})"))
+            out += [ack, do.Note(entry.app, "push", f"push for {entry.name}: not given to it ({unwakeable})")]
             return out + self._present(entry.app, entry.fallback)
         expires = None if push.ttl is None else now + push.ttl
         waiting = Waiting(self._new_id(), entry.app, entry.name, push.data, now, expires, self._next_order())
         self._waiting[waiting.id] = waiting
-        out += [self._save_waiting(waiting), do.Note(entry.app, "push", f"push for {entry.name}")]
+        out += [self._save_waiting(waiting), ack, do.Note(entry.app, "push", f"push for {entry.name}")]
         return out + self._trim(entry.app) + self._offer(entry.app, now)
 
     def _offer(self, app: str, now: float) -> Out:
         """Give the app what waits for it if it is awake and has time for it; else wake it, if it may be woken."""
         at = self._of(app)
+        out = [drop for each in self._not_given(app) if self._is_over(each, now) for drop in self._over(each)]
         waiting = self._not_given(app)
-        if not waiting or at.waking or (at.retry_at is not None and not at.awake):
-            return []
+        if not waiting or (at.retry_at is not None and not at.awake):
+            return out
+        if at.waking:
+            return out + self._in_time(waiting)
         if at.awake:
             left = None if at.foreground else self._seconds_left(app, now)
             if left is not None and left <= self._limits.expiry_lead:
                 # Too late for this wake (P02): they wait, and are given together in the next.
-                return []
-            return [out for each in waiting for out in self._give(at, each, now, left)]
+                return out
+            return out + [give for each in waiting for give in self._give(at, each, now, left)]
         if self._not_wakeable(app):
-            return [out for each in waiting for out in self._fall_back(each, "it may not be woken")]
-        at.wakes = [moment for moment in at.wakes if moment > now - self._limits.push_wakes_in]
+            return out + [shown for each in waiting for shown in self._fall_back(each, "it may not be woken")]
+        at.wakes = [moment for moment in at.wakes if moment + self._limits.push_wakes_in > now]
         if len(at.wakes) >= self._limits.push_wakes:
-            return []
+            return out
         at.wakes.append(now)
         at.waking = True
-        out: Out = []
-        for each in waiting:
-            if each.expires is not None:
-                # Its wake has begun in time; that it takes a moment must not make the push too late.
-                each.expires = None
-                out.append(self._save_waiting(each))
-        return [*out, ev.Wake(app, WakeReason.PUSH)]
+        return [*out, *self._in_time(waiting), ev.Wake(app, WakeReason.PUSH)]
+
+    def _in_time(self, waiting: list[Waiting]) -> Out:
+        """Their wake has begun in time; that it takes a moment must not make a push too late (P08)."""
+        timed = [each for each in waiting if each.expires is not None]
+        for each in timed:
+            each.expires = None
+        return [self._save_waiting(each) for each in timed]
+
+    def _over(self, each: Waiting) -> Out:
+        note = do.Note(each.app, "push_over", f"push for {each.name}: its time to live is over")
+        return [*self._forget(each), note]
 
     def _give(self, at: _AppPushes, each: Waiting, now: float, left: float | None) -> Out:
         at.due[each.id] = now + (self._limits.push if left is None else min(self._limits.push, left))
@@ -352,9 +368,12 @@ class PushRouting:
         return out
 
     def _connected(self, app: str, pushes: tuple[str, ...], now: float) -> Out:
-        """An app that reconnects goes on with what it has (P09: not given twice)."""
+        """An app that reconnects goes on with what it has (P09: not given twice); what got lost on the way waits."""
         at = self._of(app)
-        out: Out = []
+        lost = [push for push in at.due if push not in pushes]
+        for push in lost:
+            del at.due[push]
+        out: Out = [ev.LetGo(app, "push", push) for push in lost]
         for push in pushes:
             if push not in self._waiting:
                 out.append(do.Send(app, wire.PushKept(push)))
@@ -395,11 +414,6 @@ class PushRouting:
                 at.due.pop(push, None)
             if at.retry_at is not None and at.retry_at <= now:
                 at.retry_at = None
-        for each in [entry for entry in self._waiting.values() if self._is_over(entry, now)]:
-            out += [
-                *self._forget(each),
-                do.Note(each.app, "push_over", f"push for {each.name}: its time to live is over"),
-            ]
         for app in self._apps_waiting():
             out += self._offer(app, now)
         return out
@@ -450,6 +464,14 @@ class PushRouting:
 
     def _apps_waiting(self) -> list[str]:
         return sorted({entry.app for entry in self._waiting.values() if entry.id not in self._of(entry.app).due})
+
+    def _apps_untold(self) -> list[str]:
+        """Apps that have an endpoint to hear of, do not hear of it now, and may be woken for it."""
+        late = {each.app for each in self._subscriptions.values() if each.endpoint and each.told != each.endpoint}
+        return sorted(app for app in late if not self._of(app).awake and not self._not_wakeable(app))
+
+    def _wake_for_endpoint(self, app: str) -> ev.Signal:
+        return ev.Wake(app, WakeReason.ENDPOINT_CHANGED)
 
     def _is_over(self, each: Waiting, now: float) -> bool:
         return each.expires is not None and each.expires <= now and each.id not in self._of(each.app).due

@@ -118,10 +118,14 @@ class Stage(enum.Enum):
 
 
 class _Request(msgspec.Struct):
-    """A register or unregister that has not been answered. ``due``: when the answer must be here; None: not sent."""
+    """A register or unregister that has not been answered. ``due``: when the answer must be here; None: not sent.
+
+    ``others``: answers still to come to earlier registers of the same channel; their endpoints may be dead again.
+    """
 
     message: autopush.Register | autopush.Unregister
     due: float | None = None
+    others: int = 0
 
 
 class PushSession:
@@ -225,7 +229,7 @@ class PushSession:
         self._due = now + wait
         self._ready_since = self._pong_due = None
         for request in self._requests.values():
-            request.due = None
+            request.due, request.others = None, 0
         return [Tell(Disconnected(why, wait))]
 
     def wake(self, now: float) -> list[Effect]:
@@ -272,7 +276,11 @@ class PushSession:
         return effects
 
     def _ask(self, message: autopush.Register | autopush.Unregister, now: float) -> list[Effect]:
+        before = self._requests.get(message.channel_id)
         request = self._requests[message.channel_id] = _Request(message)
+        if before is not None:
+            asked = before.due is not None and isinstance(before.message, autopush.Register)
+            request.others = before.others + asked
         if self.stage is not Stage.READY:
             return []
         request.due = now + REPLY_WITHIN
@@ -280,7 +288,12 @@ class PushSession:
 
     def _registered(self, reply: autopush.RegisterReply) -> list[Effect]:
         request = self._requests.get(reply.channel_id)
-        if request is None or request.due is None or not isinstance(request.message, autopush.Register):
+        if request is None:
+            return []
+        if request.others > 0:
+            request.others -= 1
+            return []
+        if request.due is None or not isinstance(request.message, autopush.Register):
             return []
         del self._requests[reply.channel_id]
         if reply.status == 200 and reply.endpoint:

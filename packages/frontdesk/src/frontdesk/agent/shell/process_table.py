@@ -109,11 +109,11 @@ def command_line(pid: int) -> tuple[str, ...]:
     return tuple(_read_list(pid, "cmdline"))
 
 
-def program(pid: int) -> str:
-    """Path of the program file it runs; empty when it cannot be read."""
+def folder(pid: int) -> str:
+    """Its working folder; "" when it cannot be seen."""
     try:
-        return os.readlink(f"/proc/{pid}/exe")
-    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return os.readlink(f"/proc/{pid}/cwd")
+    except OSError:
         return ""
 
 

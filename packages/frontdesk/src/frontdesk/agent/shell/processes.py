@@ -60,9 +60,7 @@ class Processes:
         """Tried again each second while something of the app escapes; the core hears of it by the log only."""
         self._frozen[app] = None
         try:
-            self._freezer.freeze(
-                process.pid, app, process.launched, started=process.started, token=process.token
-            )
+            self._freezer.freeze(process.pid, app, process.launched, started=process.started, token=process.token)
         except FreezeFailed as error:
             log.error("%s: %s", app, error)
             again = asyncio.get_running_loop().call_later(_FREEZE_AGAIN, self.freeze, app, process)

@@ -1,13 +1,15 @@
-"""The registered apps: a folder of manifests, ``config/apps/ID.toml``. Survives whatever happens to the database."""
+"""The registered apps: ``config/apps/ID.json``, made from their manifests. Survives what happens to the database."""
 
 import contextlib
 import os
 from pathlib import Path
 
+import msgspec
+
 from frontdesk import places
 from frontdesk.errors import FrontdeskError, ManifestError
 from frontdesk.terms import Manifest, Refusal
-from frontdesk.wire.manifest import parse_manifest
+from frontdesk.wire.manifest import parse_manifest, resolved
 
 _MOST_BYTES = 64 * 1024
 
@@ -20,27 +22,35 @@ class Registry:
         self._folder.mkdir(mode=0o700, exist_ok=True)
 
     def load(self) -> tuple[list[Manifest], list[str]]:
-        """All manifests that can be used, and a sentence for each that cannot."""
+        """All registered manifests that can be used, and a sentence for each that cannot."""
         manifests, troubles = [], []
-        for file in sorted(self._folder.glob("*.toml")):
+        for file in sorted(self._folder.glob("*.json")):
             try:
-                manifests.append(_read(file))
-            except ManifestError as error:
-                troubles.append(str(error))
+                manifests.append(msgspec.json.decode(file.read_bytes(), type=Manifest))
+            except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+                troubles.append(f"{file} cannot be used ({error}). Register that app again: frontdesk apps add.")
         return manifests, troubles
 
-    def read(self, file: Path) -> Manifest:
-        """The manifest in ``file``; ``ManifestError`` when it cannot be used. Registers nothing."""
-        return _read(file)
+    def read(self, file: Path, python: str) -> Manifest:
+        """The manifest in ``file`` as it would be registered; ``ManifestError`` when it cannot be used."""
+        try:
+            with open(file, "rb") as manifest:
+                text = manifest.read(_MOST_BYTES + 1)
+        except OSError as error:
+            why = f"{file} cannot be read ({error.strerror}). Nothing was registered or changed."
+            raise ManifestError(Refusal.BAD_MANIFEST, why) from error
+        if len(text) > _MOST_BYTES:
+            raise ManifestError(Refusal.BAD_MANIFEST, f"{file} is larger than {_MOST_BYTES} bytes: no manifest.")
+        return resolved(parse_manifest(text, str(file)), str(file.parent), python)
 
-    def add(self, file: Path) -> Manifest:
-        """Take a copy of the manifest, in place of an earlier one of the same id. ``ManifestError``."""
-        manifest = _read(file)
-        kept = self._folder / f"{manifest.id}.toml"
+    def add(self, file: Path, python: str) -> Manifest:
+        """Register what ``file`` says, in place of an earlier manifest of the same id. ``ManifestError``."""
+        manifest = self.read(file, python)
+        kept = self._folder / f"{manifest.id}.json"
         half = kept.with_suffix(".part")
         try:
             with open(half, "wb") as out:
-                out.write(file.read_bytes())
+                out.write(msgspec.json.format(msgspec.json.encode(manifest)))
                 out.flush()
                 os.fsync(out.fileno())
             half.replace(kept)
@@ -51,16 +61,4 @@ class Registry:
 
     def remove(self, app: str) -> None:
         with contextlib.suppress(FileNotFoundError):
-            (self._folder / f"{app}.toml").unlink()
-
-
-def _read(file: Path) -> Manifest:
-    try:
-        with open(file, "rb") as manifest:
-            text = manifest.read(_MOST_BYTES + 1)
-    except OSError as error:
-        why = f"{file} cannot be read ({error.strerror}). Nothing was registered or changed."
-        raise ManifestError(Refusal.BAD_MANIFEST, why) from error
-    if len(text) > _MOST_BYTES:
-        raise ManifestError(Refusal.BAD_MANIFEST, f"{file} is larger than {_MOST_BYTES} bytes: no manifest.")
-    return parse_manifest(text, str(file))
+            (self._folder / f"{app}.json").unlink()
