@@ -10,17 +10,13 @@ from collections.abc import Callable
 from urllib.parse import quote
 
 from aiohttp import ClientConnectionError, web
+from aiohttp.http import HttpProcessingError
 
 from lobby.core.views import Connection, Mark
 from lobby.messenger import ChatRefused, LobbyError, LoginRefused, Messenger, NotKept
 from lobby.ui.people import PersonUnclear, read_people, server_of
 from lobby.ui.render import LONGEST_TEXT, Conversation, Renderer, Scene
 from lobby.ui.stream import NEWEST, Stream, conversation
-
-CSRF = "csrf"
-"""Key of the request under which ``server`` leaves the form token of the session."""
-FORM = "form"
-"""Key of the request under which ``server`` leaves the text fields of a form (``dict[str, str]``)."""
 
 MOST_SHOWN = 2000
 """Bubbles on one page; who wants more searches."""
@@ -41,20 +37,33 @@ def is_fragment(request: web.Request) -> bool:
     return "Lobby-Fragment" in request.headers
 
 
+async def read_form(request: web.Request) -> dict[str, str]:
+    """The text fields of a form, read once however often asked for; HTTPBadRequest when the body is none."""
+    try:
+        return {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+    except (ValueError, LookupError, AssertionError, HttpProcessingError) as error:
+        raise web.HTTPBadRequest from error
+
+
 class Routes:
-    """The handlers. ``opened`` and ``closed`` are told of event streams: a stream is a visible page."""
+    """The handlers. ``csrf``: the form token of a request's session.
+
+    ``opened`` and ``closed`` are told of event streams: a stream is a visible page.
+    """
 
     def __init__(
         self,
         messenger: Messenger,
         renderer: Renderer,
         clock: Callable[[], float],
+        csrf: Callable[[web.Request], str],
         opened: Callable[[int], None],
         closed: Callable[[int], None],
     ) -> None:
         self._messenger = messenger
         self._renderer = renderer
         self._clock = clock
+        self._csrf = csrf
         self._opened = opened
         self._closed = closed
         self._stream_ids = itertools.count(1)
@@ -93,19 +102,19 @@ class Routes:
 
     async def _home(self, request: web.Request) -> web.StreamResponse:
         if self._messenger.account() is None:
-            return html(self._renderer.login(request[CSRF]))
+            return html(self._renderer.login(self._csrf(request)))
         return html(self._renderer.no_chat(self._scene(request)))
 
     async def _login_page(self, request: web.Request) -> web.StreamResponse:
         account = self._messenger.account()
         if account is None:
-            return html(self._renderer.login(request[CSRF]))
+            return html(self._renderer.login(self._csrf(request)))
         if account.connection is not Connection.SIGNED_OUT:
             return _see("/")
-        return html(self._renderer.login(request[CSRF], account.homeserver, account.user_id))
+        return html(self._renderer.login(self._csrf(request), account.homeserver, account.user_id))
 
     async def _log_in(self, request: web.Request) -> web.StreamResponse:
-        form: dict[str, str] = request[FORM]
+        form = await read_form(request)
         user, homeserver = form.get("user", "").strip(), form.get("homeserver", "").strip()
         try:
             if not user or not form.get("password"):
@@ -114,7 +123,7 @@ class Routes:
                 raise LoginRefused("Which homeserver? Give its address, or your whole Matrix address as the user name.")
             await self._messenger.log_in(homeserver or server_of(user), user, form["password"])
         except LoginRefused as refusal:
-            return html(self._renderer.login(request[CSRF], homeserver, user, str(refusal)), status=422)
+            return html(self._renderer.login(self._csrf(request), homeserver, user, str(refusal)), status=422)
         return _see("/")
 
     async def _logout_page(self, request: web.Request) -> web.StreamResponse:
@@ -129,7 +138,7 @@ class Routes:
         return html(self._renderer.new(self._scene(request), {}))
 
     async def _new(self, request: web.Request) -> web.StreamResponse:
-        form: dict[str, str] = request[FORM]
+        form = await read_form(request)
         values = {name: form.get(name, "").strip() for name in ("user", "name", "users")}
         scene = self._scene(request)
         server = server_of(scene.account.user_id)
@@ -152,7 +161,7 @@ class Routes:
         return html(self._renderer.chat(scene, await self._conversation(request, fetch="most" in request.query)))
 
     async def _send(self, request: web.Request) -> web.StreamResponse:
-        room_id, text = self._room_id(request), request[FORM].get("text", "").replace("\r\n", "\n").strip()
+        room_id, text = self._room_id(request), (await read_form(request)).get("text", "").replace("\r\n", "\n").strip()
         try:
             if len(text) > LONGEST_TEXT:
                 raise NotKept(
@@ -168,11 +177,11 @@ class Routes:
         return await self._acted(request)
 
     async def _resend(self, request: web.Request) -> web.StreamResponse:
-        await self._messenger.resend(self._room_id(request), request[FORM].get("key", ""))
+        await self._messenger.resend(self._room_id(request), (await read_form(request)).get("key", ""))
         return await self._acted(request)
 
     async def _discard(self, request: web.Request) -> web.StreamResponse:
-        await self._messenger.discard(self._room_id(request), request[FORM].get("key", ""))
+        await self._messenger.discard(self._room_id(request), (await read_form(request)).get("key", ""))
         return await self._acted(request)
 
     async def _accept(self, request: web.Request) -> web.StreamResponse:
@@ -190,7 +199,7 @@ class Routes:
         response.content_type = "text/event-stream"
         response.charset = "utf-8"
         room_id = request.query.get("chat") or None
-        stream = Stream(self._messenger, self._renderer, room_id, request[CSRF], self._clock)
+        stream = Stream(self._messenger, self._renderer, room_id, self._csrf(request), self._clock)
         number = next(self._stream_ids)
         running = asyncio.ensure_future(self._run_stream(stream, response, request))
         self._streams.add(running)
@@ -253,8 +262,8 @@ class Routes:
         account = self._messenger.account()
         if account is None:
             raise web.HTTPSeeOther("/")
-        csrf: str = request[CSRF]
-        return Scene(account, self._messenger.chats(), self._messenger.invitations(), self._clock(), csrf)
+        chats, invitations = self._messenger.chats(), self._messenger.invitations()
+        return Scene(account, chats, invitations, self._clock(), self._csrf(request))
 
 
 def _see(place: str) -> web.Response:

@@ -19,7 +19,7 @@ from lobby.ui import static_files
 from lobby.ui.codes import CodeRefusal, check
 from lobby.ui.guard import Guard, GuardRefusal
 from lobby.ui.render import Renderer
-from lobby.ui.routes import CSRF, FORM, Routes, html, is_fragment
+from lobby.ui.routes import Routes, html, is_fragment, read_form
 from lobby.ui.sessions import COOKIE_AGE, SessionStore, cookie_name, csrf_holds, csrf_token, digest
 from lobby.ui.visibility import StreamClosed, StreamOpened, Told, Visibility
 
@@ -75,7 +75,7 @@ class Page:
         self._headers = _security_headers(frame_parents)
         self._static = static_files.load()
         self._renderer = Renderer({name: file.address for name, file in self._static.items()})
-        self._routes = Routes(messenger, self._renderer, clock, self._stream_opened, self._stream_closed)
+        self._routes = Routes(messenger, self._renderer, clock, self._csrf, self._stream_opened, self._stream_closed)
         self._on_visible = on_visible
         self._visibility = Visibility()
         self._timer: asyncio.TimerHandle | None = None
@@ -120,16 +120,15 @@ class Page:
             token = request.cookies.get(self._cookie, "")
             if not token or not self._sessions.page_session_known(digest(token)):
                 return self._locked()
-            request[CSRF] = csrf_token(self._secret, token)
             if request.method != "POST":
                 return await handler(request)
-            form = await _read_form(request)
-            if not csrf_holds(self._secret, token, form.get("csrf", "")):
+            if not csrf_holds(self._secret, token, (await read_form(request)).get("csrf", "")):
                 return self._refuse(GuardRefusal.CROSS_SITE)
-            request[FORM] = form
             return await self._act(request, handler)
         except web.HTTPException as answer:
-            return answer if answer.status < 400 else self._trouble(answer.status)
+            if answer.status < 400:
+                raise
+            return self._trouble(answer.status)
         except LobbyError as error:
             return self._failed(request, str(error))
         except Exception:  # noqa: BLE001 - the last resort: logged with its traceback, and a sentence for the person
@@ -186,6 +185,9 @@ class Page:
             return web.Response(status=304, headers=headers)
         return web.Response(body=file.body, content_type=file.kind, charset="utf-8", headers=headers)
 
+    def _csrf(self, request: web.Request) -> str:
+        return csrf_token(self._secret, request.cookies.get(self._cookie, ""))
+
     def _locked(self, why: CodeRefusal | None = None) -> web.Response:
         text = "Your chats open with an address that Lobby gives you. In a terminal, run:"
         page = self._renderer.trouble(
@@ -229,14 +231,6 @@ class Page:
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
-
-
-async def _read_form(request: web.Request) -> dict[str, str]:
-    """The text fields of a form; HTTPBadRequest when the body is none."""
-    try:
-        return {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
-    except (ValueError, LookupError, AssertionError) as error:
-        raise web.HTTPBadRequest from error
 
 
 def _security_headers(frame_parents: tuple[str, ...]) -> dict[str, str]:
