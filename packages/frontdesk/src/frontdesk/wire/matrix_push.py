@@ -165,7 +165,7 @@ def _shorter_and_shorter(notification: Notification) -> Iterable[dict[str, Any]]
             "user_is_target",
             "prio",
         )
-        if notification.fields.get(name) is not None
+        if notification.fields.get(name) not in (None, "")
     } | _counts(notification.fields)
     content = notification.fields.get("content")
     if isinstance(content, dict):
