@@ -1,0 +1,300 @@
+"""Desktop notifications on a real bus: a private dbus-daemon, with a notification service of the test's own on it."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from dbus_fast import Message, MessageType, RequestNameReply, Variant
+from dbus_fast.aio import MessageBus
+
+from frontdesk.agent.shell import notifications
+from frontdesk.agent.shell.notifications import DesktopNotifications
+from frontdesk.terms import Action, Level, Notification
+
+NAME = "org.freedesktop.Notifications"
+PATH = "/org/freedesktop/Notifications"
+APP = "org.example.chat"
+ALL = ["actions", "body", "body-markup"]
+
+
+class Service:
+    """A notification service that keeps what it was told."""
+
+    def __init__(self, capabilities: list[str]) -> None:
+        self.capabilities = capabilities
+        self.notified: asyncio.Queue[list[Any]] = asyncio.Queue()
+        self.closed: asyncio.Queue[int] = asyncio.Queue()
+        self.answers = True
+        self.press_at_once = ""
+        self.numbers = 10
+        self.asked_capabilities = 0
+
+    async def start(self, address: str) -> None:
+        self.bus = await MessageBus(bus_address=address).connect()
+        self.bus.add_message_handler(self._on_message)
+        assert await self.bus.request_name(NAME) is RequestNameReply.PRIMARY_OWNER
+
+    def _on_message(self, message: Message) -> Message | bool | None:
+        if message.message_type is not MessageType.METHOD_CALL or message.interface != NAME:
+            return None
+        if not self.answers:
+            return True
+        if message.member == "GetCapabilities":
+            self.asked_capabilities += 1
+            return Message.new_method_return(message, "as", [self.capabilities])
+        if message.member == "Notify":
+            self.notified.put_nowait(message.body)
+            number = message.body[1] or self._new_number()
+            if self.press_at_once:
+                self.sent = self.bus.send(Message.new_method_return(message, "u", [number]))
+                self.press(number, self.press_at_once)
+                return True
+            return Message.new_method_return(message, "u", [number])
+        assert message.member == "CloseNotification"
+        self.closed.put_nowait(message.body[0])
+        return Message.new_method_return(message)
+
+    def _new_number(self) -> int:
+        self.numbers += 1
+        return self.numbers
+
+    def press(self, number: int, action: str) -> None:
+        self._emit("ActionInvoked", "us", [number, action])
+
+    def dismiss(self, number: int) -> None:
+        self._emit("NotificationClosed", "uu", [number, 2])
+
+    def _emit(self, member: str, signature: str, body: list[Any]) -> None:
+        emit(self.bus, member, signature, body)
+
+    async def next(self) -> list[Any]:
+        return await asyncio.wait_for(self.notified.get(), 5)
+
+
+def emit(bus: MessageBus, member: str, signature: str, body: list[Any]) -> None:
+    _ = bus.send(
+        Message(
+            message_type=MessageType.SIGNAL, path=PATH, interface=NAME, member=member, signature=signature, body=body
+        )
+    )
+
+
+class Desk:
+    """The part under test, and what it reported."""
+
+    def __init__(self) -> None:
+        self.actions: asyncio.Queue[tuple[str, str, str]] = asyncio.Queue()
+        self.dismissed: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+        self.desktop = DesktopNotifications(
+            lambda *pressed: self.actions.put_nowait(pressed), lambda *key: self.dismissed.put_nowait(key)
+        )
+        self.running = asyncio.ensure_future(self.desktop.run())
+
+    def show(self, id: str, title: str = "Ann", body: str = "", **more: Any) -> None:
+        self.desktop.show(APP, "Chat", Notification(id, title, body, **more))
+
+    async def stop(self) -> None:
+        self.running.cancel()
+        await asyncio.gather(self.running, return_exceptions=True)
+
+
+@pytest.fixture
+async def bus_address(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
+    daemon = await asyncio.create_subprocess_exec(
+        "dbus-daemon", "--session", "--print-address", "--nofork", "--nopidfile", stdout=asyncio.subprocess.PIPE
+    )
+    assert daemon.stdout is not None
+    address = (await asyncio.wait_for(daemon.stdout.readline(), 10)).decode().strip()
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
+    yield address
+    if daemon.returncode is None:
+        daemon.kill()
+    await daemon.wait()
+
+
+@pytest.fixture
+async def desk(bus_address: str) -> AsyncIterator[Desk]:
+    desk = Desk()
+    yield desk
+    await desk.stop()
+
+
+async def started(address: str, capabilities: list[str] = ALL) -> Service:
+    service = Service(capabilities)
+    await service.start(address)
+    return service
+
+
+async def until(done: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not done():  # noqa: ASYNC110 - see below
+            await asyncio.sleep(0.005)  # a property of the part under test that tells nobody when it changes
+
+
+async def test_shows_what_the_app_said(bus_address: str, desk: Desk) -> None:
+    service = await started(bus_address)
+    desk.show("m1", "Ann & Bob", "2 < 3 & <b>", level=Level.TIME_SENSITIVE, actions=(Action("re", "Reply"),))
+    name, replaces, icon, title, body, actions, hints, expire = await service.next()
+    assert (name, replaces, icon, title, expire) == ("Chat", 0, "", "Ann & Bob", -1)
+    assert body == "2 &lt; 3 &amp; &lt;b&gt;"
+    assert actions == ["default", "Chat", "app:re", "Reply"]
+    assert hints == {"urgency": Variant("y", 1), "desktop-entry": Variant("s", APP)}
+    desk.show("m2", level=Level.PASSIVE)
+    assert (await service.next())[6]["suppress-sound"] == Variant("b", True)
+    desk.show("m3", level=Level.CRITICAL)
+    critical = await service.next()
+    assert (critical[6]["urgency"], critical[7]) == (Variant("y", 2), 0)
+    assert service.asked_capabilities == 1
+
+
+async def test_a_plain_service_gets_plain_text(bus_address: str, desk: Desk) -> None:
+    service = await started(bus_address, ["body"])
+    desk.show("m1", "Ann", "2 < 3", actions=(Action("re", "Reply"),))
+    assert (await service.next())[4:6] == ["2 < 3", []]
+
+
+async def test_a_service_without_bodies_gets_one_line(bus_address: str, desk: Desk) -> None:
+    service = await started(bus_address, [])
+    desk.show("m1", "Ann", "Hello")
+    assert (await service.next())[3:5] == ["Ann: Hello", ""]
+
+
+@pytest.mark.contract("N03")
+async def test_same_id_replaces_and_can_be_withdrawn(bus_address: str, desk: Desk) -> None:
+    service = await started(bus_address)
+    desk.show("m1", "Ann", "one")
+    assert (await service.next())[1] == 0
+    desk.show("m1", "Ann", "two")
+    assert (await service.next())[1] == 11
+    desk.show("m2", "Bob", "other")
+    assert (await service.next())[1] == 0
+    desk.desktop.withdraw(APP, "m1")
+    assert await asyncio.wait_for(service.closed.get(), 5) == 11
+    desk.show("m1", "Ann", "three")
+    assert (await service.next())[1] == 0
+
+
+@pytest.mark.contract("N03")
+async def test_withdrawn_before_it_was_shown_is_never_shown(bus_address: str, desk: Desk) -> None:
+    desk.show("m1")
+    desk.desktop.withdraw(APP, "m1")
+    desk.show("m2", "Bob")
+    service = await started(bus_address)
+    assert (await service.next())[3] == "Bob"
+    assert service.notified.empty()
+
+
+async def test_buttons_and_clicks_come_back(bus_address: str, desk: Desk) -> None:
+    service = await started(bus_address)
+    desk.show("m1", actions=(Action("default", "Never mistaken for a click"),))
+    await service.next()
+    await until(lambda: desk.desktop.available)
+    service.press(99, "default")
+    service.press(11, "unheard-of")
+    service.press(11, "default")
+    service.press(11, "app:default")
+    assert await asyncio.wait_for(desk.actions.get(), 5) == (APP, "m1", "")
+    assert await asyncio.wait_for(desk.actions.get(), 5) == (APP, "m1", "default")
+    service.dismiss(11)
+    assert await asyncio.wait_for(desk.dismissed.get(), 5) == (APP, "m1")
+    assert desk.actions.empty()
+
+
+async def test_button_pressed_before_we_know_the_number(bus_address: str, desk: Desk) -> None:
+    service = await started(bus_address)
+    service.press_at_once = "app:re"
+    desk.show("m1", actions=(Action("re", "Reply"),))
+    assert await asyncio.wait_for(desk.actions.get(), 5) == (APP, "m1", "re")
+
+
+async def test_signals_of_others_are_ignored(bus_address: str, desk: Desk) -> None:
+    service = await started(bus_address)
+    desk.show("m1")
+    await service.next()
+    stranger = await MessageBus(bus_address=bus_address).connect()
+    emit(stranger, "ActionInvoked", "us", [11, "default"])
+    await stranger.introspect("org.freedesktop.DBus", "/org/freedesktop/DBus")  # by now the bus has passed it on
+    stranger.disconnect()
+    service.press(11, "app:mine")
+    assert await asyncio.wait_for(desk.actions.get(), 5) == (APP, "m1", "mine")
+
+
+async def test_no_bus_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    desk = Desk()
+    desk.show("m1")
+    desk.desktop.withdraw(APP, "m1")
+    await asyncio.wait_for(desk.running, 5)
+    assert not desk.desktop.available
+
+
+@pytest.mark.parametrize("address", ["unix:path=/nonexistent/bus", "nonsense", "unix:"])
+async def test_a_wrong_bus_address(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
+    desk = Desk()
+    desk.show("m1")
+    await asyncio.wait_for(desk.running, 5)
+    assert not desk.desktop.available
+
+
+async def test_shown_when_the_service_appears_and_when_another_follows(bus_address: str, desk: Desk) -> None:
+    desk.show("m1", "Ann", "waited")
+    first = await started(bus_address)
+    assert (await first.next())[4] == "waited"
+    first.bus.disconnect()
+    await until(lambda: not desk.desktop.available)
+    desk.show("m1", "Ann", "waited again")
+    second = await started(bus_address)
+    # The number was the first service's: to the second it would be somebody else's notification.
+    assert (await second.next())[1:5] == [0, "", "Ann", "waited again"]
+
+
+async def test_only_the_newest_wait_for_a_service(bus_address: str, desk: Desk) -> None:
+    for number in range(notifications.WAITING_MOST + 1):
+        desk.show(f"m{number}", str(number))
+    service = await started(bus_address)
+    assert [(await service.next())[3] for _ in range(notifications.WAITING_MOST)] == [
+        str(number) for number in range(1, notifications.WAITING_MOST + 1)
+    ]
+
+
+async def test_a_service_that_hangs_costs_time_and_nothing_else(
+    bus_address: str, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notifications, "ANSWER_WITHIN", 0.1)
+    service = await started(bus_address)
+    await until(lambda: desk.desktop.available)
+    service.answers = False
+    desk.show("m1", "lost on the desktop")
+    await until(lambda: not desk.desktop._waiting)
+    service.answers = True
+    desk.show("m2", "heard")
+    titles = [(await service.next())[3]]
+    assert titles == ["heard"]
+
+
+async def test_the_bus_dies(bus_address: str, desk: Desk) -> None:
+    service = await started(bus_address)
+    await until(lambda: desk.desktop.available)
+    pid = await _bus_pid(service.bus)
+    os.kill(pid, signal.SIGKILL)
+    await asyncio.wait_for(desk.running, 5)
+    assert not desk.desktop.available
+    desk.show("m1")
+
+
+async def _bus_pid(bus: MessageBus) -> int:
+    message = Message(
+        destination="org.freedesktop.DBus",
+        path="/org/freedesktop/DBus",
+        interface="org.freedesktop.DBus",
+        member="GetConnectionUnixProcessID",
+        signature="s",
+        body=["org.freedesktop.DBus"],
+    )
+    answer = await bus.call(message)
+    return int(answer.body[0])
