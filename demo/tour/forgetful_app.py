@@ -33,7 +33,8 @@ async def run(place: Path) -> None:
                 frontdesk.Notification(id="told", title=f"Last time: {receipt.reason}", body=", ".join(receipt.tasks))
             )
         if not app.receipts:
-            app.begin_background_task(TASK)
+            # A handler of its own, or the task would be ended for it when time is almost up.
+            app.begin_background_task(TASK, expiration_handler=lambda: print("Time is almost up, and I forget."))
         app.report_background()
         await app.run_until_quit()
 

@@ -13,7 +13,7 @@ from demo.tour.story import Step
 from demo.tour.window import Window
 from demo.tour.witness import Witness
 from demo.world import World
-from frontdesk import AppState, AppStatus, DeskStatus, Receipt, StopReason
+from frontdesk import AppState, DeskStatus, Receipt, StopReason
 
 _STILL = 1.0
 """Seconds over which the CPU time of a suspended app is compared."""
@@ -51,9 +51,8 @@ class Cast:
 
 @dataclasses.dataclass
 class Watch:
-    """What the desk said of an app while a step was played."""
+    """What the desk said of Lobby while a step was played: the background tasks that held it awake."""
 
-    states: list[AppState] = dataclasses.field(default_factory=list)
     holds: set[str] = dataclasses.field(default_factory=set)
 
 
@@ -75,7 +74,7 @@ async def until(
                     continue
                 last = status
                 if watch:
-                    _note(watch, app_of(status))
+                    watch.holds |= {hold.name for hold in app_of(status).holds if hold.kind == "task"}
                 if seen(status):
                     return status
     except TimeoutError:
@@ -85,12 +84,6 @@ async def until(
         f"Waited {patience:g} s for {what}. {machine.person}'s Lobby: "
         + (f"{row.state}, held by {', '.join(hold.name for hold in row.holds) or 'nothing'}." if row else "no desk.")
     )
-
-
-def _note(watch: Watch, app: AppStatus) -> None:
-    if not watch.states or watch.states[-1] != app.state:
-        watch.states.append(app.state)
-    watch.holds |= {hold.name for hold in app.holds if hold.kind == "task"}
 
 
 def in_state(*states: AppState) -> Callable[[DeskStatus], bool]:
@@ -121,12 +114,14 @@ async def both_see(cast: Cast) -> str:
 
 async def closed_and_asleep(cast: Cast) -> str:
     """2. Right closes the window: Lobby is told, suspended without CPU time, later stopped."""
-    right, watch = cast.world.right, Watch()
+    right = cast.world.right
     await cast.window(right)
     await until(right, in_state(AppState.FOREGROUND), "Lobby in the foreground")
+    closed = (await right.status()).now
     await cast.close_window(right)
-    status = await until(right, in_state(AppState.SUSPENDED), "Lobby suspended", watch=watch)
-    check(AppState.BACKGROUND in watch.states, "Lobby was suspended without having been in the background first.")
+    status = await until(right, in_state(AppState.SUSPENDED), "Lobby suspended")
+    told = [one for one in status.happenings if (one.app, one.what) == (LOBBY, "background") and one.at >= closed]
+    check(bool(told), "Lobby was suspended without having been told that its window is gone.")
     pid = app_of(status).pid
     before = cpu.tree(pid)
     await asyncio.sleep(_STILL)
