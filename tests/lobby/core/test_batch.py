@@ -1,0 +1,196 @@
+"""Reading the homeserver's JSON: what is good is understood, and nothing that anybody writes can raise."""
+
+import json
+import sqlite3
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lobby.core.batch import Batch, Happened, Kind, Member, message_text, read_batch, read_event, read_page
+
+ME = "@me:x"
+NAMED = {"type": "m.room.name", "state_key": "", "content": {"name": "Team"}}
+
+
+def message(event_id: str = "$1", body: str = "hello", **more: Any) -> dict[str, Any]:
+    return {
+        "event_id": event_id,
+        "sender": "@you:x",
+        "type": "m.room.message",
+        "origin_server_ts": 1_500,
+        "content": {"msgtype": "m.text", "body": body},
+        **more,
+    }
+
+
+def member(whom: str, membership: str, name: str = "", **more: Any) -> dict[str, Any]:
+    content = {"membership": membership, "displayname": name}
+    return {
+        "type": "m.room.member", "state_key": whom, "sender": whom, "event_id": f"${whom}", "content": content, **more
+    }  # fmt: skip
+
+
+def sync(room: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"next_batch": "s2", "rooms": {"join": {"!a:x": room}}, **more}
+
+
+def read(answer: object) -> Batch:
+    batch = read_batch(answer, ME)
+    assert batch is not None
+    return batch
+
+
+def test_a_message_with_its_sender_time_and_own_transaction() -> None:
+    event = message(unsigned={"transaction_id": "t1"})
+    [room] = read(sync({"timeline": {"events": [event], "limited": True, "prev_batch": "p1"}})).rooms
+    assert room.timeline == (Happened("$1", "@you:x", 1.5, Kind.MESSAGE, "hello", "t1"),)
+    assert (room.limited, room.before) == (True, "p1")
+
+
+def test_members_names_and_counts() -> None:
+    [room] = read(
+        sync(
+            {
+                "state": {"events": [member("@you:x", "join", "You"), NAMED]},
+                "summary": {"m.heroes": ["@you:x"], "m.joined_member_count": 2, "m.invited_member_count": 0},
+                "unread_notifications": {"notification_count": 7},
+            }
+        )
+    ).rooms  # fmt: skip
+    assert room.members == (Member("@you:x", "join", "You"),)
+    assert (room.name, room.heroes, room.joined, room.invited, room.unread) == ("Team", ("@you:x",), 2, 0, 7)
+
+
+def test_only_own_receipts_count_private_ones_too() -> None:
+    content = {
+        "$1": {"m.read": {ME: {"ts": 1}}},
+        "$2": {"m.read": {"@you:x": {"ts": 1}}},
+        "$3": {"m.read.private": {ME: {"ts": 1}}},
+    }
+    [room] = read(sync({"ephemeral": {"events": [{"type": "m.receipt", "content": content}]}})).rooms
+    assert room.read == ("$1", "$3")
+
+
+def test_an_invitation_says_who_asks_and_whether_for_two() -> None:
+    events = [
+        member("@you:x", "join", "You"),
+        member(ME, "invite", sender="@you:x", content={"membership": "invite", "is_direct": True}),
+    ]
+    [invited] = read({"next_batch": "s", "rooms": {"invite": {"!a:x": {"invite_state": {"events": events}}}}}).invited
+    assert (invited.inviter, invited.inviter_name, invited.direct, invited.name) == ("@you:x", "You", True, "")
+
+
+def test_rooms_left_and_direct_chats() -> None:
+    account_data = {"events": [{"type": "m.direct", "content": {"@you:x": ["!a:x", 3], "@bad:x": "!b:x"}}]}
+    batch = read({"next_batch": "s", "account_data": account_data, "rooms": {"leave": {"!c:x": {}}}})
+    assert batch.left == ("!c:x",)
+    assert batch.direct == frozenset({"!a:x"})
+
+
+def test_an_edit_names_what_it_replaces_and_an_empty_one_replaces_nothing() -> None:
+    relation = {"rel_type": "m.replace", "event_id": "$1"}
+    content = {"msgtype": "m.text", "body": "* b", "m.new_content": {"msgtype": "m.text", "body": "b"}}
+    edit = read_event(message("$2", content={**content, "m.relates_to": relation}))
+    assert edit is not None and (edit.kind, edit.text, edit.replaces) == (Kind.HIDDEN, "b", "$1")
+    # Else an edit by a stranger could pass for the redaction of somebody's message.
+    empty = read_event(message("$2", content={"m.new_content": {}, "m.relates_to": relation}))
+    assert empty is not None and empty.replaces == ""
+
+
+@pytest.mark.parametrize("where", [{"redacts": "$1"}, {"content": {"redacts": "$1"}}])
+def test_a_redaction_is_understood_in_old_and_new_rooms(where: dict[str, Any]) -> None:
+    event = read_event({**message("$2", type="m.room.redaction"), "content": {}, **where})
+    assert event is not None and (event.kind, event.text, event.replaces) == (Kind.HIDDEN, "", "$1")
+
+
+@pytest.mark.parametrize(
+    ("membership", "before", "sender", "words"),
+    [
+        ("join", "", "@you:x", "joined"),
+        ("join", "join", "@you:x", ""),
+        ("invite", "", "@me:x", "was invited"),
+        ("leave", "join", "@you:x", "left"),
+        ("leave", "join", "@me:x", "was removed"),
+        ("ban", "join", "@me:x", "was banned"),
+    ],
+)
+def test_membership_becomes_a_line(membership: str, before: str, sender: str, words: str) -> None:
+    unsigned = {"prev_content": {"membership": before}}
+    event = read_event(member("@you:x", membership, sender=sender, unsigned=unsigned))
+    assert event is not None
+    assert (event.kind, event.text, event.about) == ((Kind.NOTICE, words, "@you:x") if words else (Kind.HIDDEN, "", ""))
+
+
+def test_what_lobby_cannot_show_says_so() -> None:
+    assert message_text({"msgtype": "m.image", "body": "cat.png"}) == "Picture: cat.png"
+    encrypted = read_event(message(type="m.room.encrypted", content={"ciphertext": "x"}))
+    assert encrypted is not None and "Encrypted" in encrypted.text
+
+
+def test_a_page_of_history_ends_where_it_says_or_when_it_is_empty() -> None:
+    page = read_page({"chunk": [message("$2"), message("$1")], "end": "p2", "state": [member("@you:x", "join", "You")]})
+    assert [event.event_id for event in page.events] == ["$2", "$1"]
+    assert (page.next, page.members[0].name) == ("p2", "You")
+    assert read_page({"chunk": [], "end": "p3"}).next == ""
+
+
+def test_an_answer_without_a_token_is_none() -> None:
+    assert read_batch({"rooms": {}}, ME) is None
+    assert read_batch([], ME) is None
+
+
+def test_lone_surrogates_do_not_reach_the_database() -> None:
+    spelled = json.dumps(sync({"timeline": {"events": [message(body="\ud800")]}})).replace("!a:x", "!\\ud800")
+    answer = json.loads(spelled)
+    [room] = read(answer).rooms
+    values = (room.room_id, room.timeline[0].text)
+    assert sqlite3.connect(":memory:").execute("SELECT ?, ?", values).fetchone() == ("!?", "?")
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@st.composite
+def nearly_sync(draw: st.DrawFn) -> object:
+    """A good answer in which some parts were put in the place of others, or replaced by anything."""
+    good: dict[str, Any] = sync(
+        {
+            "state": {"events": [member("@you:x", "join", "You")]},
+            "timeline": {"events": [message(unsigned={"transaction_id": "t"}), member(ME, "join")], "prev_batch": "p"},
+            "ephemeral": {"events": [{"type": "m.receipt", "content": {"$1": {"m.read": {ME: {}}}}}]},
+            "summary": {"m.heroes": ["@you:x"], "m.joined_member_count": 2},
+            "unread_notifications": {"notification_count": 7},
+        },
+        account_data={"events": [{"type": "m.direct", "content": {"@you:x": ["!a:x"]}}]},
+    )
+    good["rooms"]["invite"] = {"!i:x": {"invite_state": {"events": [member(ME, "invite")]}}}
+
+    def spoil(value: Any) -> Any:
+        if draw(st.integers(0, 14)) == 0:
+            return draw(anything)
+        if isinstance(value, dict):
+            return {key: spoil(inner) for key, inner in value.items()}
+        return [spoil(inner) for inner in value] if isinstance(value, list) else value
+
+    return spoil(good)
+
+
+@given(nearly_sync() | anything)
+def test_no_answer_raises(answer: object) -> None:
+    batch = read_batch(answer, ME)
+    page = read_page(answer)
+    for room in batch.rooms if batch else ():
+        assert all(event.event_id and event.sender and event.at >= 0 for event in room.timeline)
+    assert all(event.event_id for event in page.events)
+
+
+@given(anything)
+def test_no_event_raises(event: object) -> None:
+    read_event(event)
+    read_event({**message(), "content": event, "unsigned": event, "origin_server_ts": event})
