@@ -1,11 +1,15 @@
-"""Finish what was begun: this app's upload is finished although its window is gone (contract A01, A12)."""
+"""Finish what was begun: the upload goes on although the window is closed (contract A01, A12).
+
+frontdesk apps add examples/keep_sending/keep_sending.toml
+frontdesk open org.example.KeepSending
+frontdesk status
+"""
 
 import asyncio
-from pathlib import Path
 
 import frontdesk
 
-app = frontdesk.App("org.example.KeepSending", manifest=Path(__file__).with_name("keep_sending.toml"))
+app = frontdesk.App("org.example.KeepSending")
 
 
 async def upload(parts: int) -> None:
@@ -15,14 +19,23 @@ async def upload(parts: int) -> None:
         print(f"part {part} of {parts} is sent, {app.background_time_remaining():.0f} s left", flush=True)
 
 
+async def send() -> None:
+    """What a click on "Send" does."""
+    try:
+        async with app.background_task("upload"):
+            await upload(parts=5)
+    except frontdesk.TaskExpired:
+        await app.notify(frontdesk.Notification(id="upload", title="Not everything is sent", body="Open me again."))
+
+
 async def main() -> None:
     async with app:
-        app.report_background()  # the window is closed …
-        try:
-            async with app.background_task("upload"):  # … and the desk waits for this
-                await upload(parts=5)
-        except frontdesk.TaskExpired:
-            await app.notify(frontdesk.Notification(id="upload", title="Not everything is sent", body="Open me again."))
+        app.report_foreground()  # a real app does this when its window shows …
+        sending = asyncio.create_task(send())
+        await asyncio.sleep(1)
+        app.report_background()  # … and this when it is closed: here, in the middle of sending
+        await sending  # once it is done the desk suspends this app, right here, until somebody needs it
+        await app.run_until_quit()
 
 
 if __name__ == "__main__":

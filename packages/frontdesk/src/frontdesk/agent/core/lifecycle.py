@@ -416,10 +416,12 @@ class Lifecycle:
             receipt = life.ending
         elif at.quit_by is not None or life.quit:
             receipt = self._receipt(life, StopReason.QUIT, "You quit it. Open it again and it is as before.", now)
-        elif status == 0:
-            receipt = self._receipt(life, StopReason.EXITED, "It ended by itself.", now)
+        elif not status:
+            # None: not a child of the keeper, so nobody can know how it ended.
+            text = "It ended by itself." if status == 0 else "It ended; it had been started by hand."
+            receipt = self._receipt(life, StopReason.EXITED, text, now)
         else:
-            how = "in a way nobody could see" if status is None else _how_it_ended(status)
+            how = _how_it_ended(status)
             text = f"It ended unexpectedly ({how}). Its log is in the desk's state folder, logs/{life.app}.log."
             receipt = self._receipt(life, StopReason.CRASHED, text, now)
         return self._ended(life, receipt, now)
