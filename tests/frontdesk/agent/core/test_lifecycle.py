@@ -334,7 +334,7 @@ def test_the_next_run_is_told_also_by_the_next_desk() -> None:
 @pytest.mark.contract("L05")
 @pytest.mark.parametrize(
     ("status", "reason"),
-    [(0, StopReason.EXITED), (3, StopReason.CRASHED), (-11, StopReason.CRASHED), (None, StopReason.CRASHED)],
+    [(0, StopReason.EXITED), (3, StopReason.CRASHED), (-11, StopReason.CRASHED), (None, StopReason.EXITED)],
 )
 def test_an_end_of_its_own_has_a_receipt_too(status: int | None, reason: StopReason) -> None:
     driver = in_front()
