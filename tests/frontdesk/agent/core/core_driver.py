@@ -102,17 +102,17 @@ class Driver:
     # --- feeding --------------------------------------------------------------------------------------------------
 
     def handle(self, *happened: ev.Event) -> list[do.Effect]:
-        """One batch: decided, committed, carried out, checked. Returns the effects of this batch alone."""
-        effects = self._decide(happened)
+        """One batch: decided, committed, carried out, checked. Returns its effects, and those of what shells answer."""
+        effects = list(self._decide(happened))
         self._commit(effects)
         for effect in effects:
             self._carry_out(effect)
         self._check(happened, effects)
         while self.at_once and (self.launching or self.dying):
             if self.launching:
-                self.answer_launch(next(iter(self.launching)))
+                effects += self.answer_launch(next(iter(self.launching)))
             else:
-                self.reap(next(iter(self.dying)))
+                effects += self.reap(next(iter(self.dying)))
         return effects
 
     def pass_time(self, seconds: float) -> list[do.Effect]:
@@ -403,7 +403,7 @@ class Driver:
 
 
 def channel_of(app: str, name: str = "news") -> str:
-    return f"channel {app} {name}"
+    return f"{app}/{name}"
 
 
 def of_type(kind: type[E], effects: list[do.Effect]) -> list[E]:

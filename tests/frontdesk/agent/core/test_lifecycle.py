@@ -10,7 +10,7 @@ from frontdesk.agent.core.lifecycle import MOVES
 from frontdesk.agent.core.limits import Limits
 from frontdesk.terms import AppState, StopReason, WakeReason
 from frontdesk.wire import desk as wire
-from tests.frontdesk.agent.core.core_driver import CLOCK, MAIL, NOTES, T0, TABLE, Driver, apps_of, of_type
+from tests.frontdesk.agent.core.core_driver import CLOCK, MAIL, NOTES, T0, TABLE, Driver, apps_of, channel_of, of_type
 
 APP, OTHER = NOTES.id, MAIL.id
 S = AppState
@@ -221,7 +221,7 @@ def test_quit_withdraws_background_launches_until_the_person_opens_it() -> None:
     driver.handle(ev.QuitAsked(APP))
     assert driver.reasons(APP) == [StopReason.QUIT]
     assert launches(driver.push(APP)) == []
-    assert driver.handle(ev.ChannelRegistered(f"channel {APP} news", "https://push.example/other"))
+    assert driver.handle(ev.ChannelRegistered(channel_of(APP), "https://push.example/other"))
     assert driver.state(APP) is S.STOPPED
     driver.open(APP)
     assert not driver.status(APP).quit

@@ -24,6 +24,8 @@ class Box(msgspec.Struct):
     limit: float
     told: bool = False
     """The expiration handlers of this box have been called (A05: once)."""
+    spent: bool = False
+    """It is over; it stays, with nothing left, until the app sleeps, is in front, or is gone."""
 
     @property
     def end(self) -> float:
@@ -81,7 +83,7 @@ class Assertions:
         """When this machine wants ``TimePassed``: the next expiry or end of a box."""
         moments: list[float] = []
         for tasks in self._apps.values():
-            if tasks.box is not None and tasks.connected:
+            if tasks.box is not None and tasks.connected and not tasks.box.spent:
                 lead = self._limits.expiry_lead if tasks.open and not tasks.box.told else 0.0
                 moments.append(tasks.box.end - lead)
         return min(moments, default=None)
@@ -180,10 +182,10 @@ class Assertions:
     def _time_passed(self, app: str, now: float) -> Out:
         tasks = self._apps[app]
         box = tasks.box
-        if box is None or not tasks.connected:
+        if box is None or box.spent or not tasks.connected:
             return []
         if now >= box.end:
-            tasks.box = None
+            box.spent = True
             if not tasks.open:
                 return [ev.BoxOver(app)]
             names = _some(tasks.open)

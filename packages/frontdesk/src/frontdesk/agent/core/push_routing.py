@@ -308,12 +308,16 @@ class PushRouting:
         waiting = Waiting(self._new_id(), entry.app, entry.name, push.data, now, expires, self._next_order())
         self._waiting[waiting.id] = waiting
         out += [self._save_waiting(waiting), ack, do.Note(entry.app, "push", f"push for {entry.name}")]
-        return out + self._trim(entry.app) + self._offer(entry.app, now)
+        return out + self._trim(entry.app) + self._offer(entry.app, now, just_in=waiting)
 
-    def _offer(self, app: str, now: float) -> Out:
-        """Give the app what waits for it if it is awake and has time for it; else wake it, if it may be woken."""
+    def _offer(self, app: str, now: float, just_in: Waiting | None = None) -> Out:
+        """Give the app what waits for it if it is awake and has time for it; else wake it, if it may be woken.
+
+        ``just_in`` has its moment even with a time to live of 0: now or never (P08).
+        """
         at = self._of(app)
-        out = [drop for each in self._not_given(app) if self._is_over(each, now) for drop in self._over(each)]
+        late = [each for each in self._not_given(app) if self._is_over(each, now) and each is not just_in]
+        out = [drop for each in late for drop in self._over(each)]
         waiting = self._not_given(app)
         if not waiting or (at.retry_at is not None and not at.awake):
             return out
