@@ -47,6 +47,38 @@ def test_every_public_class_says_what_it_is(name: str) -> None:
         assert value.__doc__
 
 
+ROOT = Path(__file__).resolve().parents[2]
+OUTSIDERS = [
+    *(path for folder in ("demo", "examples", "benchmarks") for path in sorted((ROOT / folder).rglob("*.py"))),
+    ROOT / "packages" / "lobby" / "src" / "lobby" / "background.py",
+]
+
+
+def names_taken(source: str) -> set[str]:
+    """What the source takes from frontdesk: names, and modules below it written with their dots."""
+    taken: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            taken.update(alias.name for alias in node.names if alias.name.startswith("frontdesk."))
+        elif isinstance(node, ast.ImportFrom) and node.module == "frontdesk":
+            taken.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("frontdesk."):
+            taken.add(str(node.module))
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "frontdesk":
+            taken.add(node.attr)
+    return taken
+
+
+def test_what_a_source_takes_is_seen() -> None:
+    source = "import frontdesk, frontdesk.wire\nfrom frontdesk import App\nfrom frontdesk.app import connection\n"
+    assert names_taken(source + "frontdesk.Push\n") == {"frontdesk.wire", "App", "frontdesk.app", "Push"}
+
+
+@pytest.mark.parametrize("path", OUTSIDERS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_outsiders_use_public_names_only(path: Path) -> None:
+    assert names_taken(path.read_text(encoding="utf-8")) <= set(PUBLIC)
+
+
 def test_importing_frontdesk_is_light() -> None:
     heavy = ["aiohttp", "cryptography", "dbus_fast", "sqlite3", "jinja2", "nio", "frontdesk.agent", "frontdesk.push"]
     code = f"import sys, frontdesk; print([name for name in {heavy} if name in sys.modules])"
