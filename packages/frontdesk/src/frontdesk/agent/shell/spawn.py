@@ -100,9 +100,12 @@ def _become(
         _reset_signals()
         os.execvpe(argv[0], list(argv), env)
     except BaseException as error:  # noqa: BLE001 - reported; this copy of the keeper must never go on as a second one
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        os.write(report, f"Could not {step}: {reason}.".encode(errors="replace"))
+        os.write(report, f"Could not {step}: {_reason(error)}.".encode(errors="replace"))
         os._exit(127)
+
+
+def _reason(error: BaseException) -> str:
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
 
 
 def _reset_signals() -> None:
@@ -116,8 +119,8 @@ def _reset_signals() -> None:
 def _opened(log: Path) -> int:
     try:
         return open_log(log)
-    except OSError as error:
-        raise SpawnFailed(f"Could not open its log {log}: {error.strerror}.") from error
+    except (OSError, ValueError) as error:
+        raise SpawnFailed(f"Could not open its log {log}: {_reason(error)}.") from error
 
 
 def open_log(path: Path) -> int:
