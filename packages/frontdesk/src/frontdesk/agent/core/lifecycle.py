@@ -39,6 +39,14 @@ _STRENGTH = {
     WakeReason.OPENED: 4,
 }
 
+_IN_WORDS = {
+    WakeReason.BY_HAND: "it was started by hand",
+    WakeReason.ENDPOINT_CHANGED: "its push endpoint has changed",
+    WakeReason.PUSH: "a push came",
+    WakeReason.PAGE_VISITED: "its page is being opened",
+    WakeReason.OPENED: "it is being opened",
+}
+
 _FAILED = frozenset({StopReason.CRASHED, StopReason.LAUNCH_TIMED_OUT, StopReason.LAUNCH_FAILED, StopReason.UNREACHABLE})
 
 _UNTOLD_MOST = 20
@@ -297,7 +305,7 @@ class Lifecycle:
             return []
         if life.state is S.STOPPED:
             if life.quit:
-                return [do.Note(life.app, "not_woken", f"not launched ({why}): the person quit it")]
+                return [do.Note(life.app, "not_woken", f"not launched although {_IN_WORDS[why]}: the person quit it")]
             if at.retry_at is not None and why is not WakeReason.OPENED:
                 at.wanted = _stronger(at.wanted, why)
                 return []
@@ -325,7 +333,7 @@ class Lifecycle:
         return [
             *self._watch_page(life.app, on=False),
             do.Launch(life.app, life.token),
-            do.Note(life.app, "launched", f"launched ({why})"),
+            do.Note(life.app, "launched", f"launched: {_IN_WORDS[why]}"),
         ]
 
     def _thaw(self, life: Life, at: _Now, why: WakeReason, now: float) -> Out:
@@ -333,7 +341,7 @@ class Lifecycle:
         self._move(life, S.BACKGROUND, now)
         life.why = why
         out: Out = [*self._watch_page(life.app, on=False), do.Thaw(life.app, life.process())]
-        out.append(do.Note(life.app, "thawed", f"thawed after {slept:.0f} s ({why})"))
+        out.append(do.Note(life.app, "thawed", f"woken after {slept:.0f} s of sleep: {_IN_WORDS[why]}"))
         if at.connected:
             return out + self._awake(life, at, now)
         at.connect_by = now + self._limits.launch

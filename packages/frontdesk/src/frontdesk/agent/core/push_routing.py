@@ -21,6 +21,12 @@ SUBSCRIPTION, WAITING, SEEN, LINK = "subscription", "push", "seen", "push_link"
 ANSWER_WITHIN = 10.0
 """Seconds an app waits for its endpoint before it is told that the push service is away."""
 
+_IN_WORDS = {
+    Verdict.SHOW_THIS: "show my text",
+    Verdict.SHOW_AS_IT_IS: "show it as it is",
+    Verdict.SHOW_NOTHING: "show nothing",
+}
+
 Out = list[do.Effect | ev.Signal]
 
 
@@ -368,7 +374,7 @@ class PushRouting:
             shown = self._as_it_is(entry, each.data)
         out = self._present(each.app, shown) + self._forget(each)
         out.append(do.SendKept(each.app, wire.PushKept(each.id)))
-        out.append(do.Note(each.app, "push_answered", f"answered push for {each.name}: {answer.verdict}"))
+        out.append(do.Note(each.app, "push_answered", f"the app answered the push for {each.name}: {_IN_WORDS[answer.verdict]}"))
         return out
 
     def _connected(self, app: str, pushes: tuple[str, ...], now: float) -> Out:
