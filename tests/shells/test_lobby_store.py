@@ -1,0 +1,297 @@
+"""Lobby's database: what is kept, in which order, and what happens to damaged files and full disks."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lobby.core.batch import Batch, Happened, Invited, Kind, Member, Page, RoomNews
+from lobby.core.outbox import Item, Phase
+from lobby.core.timeline import Draft
+from lobby.core.unread import counts
+from lobby.database import VERSION, Database
+from lobby.errors import LobbyError, NotKept
+from lobby.reading import Reading
+from lobby.store import Store
+
+ME = "@me:x"
+YOU = "@you:x"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "lobby.sqlite3"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[Store]:
+    database = Database(path)
+    yield Store(database)
+    database.close()
+
+
+def said(number: int, sender: str = YOU, text: str = "", **more: str) -> Happened:
+    return Happened(f"${number}", sender, float(number), Kind.MESSAGE, text or f"message {number}", **more)
+
+
+def news(*timeline: Happened, **more: object) -> Batch:
+    room = RoomNews("!a", timeline, members=(Member(YOU, "join", "You"), Member(ME, "join", "Me")), **more)  # type: ignore[arg-type]
+    return Batch("s1", (room,))
+
+
+def texts(store: Store) -> list[str]:
+    return [bubble.text for bubble in Reading(store, ME).bubbles("!a", None, 50)]
+
+
+def unread(store: Store) -> int:
+    chat = Reading(store, ME).chat("!a")
+    assert chat is not None
+    return chat.unread
+
+
+def test_a_batch_is_kept_with_its_token(store: Store) -> None:
+    applied = store.apply(news(said(1), said(2)), ME, 0.0)
+    assert applied.rooms == {"!a"}
+    assert store.token() == "s1"
+    assert texts(store) == ["message 1", "message 2"]
+
+
+def test_a_batch_that_cannot_be_kept_leaves_the_old_token(store: Store, path: Path) -> None:
+    store.apply(news(said(1)), ME, 0.0)
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TRIGGER no BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'no'); END")
+    with pytest.raises(NotKept):
+        store.apply(Batch("s2", (RoomNews("!a", (said(2),)),)), ME, 0.0)
+    assert store.token() == "s1"
+    assert texts(store) == ["message 1"]
+
+
+def test_the_same_news_twice_changes_nothing(store: Store) -> None:
+    store.apply(news(said(1), said(2)), ME, 0.0)
+    store.apply(news(said(1), said(2)), ME, 0.0)
+    assert texts(store) == ["message 1", "message 2"]
+
+
+def test_an_own_message_keeps_its_key_from_outbox_to_history(store: Store) -> None:
+    store.apply(news(said(1)), ME, 0.0)
+    store.keep_draft(Draft(Item("t1", "!a"), "mine", 5.0))
+    keys = [bubble.key for bubble in Reading(store, ME).bubbles("!a", None, 50)]
+    store.delivered("t1", "$9", ME, 6.0)
+    assert [bubble.key for bubble in Reading(store, ME).bubbles("!a", None, 50)] == keys
+    store.apply(news(said(2), said(9, ME, "mine", txn="t1")), ME, 0.0)
+    shown = Reading(store, ME).bubbles("!a", None, 50)
+    assert [(bubble.key, bubble.text) for bubble in shown] == [("$1", "message 1"), ("$2", "message 2"), ("t1", "mine")]
+
+
+def test_the_timeline_may_tell_of_an_own_message_before_the_answer_does(store: Store) -> None:
+    store.keep_draft(Draft(Item("t1", "!a"), "mine", 5.0))
+    applied = store.apply(news(said(9, ME, "mine", txn="t1")), ME, 0.0)
+    assert applied.delivered == (("t1", "$9"),)
+    store.delivered("t1", "$9", ME, 6.0)
+    assert store.drafts() == []
+    assert texts(store) == ["mine"]
+
+
+def test_a_transaction_id_of_another_event_is_no_key_of_this_one(store: Store) -> None:
+    store.apply(news(said(1, ME, txn="t1"), said(2, ME, txn="t1")), ME, 0.0)
+    assert [bubble.key for bubble in Reading(store, ME).bubbles("!a", None, 50)] == ["t1", "$2"]
+
+
+def test_after_a_gap_only_what_follows_it_is_shown_until_older_pages_are_fetched(store: Store) -> None:
+    store.apply(news(said(1)), ME, 0.0)
+    store.apply(news(said(8), said(9), limited=True, before="p8"), ME, 0.0)
+    assert texts(store) == ["message 8", "message 9"]
+    assert store.add_older("!a", Page((said(7), said(6)), next="p6")) == 2
+    assert store.add_older("!a", Page((said(6), said(5)), next="")) == 1
+    assert texts(store) == [f"message {number}" for number in (5, 6, 7, 8, 9)]
+    room = store.room("!a")
+    assert room is not None and room.before == ""
+
+
+def test_bubbles_are_paged_by_key(store: Store) -> None:
+    store.apply(news(*(said(number) for number in range(1, 8))), ME, 0.0)
+    reading = Reading(store, ME)
+    newest = reading.bubbles("!a", None, 3)
+    assert [bubble.key for bubble in newest] == ["$5", "$6", "$7"]
+    assert [bubble.key for bubble in reading.bubbles("!a", newest[0].key, 3)] == ["$2", "$3", "$4"]
+    assert reading.bubbles("!a", "nobody knows this key", 3) == []
+
+
+def test_unread_counts_what_others_said_since_one_read_or_wrote(store: Store) -> None:
+    store.apply(news(said(1), said(2)), ME, 0.0)
+    assert unread(store) == 2
+    store.apply(news(said(3, ME), said(4)), ME, 0.0)
+    assert unread(store) == 1
+    assert store.mark_read("!a") == store.event("$4")
+    assert unread(store) == 0
+
+
+def test_reading_on_another_device_counts_here(store: Store) -> None:
+    store.apply(news(said(1), said(2), said(3)), ME, 0.0)
+    applied = store.apply(Batch("s2", (RoomNews("!a", read=("$2",)),)), ME, 0.0)
+    assert applied.rooms == {"!a"}
+    assert unread(store) == 1
+
+
+def test_the_homeserver_is_believed_about_what_lies_before_all_that_is_kept(store: Store) -> None:
+    store.apply(news(said(8), said(9), limited=True, before="p8", unread=40), ME, 0.0)
+    assert unread(store) == 40
+    store.mark_read("!a")
+    assert unread(store) == 0
+
+
+def test_the_count_in_sql_follows_the_rule_in_the_core(store: Store) -> None:
+    line = Happened("$n", YOU, 0.0, Kind.NOTICE, "joined", about=YOU)
+    store.apply(news(said(1), said(2, ME), line, said(3), Happened("$h", YOU, 0.0, Kind.HIDDEN)), ME, 0.0)
+    events = [event for event_id in ("$1", "$2", "$n", "$3", "$h") if (event := store.event(event_id))]
+    assert store.others_messages_after("!a", 0, ME) == sum(counts(event, ME) for event in events) == 2
+
+
+def test_edits_count_only_from_the_author_and_redactions_hide(store: Store) -> None:
+    store.apply(news(said(1), said(2)), ME, 0.0)
+    forged = Happened("$e1", "@evil:x", 3.0, Kind.HIDDEN, "forged", replaces="$1")
+    edit = Happened("$e2", YOU, 3.0, Kind.HIDDEN, "edited", replaces="$1")
+    redaction = Happened("$e3", YOU, 3.0, Kind.HIDDEN, "", replaces="$2")
+    store.apply(news(forged), ME, 0.0)
+    assert texts(store) == ["message 1", "message 2"]
+    store.apply(news(edit, redaction), ME, 0.0)
+    assert texts(store) == ["edited", "Message deleted"]
+
+
+def test_an_invitation_is_open_until_joined_or_left(store: Store) -> None:
+    invited = Batch("s1", invited=(Invited("!a", YOU, "You", "", True),))
+    assert store.apply(invited, ME, 1.0).invitations
+    assert [row["inviter_name"] for row in store.invitations()] == ["You"]
+    assert store.apply(news(said(1)), ME, 2.0).invitations
+    assert store.invitations() == []
+    store.apply(invited, ME, 1.0)
+    store.apply(Batch("s3", left=("!a",)), ME, 2.0)
+    assert store.invitations() == [] and store.room("!a") is None
+
+
+def test_names_survive_a_restart(path: Path) -> None:
+    database = Database(path)
+    Store(database).apply(news(said(1)), ME, 0.0)
+    database.close()
+    database = Database(path)
+    [bubble] = Reading(Store(database), ME).bubbles("!a", None, 50)
+    database.close()
+    assert bubble.sender_name == "You"
+
+
+def test_an_older_page_does_not_bring_back_an_old_name(store: Store) -> None:
+    store.apply(news(said(2)), ME, 0.0)
+    store.add_older("!a", Page((said(1),), (Member(YOU, "join", "Old name"),)))
+    assert {bubble.sender_name for bubble in Reading(store, ME).bubbles("!a", None, 50)} == {"You"}
+
+
+def test_the_outbox_comes_back_as_it_was_kept(store: Store) -> None:
+    item = Item("t1", "!a", 3, Phase.UNSENT, 7.0, 2, 9.0, "no time")
+    store.keep_draft(Draft(Item("t1", "!a"), "mine", 5.0))
+    store.keep_item(item)
+    assert store.drafts() == [Draft(item, "mine", 5.0)]
+    store.drop_draft("t1")
+    assert store.drafts("!a") == []
+
+
+def test_a_kept_message_survives_sigkill(path: Path) -> None:
+    program = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from lobby.database import Database; from lobby.store import Store\n"
+        "from lobby.core.outbox import Item; from lobby.core.timeline import Draft\n"
+        "store = Store(Database(Path(sys.argv[1])))\n"
+        "store.keep_draft(Draft(Item('t1', '!a'), 'mine', 5.0))\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program, str(path)], check=False)
+    assert ended.returncode == -signal.SIGKILL
+    database = Database(path)
+    assert [draft.text for draft in Store(database).drafts()] == ["mine"]
+    database.close()
+
+
+def test_page_sessions_and_nonces(store: Store) -> None:
+    store.page_session_add("h1", 1.0)
+    assert store.page_session_known("h1") and not store.page_session_known("h2")
+    assert store.nonce_use("n1", 100.0)
+    assert not store.nonce_use("n1", 100.0)
+    store.forget_all()
+    assert store.page_session_known("h1")
+    store.page_session_drop_all()
+    assert not store.page_session_known("h1")
+
+
+def test_nothing_that_was_said_is_left_in_the_files_after_forgetting(store: Store, path: Path) -> None:
+    store.apply(news(said(1, text="a very secret word")), ME, 0.0)
+    store.forget_all()
+    for file in path.parent.iterdir():
+        assert b"secret word" not in file.read_bytes(), file.name
+    assert store.rooms() == [] and store.token() == ""
+
+
+def test_the_files_are_for_their_owner_only(store: Store, path: Path) -> None:
+    store.keep_note("a", "b")
+    for file in path.parent.iterdir():
+        assert file.stat().st_mode & 0o077 == 0, file.name
+
+
+@pytest.mark.parametrize(
+    "damage", [b"this is no database, but it is long enough to be looked at" * 100, b"SQLite format 3\0"]
+)
+def test_a_damaged_database_is_put_aside_and_said_so(path: Path, damage: bytes) -> None:
+    path.write_bytes(damage)
+    database = Database(path)
+    assert "put aside" in database.trouble
+    Store(database).keep_note("a", "b")
+    database.close()
+    assert path.with_name("lobby.sqlite3.damaged-1").read_bytes() == damage
+
+
+def test_damage_in_the_middle_of_the_file_is_found(path: Path) -> None:
+    database = Database(path)
+    Store(database).apply(news(*(said(number, text="x" * 500) for number in range(200))), ME, 0.0)
+    database.compact()
+    database.close()
+    with path.open("r+b") as file:
+        file.seek(8192)
+        file.write(os.urandom(20_000))
+    database = Database(path)
+    assert "put aside" in database.trouble and Store(database).rooms() == []
+    database.close()
+
+
+def test_a_database_of_a_later_lobby_is_left_alone(path: Path) -> None:
+    Database(path).close()
+    with sqlite3.connect(path) as other:
+        other.execute(f"PRAGMA user_version = {VERSION + 1}")
+    before = path.read_bytes()
+    with pytest.raises(LobbyError, match="later Lobby"):
+        Database(path)
+    assert path.read_bytes() == before
+
+
+def test_a_folder_in_its_place_is_a_clear_error(path: Path) -> None:
+    path.mkdir()
+    with pytest.raises(LobbyError, match="cannot be opened"):
+        Database(path)
+
+
+def test_a_full_disk_is_said_and_what_was_kept_stays(path: Path) -> None:
+    database = Database(path)
+    store = Store(database)
+    store.keep_draft(Draft(Item("t0", "!a"), "kept", 5.0))
+    # SQLite's own limit gives the same error as a disk without room.
+    [[pages]] = database.rows("PRAGMA page_count")
+    database.rows(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(NotKept, match="disk is full"):
+        store.keep_draft(Draft(Item("t1", "!a"), "x" * 100_000, 5.0))
+    assert [draft.text for draft in store.drafts()] == ["kept"]
+    database.rows("PRAGMA max_page_count = 100000")
+    store.keep_draft(Draft(Item("t1", "!a", 2), "x" * 100_000, 5.0))
+    assert len(store.drafts()) == 2
+    database.close()
