@@ -1,5 +1,6 @@
 """The stage's HTTP server on loopback: one page, one event stream, and the switches. Thin: the board decides."""
 
+import contextlib
 import hmac
 import json
 import secrets
@@ -143,11 +144,13 @@ class Stage:
         answer = web.StreamResponse(headers={**_SECURITY, "Content-Type": "text/event-stream", "Connection": "close"})
         await answer.prepare(request)
         sent: dict[str, str] = {}
-        async for _ in self._shown.changes():
-            for name, event in self._words():
-                if sent.get(name) != event:
-                    sent[name] = event
-                    await answer.write(event.encode())
+        # The visitor closing the page is the ordinary end of this stream.
+        with contextlib.suppress(ConnectionResetError):
+            async for _ in self._shown.changes():
+                for name, event in self._words():
+                    if sent.get(name) != event:
+                        sent[name] = event
+                        await answer.write(event.encode())
         return answer
 
     def _words(self) -> list[tuple[str, str]]:
