@@ -103,7 +103,7 @@ async def test_a_code_becomes_a_session_that_only_the_browser_can_show(served: S
     answer = await served.ask("GET", f"/enter?code={served.code()}")
     assert (answer.status, answer.headers["location"]) == (303, "/")
     cookie = answer.headers["set-cookie"]
-    assert "HttpOnly" in cookie and "SameSite=Strict" in cookie
+    assert "HttpOnly" in cookie and "SameSite=Lax" in cookie
     token = cookie.split(";")[0].split("=", 1)[1]
     assert served.sessions.known and token not in str(served.sessions.known)
     served.cookie = cookie.split(";")[0]

@@ -1,0 +1,412 @@
+"""Lobby's page in a real Chromium: by keyboard, live, on a narrow window, hidden and shown again, named for all."""
+
+import asyncio
+import secrets
+import shutil
+import socket
+import time
+from collections.abc import AsyncIterator
+from urllib.parse import quote
+
+import pytest
+import pytest_asyncio
+from aiohttp import web
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+
+from lobby.core.views import Connection, Invitation, Mark
+from lobby.ui.codes import mint
+from lobby.ui.server import Page as PageServer
+from tests.lobby.ui.memory_messenger import MemoryMessenger, MemorySessions
+from tests.shells.tabs import chromium_tabs
+
+# One Chromium for all tests of this file, each with a context of its own.
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+ARGUMENTS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+]
+ROOM, OTHER, GROUP = "!right:demo.localhost", "!ann:demo.localhost", "!hills:demo.localhost"
+RIGHT = "@right:demo.localhost"
+SECRET = secrets.token_bytes(32)
+
+
+class Lobby:
+    """A served page with three chats."""
+
+    def __init__(self, host: str = "lobby-test.localhost", frame_parents: tuple[str, ...] = ()) -> None:
+        self.sock = socket.create_server(("127.0.0.1", 0))
+        self.origin = f"http://{host}:{self.sock.getsockname()[1]}"
+        self.messenger = MemoryMessenger(time.time)
+        self.messenger.put_chat(GROUP, "Hills", True, ("Right", "Ann"))
+        self.messenger.put_chat(OTHER, "Ann")
+        self.messenger.put(OTHER, "see you", "@ann:demo.localhost", time.time() - 60)
+        self.messenger.put_chat(ROOM, "Right")
+        self.messenger.put(ROOM, "hello", RIGHT, time.time() - 30)
+        self.told: list[bool] = []
+        self.tellings: asyncio.Queue[bool] = asyncio.Queue()
+        port = self.sock.getsockname()[1]
+        self.server = PageServer(self.messenger, MemorySessions(), host, port, SECRET, frame_parents, self._tell)
+
+    def _tell(self, visible: bool) -> None:
+        self.told.append(visible)
+        self.tellings.put_nowait(visible)
+
+    def enter(self) -> str:
+        return f"{self.origin}/enter?code={mint(SECRET, time.time(), secrets.token_urlsafe(16))}"
+
+    def chat(self, room_id: str) -> str:
+        return f"{self.origin}/chat/{quote(room_id, safe='')}"
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    assert CHROMIUM, "Chromium is needed: apt-get install chromium"
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def lobby() -> AsyncIterator[Lobby]:
+    lobby = Lobby()
+    await lobby.server.serve(lobby.sock)
+    yield lobby
+    await lobby.server.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
+    """A window of a desktop's size; what its policy refuses, and any error in it, fails the test."""
+    context = await browser.new_context(viewport={"width": 1280, "height": 800})
+    wrong: list[str] = []
+    context.on("weberror", lambda error: wrong.append(str(error.error)))
+    context.on("console", lambda line: wrong.append(line.text) if "Content Security Policy" in line.text else None)
+    yield context
+    await context.close()
+    assert wrong == []
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(context: BrowserContext, lobby: Lobby) -> Page:
+    """Let in, and in the chat with Right."""
+    page = await context.new_page()
+    await page.goto(lobby.enter())
+    await page.goto(lobby.chat(ROOM))
+    assert await asyncio.wait_for(lobby.tellings.get(), 10) is True
+    return page
+
+
+async def test_sending_by_keyboard_shows_the_message_once_while_its_mark_changes(page: Page, lobby: Lobby) -> None:
+    lobby.messenger.hold = True
+    await expect(page.get_by_role("textbox", name="Message to Right")).to_be_focused()
+    await page.keyboard.type("first line")
+    await page.keyboard.press("Shift+Enter")
+    await page.keyboard.type("second")
+    await page.keyboard.press("Enter")
+    row = page.locator("#bubbles .row", has_text="second")
+    await expect(row).to_have_attribute("data-mark", "sending")
+    await expect(row.locator(".text")).to_have_text("first line\nsecond")
+    await expect(page.locator("#text")).to_have_value("")
+    lobby.messenger.deliver(ROOM, await row.get_attribute("data-key") or "")
+    await expect(row).to_have_attribute("data-mark", "sent")
+    await expect(row.get_by_text("Sent")).to_have_count(1)
+    await expect(row).to_have_count(1)
+
+
+async def test_quick_messages_keep_their_order(page: Page, lobby: Lobby) -> None:
+    words = [f"number {number}" for number in range(12)]
+    for word in words:
+        await page.keyboard.type(word)
+        await page.keyboard.press("Enter")
+    await expect(page.locator("#bubbles .row.mine")).to_have_count(12)
+    assert await page.locator("#bubbles .row.mine .text").all_inner_texts() == words
+    assert [bubble.text for bubble in lobby.messenger.bubbles(ROOM) if bubble.mine] == words
+
+
+async def test_an_unsent_message_is_said_and_can_be_resent_or_discarded(page: Page, lobby: Lobby) -> None:
+    lobby.messenger.hold = True
+    await page.keyboard.type("late")
+    await page.keyboard.press("Enter")
+    row = page.locator("#bubbles .row", has_text="late")
+    await expect(row).to_have_attribute("data-mark", "sending")
+    key = await row.get_attribute("data-key") or ""
+    lobby.messenger.deliver(ROOM, key, Mark.UNSENT, "Time ran out.")
+    await expect(row.get_by_text("Not sent")).to_be_visible()
+    await expect(page.locator("#heard")).to_have_text("Message not sent")
+    lobby.messenger.hold = False
+    await row.get_by_role("button", name="Resend").click()
+    await expect(row).to_have_attribute("data-mark", "sent")
+    await expect(row.get_by_role("button")).to_have_count(0)
+    lobby.messenger.put(ROOM, "never mind", mark=Mark.UNSENT)
+    await page.get_by_role("button", name="Discard").click()
+    await expect(page.get_by_text("never mind")).to_have_count(0)
+
+
+async def test_a_message_arrives_live_and_is_said_to_screen_readers(page: Page, lobby: Lobby) -> None:
+    lobby.messenger.put(ROOM, "<b>news</b> 👋", RIGHT)
+    await expect(page.locator("#bubbles .row").last.locator(".text")).to_have_text("<b>news</b> 👋")
+    await expect(page.locator("#heard")).to_have_text("Right: <b>news</b> 👋")
+    lobby.messenger.put(OTHER, "me too", "@ann:demo.localhost")
+    await expect(page.get_by_role("link", name="Ann")).to_contain_text("me too")
+    await expect(page).to_have_title("(2) Right")
+    assert lobby.messenger.read.count(ROOM) >= 1 and OTHER not in lobby.messenger.read
+
+
+async def test_who_reads_further_up_is_not_moved_but_told(page: Page, lobby: Lobby) -> None:
+    for number in range(60):
+        lobby.messenger.put(ROOM, f"line {number}", RIGHT)
+    messages = page.get_by_role("log", name="Messages")
+    await expect(messages.get_by_text("line 59", exact=True)).to_be_in_viewport()
+    await messages.evaluate("element => { element.scrollTop = -600; }")
+    seen = messages.get_by_text("line 40", exact=True)
+    before = await seen.bounding_box()
+    lobby.messenger.put(ROOM, "below", RIGHT)
+    await page.get_by_role("button", name="New messages").wait_for()
+    after = await seen.bounding_box()
+    assert before and after and abs(before["y"] - after["y"]) < 2
+    await page.get_by_role("button", name="New messages").click()
+    await expect(messages.get_by_text("below", exact=True)).to_be_in_viewport()
+    await expect(page.get_by_role("button", name="New messages")).to_be_hidden()
+
+
+async def test_earlier_messages_come_when_the_top_is_in_sight(page: Page, lobby: Lobby) -> None:
+    lobby.messenger.put_earlier(GROUP, [f"old {number}" for number in range(70)], time.time() - 9000)
+    await page.goto(lobby.chat(GROUP))
+    await expect(page.get_by_text("old 69", exact=True)).to_be_visible()
+    for _ in range(30):
+        if await page.get_by_text("This is the beginning").count():
+            break
+        await page.get_by_role("log", name="Messages").evaluate(
+            "element => { element.scrollTop = -element.scrollHeight; }"
+        )
+        await page.wait_for_function("() => !document.querySelector('#top [data-busy]')")
+    await expect(page.get_by_text("This is the beginning")).to_have_count(1)
+    await expect(page.locator("#bubbles .row")).to_have_count(70)
+    lobby.messenger.put(GROUP, "newest", RIGHT)
+    await expect(page.locator("#bubbles .row")).to_have_count(71)
+    keys = await page.locator("#bubbles > li").evaluate_all("rows => rows.map(row => row.dataset.key)")
+    assert len(keys) == len(set(keys))
+
+
+async def test_a_hidden_page_closes_its_stream_and_misses_nothing(lobby: Lobby) -> None:
+    assert CHROMIUM
+    async with chromium_tabs(CHROMIUM, ARGUMENTS) as tabs:
+        tab = await tabs.open(f"{lobby.enter()}&chat={quote(ROOM)}")
+        assert await asyncio.wait_for(lobby.tellings.get(), 20) is True
+        other = await tabs.open("about:blank")
+        assert await asyncio.wait_for(lobby.tellings.get(), 10) is False
+        read = lobby.messenger.read.count(ROOM)
+        lobby.messenger.put(ROOM, "while you were away", RIGHT)
+        assert lobby.messenger.read.count(ROOM) == read
+        await tabs.to_front(tab)
+        assert await asyncio.wait_for(lobby.tellings.get(), 10) is True
+        await tabs.wait_for_text(tab, "#bubbles .text", "while you were away")
+        await tabs.minimise(tab)
+        assert await asyncio.wait_for(lobby.tellings.get(), 10) is False
+        await tabs.close(other)
+
+
+async def test_of_two_tabs_the_last_one_counts_and_a_step_to_another_chat_does_not(
+    page: Page, context: BrowserContext, lobby: Lobby
+) -> None:
+    second = await context.new_page()
+    await second.goto(lobby.chat(OTHER))
+    await expect(second.get_by_role("heading", name="Ann")).to_be_visible()
+    await page.close()
+    await second.get_by_role("link", name="Right").click()
+    await expect(second.get_by_role("heading", name="Right")).to_be_visible()
+    await second.reload()
+    await expect(second.get_by_role("heading", name="Right")).to_be_visible()
+    assert lobby.told == [True]
+    await second.close()
+    assert await asyncio.wait_for(lobby.tellings.get(), 10) is False
+
+
+async def test_what_was_sent_as_the_window_closed_is_kept(page: Page, lobby: Lobby) -> None:
+    kept = asyncio.Event()
+    lobby.messenger.subscribe(lambda change: kept.set())
+    await page.keyboard.type("goodbye")
+    await page.keyboard.press("Enter")
+    await page.close()
+    await asyncio.wait_for(kept.wait(), 10)
+    assert [bubble.text for bubble in lobby.messenger.bubbles(ROOM)][-1] == "goodbye"
+
+
+async def test_what_cannot_be_kept_stays_in_the_composer_and_says_why(page: Page, lobby: Lobby) -> None:
+    lobby.messenger.full = True
+    await page.keyboard.type("precious")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("alert")).to_contain_text("The disk is full")
+    await expect(page.locator("#text")).to_have_value("precious")
+
+
+async def test_a_lobby_that_does_not_answer_is_said_and_found_again(page: Page, lobby: Lobby) -> None:
+    await lobby.server.stop()
+    await expect(page.get_by_text("Lobby does not answer")).to_be_visible(timeout=15000)
+    await page.keyboard.type("kept here")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("alert")).to_contain_text("not sent")
+    await expect(page.locator("#text")).to_have_value("kept here")
+    port = int(lobby.origin.rsplit(":", 1)[1])
+    again = PageServer(lobby.messenger, lobby.server._sessions, "lobby-test.localhost", port, SECRET)
+    await again.serve(socket.create_server(("127.0.0.1", port)))
+    try:
+        await expect(page.get_by_text("Lobby does not answer. Trying")).to_be_hidden(timeout=15000)
+        await page.locator("#text").press("Enter")
+        await expect(page.locator("#bubbles .row", has_text="kept here")).to_have_attribute("data-mark", "sent")
+    finally:
+        await again.stop()
+
+
+async def test_the_connection_is_said(page: Page, lobby: Lobby) -> None:
+    lobby.messenger.connect(Connection.OFFLINE)
+    await expect(page.get_by_text("No connection. Messages wait and are sent when it is back.")).to_be_visible()
+    lobby.messenger.connect(Connection.ONLINE)
+    await expect(page.get_by_text("No connection. Messages wait")).to_be_hidden()
+
+
+async def test_from_chat_to_chat_by_keyboard(page: Page, lobby: Lobby) -> None:
+    await page.keyboard.type("a draft")
+    await page.keyboard.press("Alt+ArrowDown")
+    await expect(page.get_by_role("heading", name="Ann")).to_be_visible()
+    await expect(page.get_by_role("textbox", name="Message to Ann")).to_be_focused()
+    await expect(page.locator("#text")).to_have_value("")
+    await page.keyboard.press("Alt+ArrowUp")
+    await expect(page.locator("#text")).to_have_value("a draft")
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("link", name="Right")).to_be_focused()
+    await page.keyboard.press("ArrowDown")
+    await expect(page.get_by_role("link", name="Ann")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", name="Ann")).to_be_visible()
+    await page.go_back()
+    await expect(page.get_by_role("heading", name="Right")).to_be_visible()
+
+
+async def test_a_new_chat_an_invitation_and_a_log_out_by_keyboard(page: Page, lobby: Lobby) -> None:
+    await page.get_by_role("link", name="New chat").press("Enter")
+    await expect(page.get_by_label("Matrix address")).to_be_focused()
+    await page.keyboard.type("nobody")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("alert")).to_contain_text("knows nobody")
+    await page.get_by_label("Name of the group").fill("Choir")
+    await page.get_by_label("People").fill("ann ben")
+    await page.get_by_role("button", name="Make group").press("Enter")
+    await expect(page.get_by_role("heading", name="Choir")).to_be_visible()
+    lobby.messenger.put_invitation(Invitation("!i:x", "Band", "@m:x", "Maria", True, time.time()))
+    await page.get_by_role("button", name="Accept the invitation of Maria").press("Enter")
+    await expect(page.get_by_role("heading", name="Band")).to_be_visible()
+    await page.locator("#account-menu summary").press("Enter")
+    await page.get_by_role("link", name="Log out…").press("Enter")
+    await page.get_by_role("button", name="Log out").press("Enter")
+    await expect(page.get_by_role("heading", name="Log in to Lobby")).to_be_visible()
+    await page.get_by_label("Homeserver").fill("demo.localhost")
+    await page.get_by_label("User name").fill("left")
+    await page.get_by_label("Password").fill("right")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("navigation", name="Chats")).to_be_visible()
+
+
+async def test_a_phones_width_shows_one_pane_at_a_time(context: BrowserContext, lobby: Lobby) -> None:
+    page = await context.new_page()
+    await page.set_viewport_size({"width": 390, "height": 844})
+    lobby.messenger.put(ROOM, "w" * 300 + " 陈佳 " + "https://example.org/" + "x" * 200, RIGHT)
+    await page.goto(lobby.enter())
+    await expect(page.get_by_role("main")).to_be_hidden()
+    await page.get_by_role("link", name="Right").click()
+    await expect(page.get_by_role("navigation", name="Chats")).to_be_hidden()
+    await expect(page.get_by_role("heading", name="Right")).to_be_visible()
+    for address in (page.url, f"{lobby.origin}/new", f"{lobby.origin}/logout", f"{lobby.origin}/"):
+        await page.goto(address)
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 390
+    await page.goto(lobby.chat(ROOM))
+    await page.get_by_role("link", name="Back to all chats").click()
+    await expect(page.get_by_role("navigation", name="Chats")).to_be_visible()
+    await expect(page.get_by_role("main")).to_be_hidden()
+
+
+async def test_reading_and_sending_work_without_scripts(browser: Browser, lobby: Lobby) -> None:
+    context = await browser.new_context(java_script_enabled=False)
+    page = await context.new_page()
+    await page.goto(lobby.enter())
+    await page.get_by_role("link", name="Right").click()
+    await page.get_by_role("textbox", name="Message to Right").fill("plain")
+    await page.get_by_role("button", name="Send").click()
+    await expect(page.locator("#bubbles .row", has_text="plain")).to_have_attribute("data-mark", "sent")
+    await context.close()
+
+
+async def test_every_control_has_a_name(page: Page, context: BrowserContext, lobby: Lobby) -> None:
+    lobby.messenger.put(ROOM, "lost", mark=Mark.UNSENT)
+    lobby.messenger.put_invitation(Invitation("!i:x", "Band", "@m:x", "Maria", True, time.time()))
+    session = await context.new_cdp_session(page)
+    controls = {"button", "link", "textbox", "checkbox", "DisclosureTriangle", "navigation", "log", "heading"}
+    for address in (lobby.chat(ROOM), f"{lobby.origin}/new", f"{lobby.origin}/logout", f"{lobby.origin}/"):
+        await page.goto(address)
+        tree = await session.send("Accessibility.getFullAXTree")
+        found = [node for node in tree["nodes"] if not node.get("ignored") and node["role"]["value"] in controls]
+        assert {"navigation", "link", "heading"} <= {node["role"]["value"] for node in found}
+        unnamed = [node["role"]["value"] for node in found if not node.get("name", {}).get("value", "").strip()]
+        assert unnamed == [], address
+        assert await page.get_by_role("main").count() == 1
+
+
+async def test_a_link_from_another_site_lets_in_all_the_same(context: BrowserContext, lobby: Lobby) -> None:
+    address = lobby.enter()
+
+    async def elsewhere(request: web.Request) -> web.Response:
+        return web.Response(text=f'<a href="{address}">Lobby</a>', content_type="text/html")
+
+    app = web.Application()
+    app.router.add_get("/", elsewhere)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    sock = socket.create_server(("127.0.0.1", 0))
+    await web.SockSite(runner, sock).start()
+    try:
+        page = await context.new_page()
+        await page.goto(f"http://127.0.0.1:{sock.getsockname()[1]}/")
+        await page.get_by_role("link").click()
+        await expect(page.get_by_role("navigation", name="Chats")).to_be_visible()
+    finally:
+        await runner.cleanup()
+
+
+@pytest.mark.contract("X01")
+async def test_it_can_be_framed_by_its_stage_and_by_nobody_else(context: BrowserContext) -> None:
+    async def framing(request: web.Request) -> web.Response:
+        return web.Response(
+            text=f'<iframe src="{framed.enter()}" width="560" height="700"></iframe>', content_type="text/html"
+        )
+
+    app = web.Application()
+    app.router.add_get("/", framing)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    sock = socket.create_server(("127.0.0.1", 0))
+    port = sock.getsockname()[1]
+    framed = Lobby("left.demo.localhost", (f"http://demo.localhost:{port}",))
+    await framed.server.serve(framed.sock)
+    await web.SockSite(runner, sock).start()
+    try:
+        page = await context.new_page()
+        await page.goto(f"http://demo.localhost:{port}/")
+        frame = page.frame_locator("iframe")
+        await frame.get_by_role("link", name="Right").click()
+        await frame.get_by_role("textbox", name="Message to Right").fill("from the stage")
+        await frame.get_by_role("button", name="Send").click()
+        await expect(frame.locator("#bubbles .row", has_text="from the stage")).to_have_attribute("data-mark", "sent")
+        assert await asyncio.wait_for(framed.tellings.get(), 10) is True
+        await page.evaluate("document.querySelector('iframe').remove()")
+        assert await asyncio.wait_for(framed.tellings.get(), 10) is False
+        alone = await context.browser.new_context() if context.browser else context
+        other = await alone.new_page()
+        await other.goto(f"http://127.0.0.1:{port}/")
+        await expect(other.frame_locator("iframe").get_by_role("navigation", name="Chats")).to_have_count(0)
+        await alone.close()
+    finally:
+        await framed.server.stop()
+        await runner.cleanup()
