@@ -1,0 +1,107 @@
+"""A person with a Lobby of their own, without page and desk, for tests against a real homeserver."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from lobby.core.timeline import Draft
+from lobby.core.views import Bubble, Change
+from lobby.database import Database
+from lobby.home import Home
+from lobby.matrix_messenger import MatrixMessenger
+from lobby.store import Store
+from tests.homeserver import PASSWORD
+
+PATIENCE = 20.0
+"""Seconds until what ought to happen counts as not happening."""
+
+
+class HandGuard:
+    """Background tasks whose time runs out when the test says so."""
+
+    def __init__(self) -> None:
+        self.open: dict[int, tuple[str, Callable[[], None]]] = {}
+        self._numbers = itertools.count(1)
+
+    def begin(self, name: str, on_expiry: Callable[[], None]) -> int:
+        task = next(self._numbers)
+        self.open[task] = (name, on_expiry)
+        return task
+
+    def end(self, task: int) -> None:
+        del self.open[task]
+
+    def expire(self) -> None:
+        """Time is almost up: every handler is called once."""
+        for _, on_expiry in list(self.open.values()):
+            on_expiry()
+
+
+class Person:
+    """Somebody with a Lobby in ``folder``. Use ``async with``; ``log_in`` first."""
+
+    def __init__(self, folder: Path, user_id: str, homeserver: str) -> None:
+        self.user_id = user_id
+        self.homeserver = homeserver
+        self.guard = HandGuard()
+        self.told_unsent: list[list[Draft]] = []
+        self.read: list[str] = []
+        self.home = Home(folder)
+        self.database = Database(self.home.database)
+        self.store = Store(self.database)
+        self._numbers = itertools.count(1)
+        self.lobby = MatrixMessenger(self.home, self.store, self.guard, time.time, self._new_id)
+        self.lobby.on_unsent = self._hear_unsent
+        self.lobby.on_read = self.read.append
+        self._news = asyncio.Event()
+        self.lobby.subscribe(self._hear)
+
+    def _new_id(self) -> str:
+        return f"{self.user_id}-{time.time_ns()}-{next(self._numbers)}"
+
+    async def _hear_unsent(self, drafts: list[Draft]) -> None:
+        self.told_unsent.append(drafts)
+        self._news.set()
+
+    def _hear(self, change: Change) -> None:
+        self._news.set()
+
+    async def __aenter__(self) -> "Person":
+        self.lobby.start()
+        self.lobby.take_up_outbox()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.lobby.stop()
+        self.database.close()
+
+    async def log_in(self) -> None:
+        await self.lobby.log_in(self.homeserver, self.user_id, PASSWORD)
+
+    async def until(self, holds: Callable[[], object]) -> None:
+        """Wait for a change after which ``holds()`` is true; fails after PATIENCE."""
+        async with asyncio.timeout(PATIENCE):
+            while not holds():
+                await self._news.wait()
+                self._news.clear()
+
+    def bubbles(self, room_id: str) -> list[Bubble]:
+        """What is said in a chat, without the lines about it."""
+        return [bubble for bubble in self.lobby.bubbles(room_id, most=200) if not bubble.notice]
+
+    def texts(self, room_id: str) -> list[str]:
+        return [bubble.text for bubble in self.bubbles(room_id)]
+
+
+async def introduce(one: Person, other: Person) -> str:
+    """Both watch and are in a direct chat with each other; returns its room id."""
+    for person in (one, other):
+        await person.log_in()
+        person.lobby.foreground()
+    room_id = await one.lobby.start_chat(other.user_id)
+    await other.until(other.lobby.invitations)
+    await other.lobby.accept(room_id)
+    await one.until(lambda: (chat := one.lobby.chat(room_id)) and chat.members)
+    return room_id

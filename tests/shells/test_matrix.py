@@ -1,0 +1,407 @@
+"""Lobby and a real Synapse: logging in, chats, order, offline sending, reading, history, pushers, log-out."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from demo.network import Condition, Network
+from lobby.arrival import alert_for
+from lobby.core.alerts import Pushed
+from lobby.core.views import Connection, Mark
+from lobby.errors import ChatRefused, LoginRefused, NotKept
+from lobby.matrix.pusher import PushTarget
+from lobby.matrix.session import Session, find_homeserver, log_in
+from tests.homeserver import PASSWORD, Homeserver, homeserver
+from tests.people import Person, introduce
+
+__all__ = ["homeserver"]
+
+TARGET = PushTarget("http://127.0.0.1:9/push/abc", "BP256", "AUTH")
+
+
+class World:
+    """Two people on one homeserver; Left's network can be switched."""
+
+    def __init__(self, left: Person, right: Person, network: Network) -> None:
+        self.left = left
+        self.right = right
+        self.network = network
+
+
+@pytest.fixture
+async def world(homeserver: Homeserver, tmp_path: Path) -> AsyncIterator[World]:
+    async with AsyncExitStack() as stack:
+        network = Network()
+        stack.push_async_callback(network.stop)
+        proxy = await network.proxy(homeserver.synapse.port)
+        left_id, right_id = await homeserver.account("Left"), await homeserver.account("Right")
+        left = await stack.enter_async_context(Person(tmp_path / "left", left_id, f"http://127.0.0.1:{proxy}"))
+        right = await stack.enter_async_context(Person(tmp_path / "right", right_id, homeserver.url))
+        yield World(left, right, network)
+
+
+async def asked(person: Person, path: str) -> Any:
+    """The homeserver's own word, past Lobby."""
+    login = person.home.login()
+    assert login is not None
+    headers = {"Authorization": f"Bearer {login.token}"}
+    url = f"{person.homeserver}/_matrix/client/v3{path}"
+    async with aiohttp.ClientSession(headers=headers) as http, http.get(url) as answer:
+        return await answer.json()
+
+
+async def bodies(person: Person, room_id: str) -> list[str]:
+    """All messages of a room as the homeserver has them, the oldest first."""
+    answer = await asked(person, f"/rooms/{room_id}/messages?dir=b&limit=500")
+    return [event["content"]["body"] for event in reversed(answer["chunk"]) if event["type"] == "m.room.message"]
+
+
+async def test_a_wrong_password_is_a_sentence_and_changes_nothing(world: World) -> None:
+    with pytest.raises(LoginRefused, match="Name or password is wrong"):
+        await world.left.lobby.log_in(world.left.homeserver, world.left.user_id, "wrong")
+    assert world.left.lobby.account() is None and world.left.home.login() is None
+
+
+async def test_an_address_without_a_homeserver_is_a_sentence() -> None:
+    with pytest.raises(LoginRefused, match="cannot be reached"):
+        await log_in("http://127.0.0.1:9", "me", PASSWORD)
+    with pytest.raises(LoginRefused, match="Which homeserver"):
+        await find_homeserver("  ")
+    assert await find_homeserver("http://127.0.0.1:8008/") == "http://127.0.0.1:8008"
+
+
+async def test_a_domain_that_cannot_be_asked_is_taken_as_the_homeserver() -> None:
+    # "invalid" never resolves (RFC 2606 §2).
+    assert await find_homeserver("matrix.invalid") == "https://matrix.invalid"
+
+
+async def test_two_people_meet_and_chat(world: World) -> None:
+    left, right = world.left, world.right
+    room_id = await introduce(left, right)
+    key = await left.lobby.send(room_id, "hello")
+    assert left.bubbles(room_id)[-1].mark is Mark.SENDING
+    await right.until(lambda: right.texts(room_id) == ["hello"])
+    await left.until(lambda: left.bubbles(room_id)[-1].mark is Mark.SENT)
+    assert left.bubbles(room_id)[-1].key == key
+    [chat] = right.lobby.chats()
+    assert (chat.name, chat.group, chat.unread, chat.last_text, chat.members) == ("Left", False, 1, "hello", ("Left",))
+    account = left.lobby.account()
+    assert account is not None and (account.name, account.connection) == ("Left", Connection.ONLINE)
+    assert left.guard.open == {}
+
+
+async def test_reading_tells_the_homeserver_and_the_person_s_other_devices(
+    world: World, homeserver: Homeserver, tmp_path: Path
+) -> None:
+    left, right = world.left, world.right
+    room_id = await introduce(left, right)
+    async with Person(tmp_path / "tablet", right.user_id, homeserver.url) as tablet:
+        await tablet.log_in()
+        tablet.lobby.foreground()
+        await left.lobby.send(room_id, "hello")
+        await tablet.until(lambda: [chat.unread for chat in tablet.lobby.chats()] == [1])
+        await right.until(lambda: right.texts(room_id) == ["hello"])
+        await right.lobby.mark_read(room_id)
+        await tablet.until(lambda: [chat.unread for chat in tablet.lobby.chats()] == [0])
+        assert room_id in tablet.read and room_id in right.read
+
+
+async def test_starting_a_chat_twice_opens_the_same_one(world: World) -> None:
+    room_id = await introduce(world.left, world.right)
+    assert await world.left.lobby.start_chat(world.right.user_id) == room_id
+    direct = await asked(world.right, f"/user/{world.right.user_id}/account_data/m.direct")
+    assert direct == {world.left.user_id: [room_id]}
+
+
+async def test_a_group_has_a_name_and_an_invitation_can_be_declined(world: World) -> None:
+    left, right = world.left, world.right
+    await introduce(left, right)
+    room_id = await left.lobby.start_group("Team", [right.user_id])
+    made = left.lobby.chat(room_id)
+    assert made is not None and (made.name, made.group) == ("Team", True)
+    await right.until(right.lobby.invitations)
+    [invitation] = right.lobby.invitations()
+    assert (invitation.name, invitation.inviter_name, invitation.group) == ("Team", "Left", True)
+    await right.lobby.decline(room_id)
+    assert right.lobby.invitations() == []
+    with pytest.raises(ChatRefused, match="no longer open"):
+        await right.lobby.accept(room_id)
+
+
+async def test_what_cannot_be_a_chat_is_refused_in_words(world: World) -> None:
+    left = world.left
+    await left.log_in()
+    with pytest.raises(ChatRefused, match="no Matrix id"):
+        await left.lobby.start_chat("who is that")
+    with pytest.raises(ChatRefused, match="That is you"):
+        await left.lobby.start_chat(left.user_id)
+    with pytest.raises(ChatRefused, match=r"nobody called @nobody:test\.localhost"):
+        await left.lobby.start_chat("nobody")
+    with pytest.raises(ChatRefused, match="needs a name"):
+        await left.lobby.start_group("  ", [])
+    world.network.set(Condition.OFF)
+    with pytest.raises(ChatRefused, match="try again later"):
+        await left.lobby.start_chat(world.right.user_id)
+
+
+async def test_messages_written_offline_arrive_in_order_when_the_network_is_back(world: World) -> None:
+    left, right = world.left, world.right
+    room_id = await introduce(left, right)
+    world.network.set(Condition.OFF)
+    await left.until(lambda: (account := left.lobby.account()) and account.connection is Connection.OFFLINE)
+    for number in range(5):
+        await left.lobby.send(room_id, f"message {number}")
+    assert {name for name, _ in left.guard.open.values()} == {"send to Right"} and len(left.guard.open) == 5
+    world.network.set(Condition.GOOD)
+    await right.until(lambda: len(right.texts(room_id)) == 5)
+    assert right.texts(room_id) == [f"message {number}" for number in range(5)]
+    await left.until(lambda: not left.guard.open)
+
+
+@pytest.mark.contract("A05")
+async def test_when_time_runs_out_messages_are_unsent_and_a_resend_arrives_once(world: World) -> None:
+    left, right = world.left, world.right
+    room_id = await introduce(left, right)
+    world.network.set(Condition.OFF)
+    await left.lobby.background()
+    key = await left.lobby.send(room_id, "hello")
+    left.guard.expire()
+    await left.until(lambda: left.told_unsent)
+    assert [draft.text for draft in left.told_unsent[0]] == ["hello"]
+    await left.until(lambda: not left.guard.open)
+    [bubble] = left.bubbles(room_id)
+    assert (bubble.mark, bubble.key) == (Mark.UNSENT, key) and "ran out" in bubble.reason
+    world.network.set(Condition.GOOD)
+    left.lobby.foreground()
+    await left.lobby.resend(room_id, key)
+    await right.until(lambda: right.texts(room_id) == ["hello"])
+    await left.until(lambda: left.bubbles(room_id)[-1].mark is Mark.SENT)
+    assert await bodies(right, room_id) == ["hello"]
+
+
+async def test_a_resend_of_what_had_arrived_after_all_is_not_said_twice(world: World) -> None:
+    left, right = world.left, world.right
+    room_id = await introduce(left, right)
+    world.network.set(Condition.SLOW)
+    key = await left.lobby.send(room_id, "hello")
+    # The request is on its way; the answer is lost with the connection.
+    await right.until(lambda: right.texts(room_id) == ["hello"])
+    world.network.set(Condition.OFF)
+    await left.lobby.background()
+    left.guard.expire()
+    await left.until(lambda: not left.guard.open)
+    assert left.bubbles(room_id)[-1].mark is Mark.UNSENT
+    world.network.set(Condition.GOOD)
+    await left.lobby.resend(room_id, key)
+    await left.until(lambda: left.bubbles(room_id)[-1].mark is Mark.SENT)
+    left.lobby.foreground()
+    await left.lobby.send(room_id, "and on")
+    await right.until(lambda: "and on" in right.texts(room_id))
+    assert await bodies(right, room_id) == ["hello", "and on"]
+    assert left.texts(room_id) == ["hello", "and on"]
+
+
+async def test_the_timeline_settles_what_an_old_attempt_became(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    left, right = world.left, world.right
+    room_id = await introduce(left, right)
+    key = await left.lobby.send(room_id, "hello")
+    await left.until(lambda: left.bubbles(room_id)[-1].mark is Mark.SENT)
+    await left.lobby.stop()
+    # As if Lobby had died before the answer came, two days ago.
+    with left.database.transaction() as db:
+        db.execute("DELETE FROM events WHERE key = ?", (key,))
+        values = (key, room_id, 1, "queued", 1.0, 1, 0.0, "", "hello", 1.0)
+        db.execute("INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+
+    async def not_again(*message: str) -> str:
+        raise AssertionError("sent without a look into the timeline")
+
+    monkeypatch.setattr(Session, "send_text", not_again)
+    left.lobby.start()
+    left.lobby.take_up_outbox()
+    await left.until(lambda: left.bubbles(room_id)[-1].mark is Mark.SENT)
+    assert await bodies(right, room_id) == ["hello"]
+
+
+async def test_discarding_forgets_an_unsent_message(world: World) -> None:
+    left, right = world.left, world.right
+    room_id = await introduce(left, right)
+    world.network.set(Condition.OFF)
+    key = await left.lobby.send(room_id, "never mind")
+    left.guard.expire()
+    await left.until(lambda: not left.guard.open)
+    await left.lobby.discard(room_id, key)
+    assert left.texts(room_id) == []
+    assert left.store.drafts() == []
+
+
+async def test_the_outbox_is_taken_up_by_the_next_run(world: World, tmp_path: Path) -> None:
+    left, right = world.left, world.right
+    room_id = await introduce(left, right)
+    world.network.set(Condition.OFF)
+    await left.lobby.send(room_id, "hello")
+    await left.lobby.stop()
+    world.network.set(Condition.GOOD)
+    async with Person(tmp_path / "left", left.user_id, left.homeserver):
+        await right.until(lambda: right.texts(room_id) == ["hello"])
+
+
+async def test_a_refused_message_says_why(world: World) -> None:
+    left = world.left
+    room_id = await introduce(left, world.right)
+    await left.lobby.send(room_id, "x" * 70_000)
+    await left.until(lambda: left.bubbles(room_id)[-1].mark is Mark.UNSENT)
+    assert "refused" in left.bubbles(room_id)[-1].reason
+
+
+async def test_older_messages_are_fetched_page_by_page(world: World, homeserver: Homeserver, tmp_path: Path) -> None:
+    left, right = world.left, world.right
+    room_id = await introduce(left, right)
+    for number in range(70):
+        await left.lobby.send(room_id, f"message {number}")
+    await right.until(lambda: right.texts(room_id)[-1:] == ["message 69"])
+    async with Person(tmp_path / "tablet", right.user_id, homeserver.url) as tablet:
+        await tablet.log_in()
+        await tablet.lobby.fetch()
+        assert tablet.texts(room_id) == [f"message {number}" for number in range(40, 70)]
+        while await tablet.lobby.older(room_id):
+            pass
+        assert tablet.texts(room_id) == [f"message {number}" for number in range(70)]
+        assert {bubble.sender_name for bubble in tablet.bubbles(room_id)} == {"Left"}
+
+
+async def test_a_token_the_homeserver_has_forgotten_signs_out_and_keeps_history(world: World) -> None:
+    left = world.left
+    room_id = await introduce(left, world.right)
+    await left.lobby.send(room_id, "hello")
+    await left.until(lambda: left.bubbles(room_id)[-1].mark is Mark.SENT)
+    login = left.home.login()
+    assert login is not None
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {login.token}"}) as http:
+        async with http.post(f"{left.homeserver}/_matrix/client/v3/logout", json={}) as answer:
+            assert answer.status == 200
+    await left.until(lambda: (account := left.lobby.account()) and account.connection is Connection.SIGNED_OUT)
+    assert left.texts(room_id) == ["hello"]
+    with pytest.raises(ChatRefused, match="signed out"):
+        await left.lobby.start_group("Team", [])
+    await left.log_in()
+    await left.until(lambda: (account := left.lobby.account()) and account.connection is Connection.ONLINE)
+    assert left.texts(room_id) == ["hello"]
+
+
+async def test_the_pusher_is_what_the_gateway_needs_and_goes_with_the_log_out(world: World) -> None:
+    left = world.left
+    await left.log_in()
+    await left.lobby.push_to(TARGET)
+    [pusher] = (await asked(left, "/pushers"))["pushers"]
+    assert (pusher["kind"], pusher["app_id"], pusher["pushkey"]) == ("http", "org.frontdesk.lobby", "BP256")
+    assert pusher["data"] == {
+        "url": "http://127.0.0.1:9/_matrix/push/v1/notify",
+        "format": "event_id_only",
+        "endpoint": "http://127.0.0.1:9/push/abc",
+        "p256dh": "BP256",
+        "auth": "AUTH",
+    }
+    changed = PushTarget("http://127.0.0.1:9/push/def", "BOTHER", "AUTH2")
+    await left.lobby.push_to(changed)
+    [pusher] = (await asked(left, "/pushers"))["pushers"]
+    assert pusher["pushkey"] == "BOTHER"
+    await left.lobby.push_to(None)
+    assert (await asked(left, "/pushers"))["pushers"] == []
+
+
+async def test_log_out_leaves_no_token_and_no_local_data(world: World, homeserver: Homeserver) -> None:
+    left, right = world.left, world.right
+    room_id = await introduce(left, right)
+    await left.lobby.send(room_id, "a very secret word")
+    await left.until(lambda: left.bubbles(room_id)[-1].mark is Mark.SENT)
+    await left.lobby.push_to(TARGET)
+    login = left.home.login()
+    assert login is not None
+    await left.lobby.log_out()
+    assert left.lobby.account() is None and left.lobby.chats() == [] and left.lobby.bubbles(room_id) == []
+    for file in left.home.folder.iterdir():
+        content = file.read_bytes()
+        assert b"secret word" not in content and login.token.encode() not in content, file.name
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {login.token}"}) as http:
+        async with http.get(f"{homeserver.url}/_matrix/client/v3/account/whoami") as answer:
+            assert answer.status == 401
+    with pytest.raises(NotKept):
+        await left.lobby.send(room_id, "hello")
+
+
+async def test_log_out_works_without_a_network_too(world: World) -> None:
+    left = world.left
+    await left.log_in()
+    world.network.set(Condition.OFF)
+    await left.lobby.log_out()
+    assert left.lobby.account() is None and left.home.login() is None
+
+
+async def event_of(person: Person, room_id: str, text: str) -> Pushed:
+    answer = await asked(person, f"/rooms/{room_id}/messages?dir=b&limit=50")
+    [event_id] = [event["event_id"] for event in answer["chunk"] if event["content"].get("body") == text]
+    return Pushed(room_id, event_id)
+
+
+async def test_a_push_becomes_sender_and_text_and_what_is_read_becomes_nothing(world: World) -> None:
+    left, right = world.left, world.right
+    room_id = await introduce(left, right)
+    await right.lobby.background()
+    await left.lobby.send(room_id, "hello")
+    await left.until(lambda: left.bubbles(room_id)[-1].mark is Mark.SENT)
+    pushed = await event_of(left, room_id, "hello")
+    alert = await alert_for(right.lobby, pushed, page_visible=False)
+    assert alert is not None and (alert.id, alert.title, alert.body) == (room_id, "Left", "hello")
+    assert right.texts(room_id) == ["hello"]
+    await right.lobby.mark_read(room_id)
+    assert await alert_for(right.lobby, pushed, page_visible=False) is None
+    assert await alert_for(left.lobby, pushed, page_visible=False) is None
+    assert await alert_for(right.lobby, Pushed(room_id, "$unknown"), page_visible=False) is None
+    assert await alert_for(right.lobby, Pushed("!unknown:x", "$unknown"), page_visible=False) is None
+
+
+async def test_a_push_about_an_invitation_says_who_invites(world: World) -> None:
+    left, right = world.left, world.right
+    await left.log_in()
+    await right.log_in()
+    room_id = await left.lobby.start_group("Team", [right.user_id])
+    alert = await alert_for(right.lobby, Pushed(room_id, "$unknown"), page_visible=False)
+    assert alert is not None and (alert.title, alert.body) == ("Left invites you", "To the group “Team”")
+
+
+async def test_after_many_messages_at_once_the_pushed_one_is_still_found(world: World) -> None:
+    left, right = world.left, world.right
+    room_id = await introduce(left, right)
+    await right.lobby.background()
+    for number in range(45):
+        await left.lobby.send(room_id, f"message {number}")
+    await left.until(lambda: all(bubble.mark is Mark.SENT for bubble in left.bubbles(room_id)))
+    alert = await alert_for(right.lobby, await event_of(left, room_id, "message 3"), page_visible=False)
+    assert alert is not None and alert.body == "message 3"
+    chat = right.lobby.chat(room_id)
+    assert chat is not None and chat.unread == 45
+
+
+async def test_a_visible_page_that_reads_at_once_needs_no_notification(world: World) -> None:
+    left, right = world.left, world.right
+    room_id = await introduce(left, right)
+    await left.lobby.send(room_id, "hello")
+    await left.until(lambda: left.bubbles(room_id)[-1].mark is Mark.SENT)
+    pushed = await event_of(left, room_id, "hello")
+    answer = asyncio.create_task(alert_for(right.lobby, pushed, page_visible=True))
+    await right.until(lambda: right.texts(room_id) == ["hello"])
+    await right.lobby.mark_read(room_id)
+    assert await answer is None
+
+
+async def test_the_login_file_holds_no_password(world: World) -> None:
+    await world.left.log_in()
+    kept = (world.left.home.folder / "account.json").read_text()
+    assert PASSWORD not in kept and json.loads(kept)["user_id"] == world.left.user_id
