@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 
 from demo import processes
+from demo.doorbell import Doorbell
 from demo.errors import DemoError
 from demo.network import Network
 from demo.ports import LOOPBACK, remembered_port
@@ -19,13 +20,14 @@ LOBBY = "org.frontdesk.Lobby"
 _SOCKET_PATH_MOST = 100
 _DESK_READY_WITHIN = 20.0
 _COMMAND_PATIENCE = 60.0
-_FROM_OUTSIDE = ("FRONTDESK_", "LOBBY_", "XDG_", "DBUS_", "PYTHONDONTWRITEBYTECODE")
+_FROM_OUTSIDE = ("FRONTDESK_", "LOBBY_", "XDG_", "DBUS_", "BROWSER", "PYTHONDONTWRITEBYTECODE")
 """Beginnings of variables that would tie a machine of the demo to the computer it runs on."""
 
 
 class Machine:
     """What belongs to one person. `person` is the name shown, in lower case also the name of the account.
 
+    `stage`: the origin whose pages frame Lobby's; empty: no page does.
     `limits` are the desk's settings of that name, in seconds; empty: the contract's defaults.
     """
 
@@ -39,7 +41,13 @@ class Machine:
         """The homeserver's address as this machine sees it, through its network."""
         self._limits = dict(limits or {})
         self.keeper: processes.Program | None = None
-        self.environment = _environment(folder, self.host, stage)
+        self.doorbell = Doorbell(folder / "run" / "window.sock")
+        """Rings when Lobby wants its window shown; there is a window to show only where there is a stage."""
+        self.environment = _environment(folder, self.host)
+        if stage:
+            self.environment |= {"LOBBY_FRAME_PARENTS": stage, "BROWSER": self.doorbell.browser}
+        else:
+            self.environment["LOBBY_BROWSER"] = "none"
 
     async def start(self, homeserver_port: int, push_port: int) -> None:
         """Opens the network and starts the desk; both servers may start later. DemoError when the desk does not."""
@@ -49,6 +57,7 @@ class Machine:
             raise DemoError(
                 f"The path {socket} is too long for a Unix socket. Nothing was started; use a shorter --folder."
             )
+        self.doorbell.open()
         to_homeserver = await self.network.proxy(homeserver_port, remembered_port(self.folder / "homeserver.port"))
         to_push = await self.network.proxy(push_port, remembered_port(self.folder / "push.port"))
         self.homeserver = f"http://{LOOPBACK}:{to_homeserver}"
@@ -102,6 +111,7 @@ class Machine:
         if self.keeper:
             await self.keeper.stop()
         await self.network.stop()
+        self.doorbell.close()
 
     def desk(self) -> DeskControl:
         """A connection to the desk, to be used in `async with`."""
@@ -153,12 +163,10 @@ def app_of(status: DeskStatus, app: str = LOBBY) -> AppStatus:
     return AppStatus(app=app, name=app, state=AppState.STOPPED, since=status.now)
 
 
-def _environment(folder: Path, host: str, stage: str) -> dict[str, str]:
+def _environment(folder: Path, host: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_FROM_OUTSIDE)}
     return kept | {
         "FRONTDESK_HOME": str(folder),
         "LOBBY_HOME": str(folder / "lobby"),
         "LOBBY_HOST": host,
-        "LOBBY_FRAME_PARENTS": stage,
-        "LOBBY_BROWSER": "none",
     }

@@ -46,7 +46,7 @@ class World:
 async def running(folder: Folder, stage: str, limits: Mapping[str, float], told: Told) -> AsyncIterator[World]:
     """A world for as long as the block lasts; whatever was started is stopped, also when the start is broken off.
 
-    `stage` is the origin whose pages may frame Lobby's. DemoError when a part does not start.
+    `stage` is the origin whose pages show Lobby's, empty where nobody looks. DemoError when a part does not start.
     """
     world = World(folder.path, stage, limits)
     async with AsyncExitStack() as stops:

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from demo.errors import DemoError
-from demo.machine import LOBBY, Machine
+from demo.machine import LOBBY, Machine, app_of
 from demo.network import Condition
 from demo.stage.guide import Guide
 from demo.stage.scene import Scene, scene
@@ -23,6 +23,9 @@ class Machines:
         self._machines = {machine.user: machine for machine in (left, right)}
         self._status: dict[str, DeskStatus | None] = dict.fromkeys(self._machines)
         self._open = dict.fromkeys(self._machines, True)
+        self._asked = dict.fromkeys(self._machines, 0)
+        self._wanted: dict[str, str] = {}
+        """Addresses at which Lobby wants to be shown and that no window has used yet."""
         self._changed = asyncio.Event()
 
     async def watch(self) -> None:
@@ -30,10 +33,21 @@ class Machines:
         async with asyncio.TaskGroup() as both:
             for user in self._machines:
                 both.create_task(self._follow(user))
+                both.create_task(self._answer_the_door(user))
 
     async def _follow(self, user: str) -> None:
         async for status in self._machines[user].watch():
-            self._status[user] = status
+            before, self._status[user] = self._status[user], status
+            if before and status and app_of(status).quit and not app_of(before).quit:
+                self._open[user] = False
+            self._tell()
+
+    async def _answer_the_door(self, user: str) -> None:
+        """Opens the window whenever Lobby asks for it: a notification was clicked, or somebody ran `frontdesk open`."""
+        while True:
+            self._wanted[user] = await self._machines[user].doorbell.heard()
+            self._asked[user] += 1
+            self._open[user] = True
             self._tell()
 
     def scenes(self) -> tuple[Scene, Scene]:
@@ -42,7 +56,9 @@ class Machines:
 
     def _scene(self, user: str) -> Scene:
         machine = self._machines[user]
-        return scene(machine.person, self._open[user], machine.network.condition, self._status[user], LOBBY)
+        return scene(
+            machine.person, self._open[user], machine.network.condition, self._status[user], LOBBY, self._asked[user]
+        )
 
     async def changes(self) -> AsyncIterator[None]:
         while True:
@@ -56,7 +72,7 @@ class Machines:
         self._changed = asyncio.Event()
 
     async def window_address(self, user: str) -> str:
-        return await self._machines[user].page_address()
+        return self._wanted.pop(user, "") or await self._machines[user].page_address()
 
     async def switch(self, user: str, what: str, value: str, notification: str, app: str) -> None:
         machine = self._machines[user]
@@ -64,10 +80,10 @@ class Machines:
             match what, value:
                 case "window", "open" | "closed":
                     self._open[user] = value == "open"
+                    self._wanted.pop(user, None)
                 case "network", _ if value in set(Condition):
                     machine.network.set(Condition(value))
                 case "quit", _:
-                    self._open[user] = False
                     async with machine.desk() as desk:
                         await desk.quit(LOBBY)
                 case "kill", _:
@@ -78,8 +94,6 @@ class Machines:
                 case "notification", _:
                     async with machine.desk() as desk:
                         await desk.act(app, notification, value)
-                    # The person clicked it: Lobby may show itself, and here its window is ours to open.
-                    self._open[user] = True
                 case "dismiss", _:
                     async with machine.desk() as desk:
                         await desk.dismiss(app, notification)

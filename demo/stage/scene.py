@@ -4,7 +4,7 @@ import dataclasses
 import datetime
 
 from demo.network import Condition
-from frontdesk import AppState, AppStatus, DeskStatus, Hold, Shown
+from frontdesk import AppState, AppStatus, DeskStatus, Hold, Shown, StopReason, Verdict, WakeReason
 
 _EVENTS_MOST = 30
 
@@ -39,6 +39,8 @@ class Scene:
     app: AppStatus | None
     """None: no desk answers."""
     state: State
+    asked: int = 0
+    """How often Lobby has asked for its window to be shown: each time at an address of its own choice."""
     desk_pid: int = 0
     push: str = ""
     trouble: str = ""
@@ -60,11 +62,13 @@ class Scene:
         return tuple(_held(hold) for hold in self.app.holds) if self.app else ()
 
 
-def scene(person: str, window_open: bool, network: Condition, status: DeskStatus | None, app: str) -> Scene:
+def scene(
+    person: str, window_open: bool, network: Condition, status: DeskStatus | None, app: str, asked: int = 0
+) -> Scene:
     """What to show of `person`'s machine; `status` None: no desk answers at the moment."""
     if status is None:
         away = State("Desk away", "The desk is gone; the keeper starts it again. Apps and their sockets stay.", "alarm")
-        return Scene(person, window_open, network, None, away)
+        return Scene(person, window_open, network, None, away, asked)
     row = next((row for row in status.apps if row.app == app), None)
     return Scene(
         person,
@@ -72,6 +76,7 @@ def scene(person: str, window_open: bool, network: Condition, status: DeskStatus
         network,
         row,
         _state(person, row),
+        asked,
         desk_pid=status.pid,
         push=_push(status),
         trouble=status.trouble,
@@ -127,6 +132,26 @@ def _events(status: DeskStatus) -> tuple[Event, ...]:
     # Of those at the same moment the last noted comes first, too.
     newest_first = sorted(status.happenings, key=lambda happening: happening.at)[: -_EVENTS_MOST - 1 : -1]
     return tuple(
-        Event(f"{datetime.datetime.fromtimestamp(happening.at):%H:%M:%S}", happening.what, happening.text)
+        Event(f"{datetime.datetime.fromtimestamp(happening.at):%H:%M:%S}", happening.what, _in_words(happening.text))
         for happening in newest_first
     )
+
+
+_IN_WORDS = {
+    f"({WakeReason.OPENED})": "(the person opened it)",
+    f"({WakeReason.PAGE_VISITED})": "(its page was visited)",
+    f"({WakeReason.PUSH})": "(for a push)",
+    str(Verdict.SHOW_THIS): "show this",
+    str(Verdict.SHOW_AS_IT_IS): "show it as it is",
+    str(Verdict.SHOW_NOTHING): "show nothing",
+    f" ({StopReason.SUSPENDED_LONG})": "",
+    f" ({StopReason.TASK_NOT_ENDED})": "",
+    f" ({StopReason.QUIT})": "",
+}
+"""The desk's stable words that a person need not learn."""
+
+
+def _in_words(text: str) -> str:
+    for stable, words in _IN_WORDS.items():
+        text = text.replace(stable, words)
+    return text[:1].upper() + text[1:]

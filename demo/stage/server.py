@@ -158,7 +158,8 @@ class Stage:
         for scene in self._shown.scenes():
             html = render.live_parts(scene)
             window = "open" if scene.window_open else "closed"
-            words.append((scene.user, _event("machine", {"user": scene.user, "window": window, "html": html})))
+            machine = {"user": scene.user, "window": window, "asked": str(scene.asked), "html": html}
+            words.append((scene.user, _event("machine", machine)))
         words.append(("acts", _event("acts", {"html": render.acts(self._shown.guide)})))
         return words
 

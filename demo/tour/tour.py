@@ -21,8 +21,6 @@ LIMITS = {"background": 7.5, "expiry_lead": 1.5, "suspended": 5.0}
 SLOW = Line(latency=3.0, rate=8192.0, setup=0.5)
 """So slow that a message is still on its way when the window has been gone for the two seconds of the page."""
 
-_NO_STAGE = "http://demo.localhost"
-
 
 async def run(as_json: bool, keep: Path | None) -> int:
     """Plays the tour and prints it; exit status 0 when every step was ok, else 1."""
@@ -50,7 +48,7 @@ async def run(as_json: bool, keep: Path | None) -> int:
 
 async def _play(path: Path, say: story.Say) -> list[story.Outcome]:
     with Folder(path) as held:
-        ready = world.running(held, _NO_STAGE, LIMITS, lambda what, took: say(f"   {what:<16} {took:5.1f} s"))
+        ready = world.running(held, "", LIMITS, lambda what, took: say(f"   {what:<16} {took:5.1f} s"))
         async with ready as stand, Witness(stand.synapse.url, "right", world.PASSWORD) as witness:
             stand.left.network.slow = SLOW
             cast = Cast(stand, witness)

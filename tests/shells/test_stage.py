@@ -48,8 +48,8 @@ class HandMade:
             yield
             await changed.wait()
 
-    def right_says(self, found: DeskStatus | None, window: bool = False) -> None:
-        self.right = scene("Right", window, Condition.GOOD, found, APP)
+    def right_says(self, found: DeskStatus | None, window: bool = False, asked: int = 0) -> None:
+        self.right = scene("Right", window, Condition.GOOD, found, APP, asked)
         self.guide.saw(self.left, self.right)
         self._changed.set()
         self._changed = asyncio.Event()
@@ -206,6 +206,15 @@ async def test_switches_and_windows_by_keyboard(page: Page, board: HandMade) -> 
         ("left", "network", "slow", ""),
         ("left", "kill", "", ""),
     ]
+
+
+async def test_a_window_goes_where_lobby_wants_it(page: Page, board: HandMade) -> None:
+    title = page.locator('iframe[title="Right’s Lobby"]')
+    for asked in (1, 2):
+        board.right_says(status(AppState.FOREGROUND), window=True, asked=asked)
+        await expect(title).to_have_attribute("data-asked", str(asked))
+        await expect(title).to_have_count(1)
+        await expect(page.frame_locator('iframe[title="Right’s Lobby"]').locator("h1")).to_have_text("Lobby of right")
 
 
 async def test_a_click_on_a_notification_reaches_the_desk(page: Page, board: HandMade) -> None:

@@ -25,19 +25,24 @@ function patch(html) {
   }
 }
 
-function setWindow(user, want) {
+// `asked` counts how often Lobby wanted to be shown: each time, its window goes where Lobby wants it.
+function setWindow(user, want, asked) {
   const machine = document.getElementById(user);
   const pane = machine.querySelector(".pane");
-  const frame = pane.querySelector("iframe");
+  const frame = pane.querySelector("iframe:last-of-type");
   machine.dataset.window = want;
   if (want === "closed") {
-    frame?.remove();
-  } else if (!frame) {
+    for (const one of pane.querySelectorAll("iframe")) one.remove();
+  } else if (!frame || frame.dataset.asked !== asked) {
     const fresh = document.createElement("iframe");
     fresh.title = pane.dataset.title;
-    // The stage answers with a fresh one-time address of Lobby's own page.
+    fresh.dataset.asked = asked;
+    // The stage answers with a one-time address of Lobby's own page.
     fresh.src = `/machine/${user}/window`;
-    fresh.addEventListener("load", () => fresh.classList.add("there"));
+    fresh.addEventListener("load", () => {
+      fresh.classList.add("there");
+      frame?.remove();
+    });
     pane.append(fresh);
   }
 }
@@ -45,7 +50,7 @@ function setWindow(user, want) {
 async function act(user, button) {
   const { act: what, value = "", id = "", app = "" } = button.dataset;
   complaint.hidden = true;
-  if (what === "window" && value === "closed") setWindow(user, value);
+  if (what === "window" && value === "closed") setWindow(user, value, "");
   button.setAttribute("aria-busy", "true");
   try {
     const answer = await fetch(`/machine/${user}/${what}`, {
@@ -89,8 +94,8 @@ const stream = new EventSource("/events");
 stream.addEventListener("open", () => (lost.hidden = true));
 stream.addEventListener("error", () => (lost.hidden = false));
 stream.addEventListener("machine", (event) => {
-  const { user, window: want, html } = JSON.parse(event.data);
+  const { user, window: want, asked, html } = JSON.parse(event.data);
   patch(html);
-  setWindow(user, want);
+  setWindow(user, want, asked);
 });
 stream.addEventListener("acts", (event) => patch(JSON.parse(event.data).html));

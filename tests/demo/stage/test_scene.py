@@ -41,8 +41,8 @@ def test_who_holds_it_awake_is_named() -> None:
 
 
 def test_the_newest_event_comes_first_and_of_one_moment_the_last_noted() -> None:
-    happenings = tuple(Happening(at, APP, "what", text) for at, text in [(NOW, "a"), (NOW + 1, "b"), (NOW + 1, "c")])
-    assert [event.text for event in see(status(happenings=happenings)).events] == ["c", "b", "a"]
+    happenings = tuple(Happening(at, APP, "what", text) for at, text in [(NOW, "A"), (NOW + 1, "B"), (NOW + 1, "C")])
+    assert [event.text for event in see(status(happenings=happenings)).events] == ["C", "B", "A"]
 
 
 def test_thirty_events_are_enough() -> None:
@@ -60,3 +60,8 @@ def test_a_desk_that_does_not_know_lobby_yet_says_so() -> None:
     empty = DeskStatus(NOW, 1, "1", (), (), ())
     assert see(empty).state.word == "Not there yet"
     assert not see(empty).asleep
+
+
+def test_stable_words_of_the_desk_become_a_persons() -> None:
+    happenings = (Happening(NOW, APP, "thawed", "thawed after 4 s (page_visited)"),)
+    assert see(status(happenings=happenings)).events[0].text == "Thawed after 4 s (its page was visited)"
