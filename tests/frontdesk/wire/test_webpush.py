@@ -1,6 +1,6 @@
 """RFC 8291 against another implementation (http_ece), against the RFC's own example, and against garbage."""
 
-import http_ece
+import http_ece  # type: ignore[import-untyped]
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat

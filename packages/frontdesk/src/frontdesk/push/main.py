@@ -12,7 +12,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -51,8 +51,11 @@ class StartError(FrontdeskError):
     """The service could not start; nothing was changed."""
 
 
-async def serve(settings: PushSettings, stop: asyncio.Event) -> None:
-    """Run until ``stop`` is set. Raises FrontdeskError, with a sentence for a person, when it cannot start."""
+async def serve(settings: PushSettings, stop: asyncio.Event, on_started: Callable[[str], None] | None = None) -> None:
+    """Run until ``stop`` is set. Raises FrontdeskError, with a sentence for a person, when it cannot start.
+
+    ``on_started`` is called with the public URL once connections are accepted.
+    """
     try:
         exceptions = addresses.networks(settings.allow_private)
     except ValueError as error:
@@ -69,7 +72,8 @@ async def serve(settings: PushSettings, stop: asyncio.Event) -> None:
         app = web.Application()
         app.add_routes(HttpSide(service, public_url).routes() + desks.routes())
         # No access log: it would write down endpoints, and whoever knows an endpoint can push to it.
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=5.0)
+        # No decompression: a push has one content encoding, and small bodies that unpack into large ones are a trap.
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=5.0, auto_decompress=False)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         stack.push_async_callback(desks.close)
@@ -78,6 +82,8 @@ async def serve(settings: PushSettings, stop: asyncio.Event) -> None:
         _log.info("event=listening host=%s port=%d public_url=%s", settings.host, port, public_url)
         if settings.port_file is not None:
             _write_port(settings.port_file, port)
+        if on_started is not None:
+            on_started(public_url)
         await stop.wait()
         _log.info("event=stopping")
         await site.stop()

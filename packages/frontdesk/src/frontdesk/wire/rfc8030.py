@@ -75,6 +75,7 @@ TOO_LARGE = Problem(
     413, 104, "Payload Too Large", f"A message has at most {webpush.MOST_BODY} bytes. Nothing was kept; send less."
 )
 TOO_SLOW = Problem(408, 110, "Request Timeout", "The body did not come in time. Nothing was kept; send it again.")
+BROKEN_OFF = Problem(400, 110, "Bad Request", "The body broke off. Nothing was kept; send it again.")
 NO_TTL = Problem(400, 111, "Bad Request", "The TTL header is missing. Nothing was kept; say how many seconds to wait.")
 BAD_TTL = Problem(400, 114, "Bad Request", "TTL is not a whole number of seconds from 0 on. Nothing was kept.")
 BAD_TOPIC = Problem(400, 113, "Bad Request", "Topic is not 1 to 32 characters of base64url. Nothing was kept.")

@@ -105,6 +105,8 @@ async def _body(request: web.Request, most: int) -> bytes | rfc8030.Problem:
                     return rfc8030.TOO_LARGE
     except TimeoutError:
         return rfc8030.TOO_SLOW
+    except (web.RequestPayloadError, ConnectionError):
+        return rfc8030.BROKEN_OFF
     return bytes(body)
 
 

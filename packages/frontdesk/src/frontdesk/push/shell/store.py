@@ -174,11 +174,11 @@ def _connect(file: Path, largest: int) -> sqlite3.Connection:
     try:
         # Exclusive: a second service on the same folder would answer from a memory that does not agree with the file.
         database.execute("PRAGMA locking_mode = EXCLUSIVE")
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = FULL")
         version = database.execute("PRAGMA user_version").fetchone()[0]
         if version > _VERSION:
             raise StoreError(f"{file} was written by a newer frontdesk. Nothing was changed; use that version.")
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = FULL")
         if version == 0:
             database.executescript(f"BEGIN EXCLUSIVE; {_SCHEMA} COMMIT;")
         else:

@@ -1,0 +1,148 @@
+"""The push service's file: durable before success, many writes in one commit, and trouble said in words."""
+
+import asyncio
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from frontdesk.push.core import mailbox as mb
+from frontdesk.push.shell.store import Store, StoreError
+from frontdesk.wire.rfc8030 import Urgency
+
+DESK = "a" * 32
+
+
+def message(message_id: str, token: str = "token", topic: str | None = None, body: bytes = b"x") -> mb.Message:
+    return mb.Message(message_id, token, body, Urgency.HIGH, topic, 2e9)
+
+
+async def write(store: Store, *changes: mb.Change) -> sqlite3.Error | None:
+    done: asyncio.Future[sqlite3.Error | None] = asyncio.get_running_loop().create_future()
+    store.write(changes, done.set_result)
+    return await done
+
+
+async def test_what_was_written_is_there_after_a_restart(tmp_path: Path) -> None:
+    store = Store(tmp_path / "push.db")
+    channel, ended = mb.Channel("token", DESK, "channel"), mb.Channel("ended", DESK, "other")
+    assert await write(store, mb.KeepChannel(channel, 1.0), mb.KeepChannel(ended, 2.0)) is None
+    assert await write(store, *(mb.KeepMessage(message(i)) for i in ("m1", "m2", "m3"))) is None
+    assert await write(store, mb.KeepMessage(message("gone", token="ended"))) is None
+    assert await write(store, mb.EndChannel("ended", 3.0), mb.DropMessages(("m2",)), mb.SeenDesk(DESK, 4.0)) is None
+    await store.close()
+    again = Store(tmp_path / "push.db")
+    saved = mb.Saved({DESK: 4.0}, (channel,), {"ended": 3.0}, (message("m1"), message("m3")))
+    assert again.load() == saved
+    assert await write(again, mb.ForgetDesk(DESK), mb.ForgetGone(3.5)) is None
+    assert again.load().seen == again.load().gone == {}
+    await again.close()
+
+
+async def test_a_new_message_replaces_the_one_with_its_topic_and_no_other(tmp_path: Path) -> None:
+    store = Store(tmp_path / "push.db")
+    for change in (
+        message("a1", topic="a"),
+        message("other", token="other", topic="a"),
+        message("b1", topic="b"),
+        message("plain"),
+        message("a2", topic="a"),
+    ):
+        assert await write(store, mb.KeepMessage(change)) is None
+    assert [kept.id for kept in store.load().messages] == ["other", "b1", "plain", "a2"]
+    await store.close()
+
+
+async def test_writes_that_come_together_share_commits(tmp_path: Path) -> None:
+    store = Store(tmp_path / "push.db")
+    errors = await asyncio.gather(*(write(store, mb.KeepMessage(message(str(number)))) for number in range(500)))
+    assert errors == [None] * 500
+    assert store.commits <= 2
+    assert [kept.id for kept in store.load().messages] == [str(number) for number in range(500)]
+    await store.close()
+
+
+async def test_a_write_that_cannot_be_done_fails_alone_and_changes_nothing(tmp_path: Path) -> None:
+    store = Store(tmp_path / "push.db")
+    assert await write(store, mb.KeepMessage(message("twin"))) is None
+    errors = await asyncio.gather(
+        write(store, mb.KeepMessage(message("good"))),
+        write(store, mb.KeepMessage(message("half")), mb.KeepMessage(message("twin"))),
+        write(store, mb.KeepMessage(message("also good"))),
+    )
+    assert [type(error) for error in errors] == [type(None), sqlite3.IntegrityError, type(None)]
+    assert [kept.id for kept in store.load().messages] == ["twin", "good", "also good"]
+    await store.close()
+
+
+async def test_a_full_file_refuses_until_there_is_room_again(tmp_path: Path) -> None:
+    store = Store(tmp_path / "push.db", largest=200_000)
+    accepted: list[str] = []
+    while (error := await write(store, mb.KeepMessage(message(str(len(accepted)), body=bytes(4000))))) is None:
+        accepted.append(str(len(accepted)))
+    assert "full" in str(error)
+    assert "full" in store.trouble
+    assert len(accepted) > 20
+    assert [kept.id for kept in store.load().messages] == accepted
+    assert await write(store, mb.DropMessages(tuple(accepted[:10]))) is None
+    assert await write(store, mb.KeepMessage(message("fits again", body=bytes(4000)))) is None
+    assert store.trouble == ""
+    await store.close()
+
+
+@pytest.mark.parametrize("damage", ["header", "middle"])
+async def test_a_corrupt_file_is_kept_aside_and_the_service_starts_empty(
+    tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "push.db"
+    store = Store(file)
+    for number in range(50):
+        await write(store, mb.KeepMessage(message(str(number), body=bytes(4000))))
+    await store.close()
+    content = bytearray(file.read_bytes())
+    if damage == "header":
+        content[:4096] = b"this is not a database, not any more" + bytes(4060)
+    else:
+        content[8192 : len(content) // 2] = os.urandom(len(content) // 2 - 8192)
+    file.write_bytes(content)
+    again = Store(file)
+    assert again.load() == mb.Saved()
+    assert await write(again, mb.KeepMessage(message("new"))) is None
+    await again.close()
+    (aside,) = tmp_path.glob("push.db.corrupt-*")
+    assert aside.read_bytes() == content
+    assert "event=store_corrupt" in caplog.text
+    assert aside.name in caplog.text
+
+
+async def test_a_second_service_on_the_same_file_is_refused(tmp_path: Path) -> None:
+    store = Store(tmp_path / "push.db")
+    with pytest.raises(StoreError, match="Another push service uses"):
+        Store(tmp_path / "push.db")
+    assert await write(store, mb.KeepMessage(message("m"))) is None
+    await store.close()
+
+
+def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "push.db"
+    with sqlite3.connect(file) as database:
+        database.execute("PRAGMA user_version = 99")
+    database.close()
+    before = file.read_bytes()
+    with pytest.raises(StoreError, match="newer frontdesk"):
+        Store(file)
+    assert file.read_bytes() == before
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StoreError, match="check --data"):
+        Store(tmp_path / "file" / "push.db")
+
+
+async def test_the_file_is_its_owners_only(tmp_path: Path) -> None:
+    store = Store(tmp_path / "service" / "push.db")
+    assert (tmp_path / "service").stat().st_mode & 0o077 == 0
+    assert (tmp_path / "service" / "push.db").stat().st_mode & 0o077 == 0
+    await store.close()
