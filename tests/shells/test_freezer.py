@@ -89,7 +89,9 @@ def freezer(request: pytest.FixtureRequest) -> Iterator[Freezer]:
     yield choose_freezer(OWN_NAME, kind)
     desk_folder = cgroup.desk_folder(cgroup_name(OWN_NAME))
     if desk_folder is not None:
-        until(lambda: cgroup.remove(desk_folder))
+        # The families are killed by now; the kernel takes a moment to let go of them.
+        until(lambda: cgroup.remove(cgroup.app_folder(desk_folder, APP)))
+        assert not desk_folder.exists()
 
 
 @pytest.fixture

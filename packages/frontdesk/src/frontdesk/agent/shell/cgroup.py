@@ -23,7 +23,7 @@ def own_folder() -> Path | None:
 
 
 def desk_folder(name: str) -> Path | None:
-    """The folder for all apps of the desk called ``name``, made if need be; None when no use can be made of cgroups.
+    """The folder for all apps of the desk called ``name`` (made with its first app); None when cgroups are of no use.
 
     Usable means: the folder can be made, its processes can be frozen, and processes can be moved into it (which takes
     the right to write to the cgroup they come from).
@@ -37,6 +37,7 @@ def desk_folder(name: str) -> Path | None:
         (folder / "cgroup.freeze").write_text("0")
     except OSError:
         return None
+    _remove_if_empty(folder)
     return folder
 
 
@@ -93,7 +94,7 @@ def kill(folder: Path) -> None:
 
 
 def remove(folder: Path) -> bool:
-    """Remove it and what apps made below; False while a process is in it."""
+    """Remove the app's folder and what it made below, and the desk's when it was the last; False while in use."""
     try:
         for path, names, _ in os.walk(folder, topdown=False):
             for name in names:
@@ -103,7 +104,13 @@ def remove(folder: Path) -> bool:
         return True
     except OSError:
         return False
+    _remove_if_empty(folder.parent)
     return True
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # another app's folder is in it
+        folder.rmdir()
 
 
 def _reread(fd: int) -> bytes:
