@@ -144,6 +144,8 @@ async def _until_signalled(settings: PushSettings) -> None:
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= 65535:
+        raise StartError(f"{port} is not a port. Nothing was started; ports go from 0 to 65535.")
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
         return socket.create_server((host, port), family=family, backlog=1024)
@@ -153,8 +155,6 @@ def _listen(host: str, port: int) -> socket.socket:
                 f"port {port} on {host} is in use. Nothing was started; choose another with --port, or 0 for any."
             ) from error
         raise StartError(f"cannot listen on {host} port {port} ({error.strerror}). Nothing was started.") from error
-    except OverflowError as error:
-        raise StartError(f"{port} is not a port. Nothing was started; ports go from 0 to 65535.") from error
 
 
 def _url(host: str, port: int) -> str:
