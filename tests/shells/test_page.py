@@ -191,6 +191,18 @@ async def test_earlier_messages_come_when_the_top_is_in_sight(page: Page, lobby:
     assert len(keys) == len(set(keys))
 
 
+async def test_without_a_connection_earlier_messages_are_looked_for_once(page: Page, lobby: Lobby) -> None:
+    lobby.messenger.connect(Connection.OFFLINE)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "most=" in request.url else None)
+    async with page.expect_response(lambda answer: "most=" in answer.url):
+        await page.goto(lobby.chat(OTHER))
+    await expect(page.get_by_role("link", name="Earlier messages", exact=True)).to_be_visible()
+    lobby.messenger.put(OTHER, "still live", "@ann:demo.localhost")
+    await expect(page.locator("#bubbles .text", has_text="still live")).to_be_visible()
+    assert len(asked) == 1
+
+
 async def test_a_hidden_page_closes_its_stream_and_misses_nothing(lobby: Lobby) -> None:
     assert CHROMIUM
     async with chromium_tabs(CHROMIUM, ARGUMENTS) as tabs:
