@@ -161,8 +161,8 @@ class Page:
             return answer if token and self._sessions.page_session_known(digest(token)) else self._locked(good)
         token = secrets.token_urlsafe(32)
         self._sessions.page_session_add(digest(token), self._clock())
-        # Lax, not Strict: with Strict a browser that came here by a link from another site (web mail, say) does not send
-        # the cookie along with the redirect. What Lax lets through from elsewhere is following a link, and no act.
+        # Lax, not Strict: with Strict a browser that came by a link from another site (web mail, say) does not send the
+        # cookie along with the redirect. What Lax lets through from elsewhere is following a link, and no act.
         answer.set_cookie(self._cookie, token, max_age=COOKIE_AGE, httponly=True, samesite="Lax", path="/")
         return answer
 
