@@ -4,7 +4,7 @@ import dataclasses
 import datetime
 
 from demo.network import Condition
-from frontdesk import AppState, AppStatus, DeskStatus, Hold, Shown, StopReason, Verdict, WakeReason
+from frontdesk import AppState, AppStatus, DeskStatus, Hold, Shown
 
 _EVENTS_MOST = 30
 
@@ -132,26 +132,10 @@ def _events(status: DeskStatus) -> tuple[Event, ...]:
     # Of those at the same moment the last noted comes first, too.
     newest_first = sorted(status.happenings, key=lambda happening: happening.at)[: -_EVENTS_MOST - 1 : -1]
     return tuple(
-        Event(f"{datetime.datetime.fromtimestamp(happening.at):%H:%M:%S}", happening.what, _in_words(happening.text))
+        Event(
+            f"{datetime.datetime.fromtimestamp(happening.at):%H:%M:%S}",
+            happening.what,
+            happening.text[:1].upper() + happening.text[1:],
+        )
         for happening in newest_first
     )
-
-
-_IN_WORDS = {
-    f"({WakeReason.OPENED})": "(the person opened it)",
-    f"({WakeReason.PAGE_VISITED})": "(its page was visited)",
-    f"({WakeReason.PUSH})": "(for a push)",
-    str(Verdict.SHOW_THIS): "show this",
-    str(Verdict.SHOW_AS_IT_IS): "show it as it is",
-    str(Verdict.SHOW_NOTHING): "show nothing",
-    f" ({StopReason.SUSPENDED_LONG})": "",
-    f" ({StopReason.TASK_NOT_ENDED})": "",
-    f" ({StopReason.QUIT})": "",
-}
-"""The desk's stable words that a person need not learn."""
-
-
-def _in_words(text: str) -> str:
-    for stable, words in _IN_WORDS.items():
-        text = text.replace(stable, words)
-    return text[:1].upper() + text[1:]

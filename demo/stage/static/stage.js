@@ -15,7 +15,11 @@ function patch(html) {
     shownParts.set(fresh.id, fresh.outerHTML);
     const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
     const scrolled = old.querySelector(".events")?.scrollTop ?? 0;
+    const known = new Set([...old.querySelectorAll(".card")].map((card) => card.dataset.id + card.textContent));
     old.replaceWith(fresh);
+    for (const card of fresh.querySelectorAll(".card")) {
+      if (!known.has(card.dataset.id + card.textContent)) arrive(card.parentElement);
+    }
     if (focused) document.getElementById(focused)?.focus();
     const events = fresh.querySelector(".events");
     if (events) events.scrollTop = scrolled;
@@ -23,6 +27,12 @@ function patch(html) {
       count.dataset.until = String(performance.now() + 1000 * Number(count.dataset.seconds));
     }
   }
+}
+
+// A notification that was not there before slides in.
+function arrive(element) {
+  if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+  element.animate([{ opacity: 0, transform: "translateX(26px)" }, {}], { duration: 260, easing: "ease-out" });
 }
 
 // `asked` counts how often Lobby wanted to be shown: each time, its window goes where Lobby wants it.

@@ -62,6 +62,7 @@ def test_a_desk_that_does_not_know_lobby_yet_says_so() -> None:
     assert not see(empty).asleep
 
 
-def test_stable_words_of_the_desk_become_a_persons() -> None:
-    happenings = (Happening(NOW, APP, "thawed", "thawed after 4 s (page_visited)"),)
-    assert see(status(happenings=happenings)).events[0].text == "Thawed after 4 s (its page was visited)"
+def test_the_desks_words_begin_with_a_capital_letter() -> None:
+    assert (
+        see(status(happenings=(Happening(NOW, APP, "thawed", "woken after 4 s"),))).events[0].text == "Woken after 4 s"
+    )
