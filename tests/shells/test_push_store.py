@@ -135,6 +135,19 @@ def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     assert file.read_bytes() == before
 
 
+def test_a_file_that_makes_no_sense_is_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "push.db"
+    with sqlite3.connect(file) as database:
+        database.execute("CREATE TABLE recipes (name TEXT)")
+        database.execute("PRAGMA user_version = 1")
+    database.close()
+    with pytest.raises(StoreError, match="not one of this push service"):
+        Store(file).load()
+    with sqlite3.connect(file) as database:
+        assert database.execute("SELECT count(*) FROM recipes").fetchone() == (0,)
+    database.close()
+
+
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreError, match="check --data"):

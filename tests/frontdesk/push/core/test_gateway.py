@@ -85,6 +85,10 @@ def test_a_repeat_of_what_is_being_sent_has_to_wait() -> None:
     assert notify(gateway, message(LEFT)) == Reply(200)
 
 
+def test_a_device_named_twice_gets_one_push() -> None:
+    assert notify(Gateway(), message(LEFT, LEFT), Outcome.DELIVERED) == Reply(200)
+
+
 def test_what_failed_is_no_repeat() -> None:
     gateway = Gateway()
     assert notify(gateway, message(LEFT), Outcome.LATER) == Reply(502)

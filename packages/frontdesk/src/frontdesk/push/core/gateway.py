@@ -77,7 +77,8 @@ class Gateway:
         pushes: list[Push] = []
         rejected: list[str] = []
         under_way = False
-        for device in notification.devices:
+        # A pushkey named twice is one device, or it would look like a repeat of itself.
+        for device in {device.pushkey: device for device in notification.devices}.values():
             target = matrix_push.target_of(device)
             known = (notification.event_id or "", device.pushkey)
             if target is None:

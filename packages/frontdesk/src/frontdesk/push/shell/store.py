@@ -57,7 +57,17 @@ class Store:
         self._writer: asyncio.Task[None] | None = None
 
     def load(self) -> mailbox.Saved:
-        """Everything that was durable. Call it before the first ``write``."""
+        """Everything that was durable. Call it before the first ``write``. Raises StoreError when it makes no sense."""
+        try:
+            return self._load()
+        except (sqlite3.Error, ValueError) as error:
+            self._database.close()
+            raise StoreError(
+                f"The database is not one of this push service ({error}). It was left as it is; move it away, or "
+                "choose another folder with --data."
+            ) from error
+
+    def _load(self) -> mailbox.Saved:
         rows = self._database.execute
         channels = rows("SELECT token, uaid, channel_id, gone_at FROM channel").fetchall()
         return mailbox.Saved(
