@@ -13,10 +13,10 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from frontdesk import places
-from frontdesk.agent.shell import process_table
-from frontdesk.agent.shell.cgroup import step_out_of_app_folder
+from frontdesk.agent.shell import cgroup, process_table
 from frontdesk.agent.shell.desk_channel import ChannelLost, DeskChannel
 from frontdesk.agent.shell.one_desk import DeskIsThere, listen_for_apps, take_lock
 from frontdesk.agent.shell.pages import PageRefused, Pages, port_of
@@ -52,6 +52,8 @@ class Keeper:
         self._desk_listener = desk_listener
         self._pages = Pages()
         self._apps: dict[int, str] = {}
+        self._cgroups: set[str] = set()
+        """Folders that launched apps joined: removed at the end, when there is no desk left to do it."""
         self._ended: dict[int, int] = {}
         """Exit statuses by process id, until a desk has seen them."""
         self._desk = 0
@@ -74,6 +76,8 @@ class Keeper:
                 self._start_desk(now)
             self._wait(self._stop_by if self._stop_by is not None else self._start_desk_at)
         self._end_everything()
+        for folder in self._cgroups:
+            cgroup.remove(Path(folder))
         return self._exit_status or 0
 
     def _wait(self, until: float | None) -> None:
@@ -194,6 +198,8 @@ class Keeper:
         if ask.listen:
             passed = [self._pages.open(ask.app, 0).fileno()]
             env["FRONTDESK_PAGE_FD"] = str(wire.PAGE_FD)
+        if ask.cgroup is not None:
+            self._cgroups.add(ask.cgroup)
         pid = spawn(ask.argv, env, cwd=ask.cwd, log=ask.log, cgroup=ask.cgroup, passed=passed)
         self._apps[pid] = ask.app
         # The number may have been used before; then its last owner's exit is no news of this one.
@@ -270,9 +276,11 @@ def main(desk_command: Sequence[str] | None = None, *, detach: bool = False) -> 
 
 def _run(desk_command: Sequence[str] | None, ready: Callable[[int], None]) -> int:
     try:
-        step_out_of_app_folder()
+        cgroup.step_out_of_app_folder()
         lock = take_lock()
         listener = listen_for_apps()
+        adopt_orphans()
+        ready(0)
     except DeskIsThere as error:
         _say(str(error))
         ready(ALREADY_RUNNING)
@@ -281,9 +289,7 @@ def _run(desk_command: Sequence[str] | None, ready: Callable[[int], None]) -> in
         _say(f"the desk cannot run: {error}")
         ready(HOPELESS)
         return HOPELESS
-    adopt_orphans()
     keeper = Keeper(desk_command or [sys.executable, "-m", "frontdesk.agent.main"], lock, listener)
-    ready(0)
     try:
         return keeper.run()
     finally:
