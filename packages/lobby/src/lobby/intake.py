@@ -18,6 +18,10 @@ class Applied:
     invitations: bool = False
     left: tuple[str, ...] = ()
     """Rooms that the person is no longer in, or was never let into."""
+    read: tuple[str, ...] = ()
+    """Rooms known before in which the person has read on, here or elsewhere."""
+    direct: bool = False
+    """Which rooms are direct chats was told anew."""
     delivered: tuple[tuple[str, str], ...] = ()
     """Own messages that turned out to be events: (transaction id, event id)."""
 
@@ -25,12 +29,18 @@ class Applied:
 def take(db: sqlite3.Connection, batch: Batch, me: str, now: float) -> Applied:
     """Take in an answer to /sync."""
     rooms: set[str] = set()
+    read: list[str] = []
     delivered: list[tuple[str, str]] = []
     answered = 0
     for news in batch.rooms:
         answered += db.execute("DELETE FROM invitations WHERE room_id = ?", (news.room_id,)).rowcount
-        if _take_room(db, news, me, delivered):
+        fresh = db.execute("INSERT OR IGNORE INTO rooms (room_id) VALUES (?)", (news.room_id,)).rowcount == 1
+        changed = _take_room(db, news, delivered)
+        moved = _move_read_marker(db, news, me)
+        if fresh or changed or moved:
             rooms.add(news.room_id)
+        if moved and not fresh:
+            read.append(news.room_id)
     for invited in batch.invited:
         _take_invitation(db, invited, now)
     for room_id in batch.left:
@@ -38,8 +48,14 @@ def take(db: sqlite3.Connection, batch: Batch, me: str, now: float) -> Applied:
     if batch.direct is not None:
         db.execute("UPDATE rooms SET direct = 0")
         db.executemany("UPDATE rooms SET direct = 1 WHERE room_id = ?", [(room_id,) for room_id in batch.direct])
-    changed = bool(answered or batch.invited or batch.left)
-    return Applied(frozenset(rooms | set(batch.left)), changed, batch.left, tuple(delivered))
+    return Applied(
+        rooms=frozenset(rooms | set(batch.left)),
+        invitations=bool(answered or batch.invited or batch.left),
+        left=batch.left,
+        read=tuple(read),
+        direct=batch.direct is not None,
+        delivered=tuple(delivered),
+    )
 
 
 def take_older(db: sqlite3.Connection, room_id: str, page: Page) -> int:
@@ -108,8 +124,7 @@ def kept_event(row: sqlite3.Row) -> KeptEvent:
     )
 
 
-def _take_room(db: sqlite3.Connection, news: RoomNews, me: str, delivered: list[tuple[str, str]]) -> bool:
-    fresh = db.execute("INSERT OR IGNORE INTO rooms (room_id) VALUES (?)", (news.room_id,)).rowcount == 1
+def _take_room(db: sqlite3.Connection, news: RoomNews, delivered: list[tuple[str, str]]) -> bool:
     empty = not last_place(db, news.room_id)
     if news.limited or empty:
         # What lies between the kept events and these is unknown: it can be fetched back from here.
@@ -122,9 +137,7 @@ def _take_room(db: sqlite3.Connection, news: RoomNews, me: str, delivered: list[
             delivered.append((event.txn, event.event_id))
         _place_last(db, news.room_id, event)
         _correct(db, event)
-    changed = _take_facts(db, news)
-    moved = _move_read_marker(db, news, me)
-    return bool(fresh or news.timeline or news.members or changed or moved)
+    return bool(_take_facts(db, news) or news.timeline or news.members)
 
 
 def _take_facts(db: sqlite3.Connection, news: RoomNews) -> bool:

@@ -175,6 +175,7 @@ class MatrixMessenger:
         self._login = None
         self._home.forget_login()
         self._store.forget_all()
+        self.reading.forget(None)
         self._changed("account")
         self._changed("chats")
 
@@ -275,6 +276,7 @@ class MatrixMessenger:
 
     def _take_up(self, login: Login) -> None:
         self._login = login
+        self.reading.forget(None)
         self.reading.me = login.user_id
         self._connection = Connection.CONNECTING
         self._session = session = Session(login)
@@ -319,9 +321,10 @@ class MatrixMessenger:
             log.error("Fetching news ended; open Lobby again to resume.", exc_info=error)
 
     async def _refresh(self) -> None:
-        """What is worth a question each time somebody looks: the pusher and the person's own name."""
+        """What is worth a request each time somebody looks: receipts, the pusher and the person's own name."""
         assert self._session is not None and self._login is not None
         session, login = self._session, self._login
+        await self._tell_read()
         if self._target is not None:
             await set_pusher(session, self._store, self._target)
         name = await session.display_name()
@@ -363,12 +366,15 @@ class MatrixMessenger:
             self._sending.room_gone(room_id)
         for txn, event_id in applied.delivered:
             self._sending.seen(txn, event_id)
+        if applied.direct:
+            self.reading.forget(None)
         for room_id in applied.rooms:
             self._changed("chat", room_id)
+        for room_id in (*applied.read, *applied.left):
             chat = self.chat(room_id)
             if chat is None or not chat.unread:
                 self.on_read(room_id)
-        if applied.rooms or applied.invitations:
+        if applied.rooms or applied.invitations or applied.direct:
             self._changed("chats")
 
     def _connected(self, connection: Connection) -> None:
@@ -387,7 +393,8 @@ class MatrixMessenger:
         self._changed("chats")
 
     def _changed(self, kind: Any, room_id: str | None = None) -> None:
-        self.reading.forget(room_id)
+        if room_id is not None:
+            self.reading.forget(room_id)
         for listener in list(self._listeners):
             listener(Change(kind, room_id))
 

@@ -1,0 +1,247 @@
+"""The `lobby` command and Lobby's life with a real desk, a real push service and a real homeserver."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from demo.network import Condition, Network
+from demo.tour.window import Window
+from frontdesk import AppState, AppStatus, DeskStatus, Shown
+from tests.desks import DeskHome, RunningPushService, row_of
+from tests.homeserver import PASSWORD, Homeserver, homeserver
+from tests.people import Person
+
+__all__ = ["homeserver"]
+
+LOBBY = "org.frontdesk.Lobby"
+
+
+class Right:
+    """Somebody with a desk and a Lobby of their own, and a network that can be switched."""
+
+    def __init__(self, desk: DeskHome, network: Network, url: str, user_id: str) -> None:
+        self.desk = desk
+        self.network = network
+        self.url = url
+        self.user_id = user_id
+
+    async def lobby(self, *words: str, says: str = "") -> tuple[int, str, str]:
+        """``lobby WORDS…``: exit status, standard output, standard error."""
+        process = await asyncio.create_subprocess_exec(
+            *[sys.executable, "-m", "lobby.main", *words],
+            env=self.desk.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        async with asyncio.timeout(30.0):
+            out, error = await process.communicate(says.encode())
+        assert process.returncode is not None
+        return process.returncode, out.decode().strip(), error.decode().strip()
+
+    async def log_in(self) -> None:
+        words = ["login", "--homeserver", self.url, "--user", self.user_id, "--password-stdin"]
+        status, _, error = await self.lobby(*words, says=PASSWORD + "\n")
+        assert status == 0, error
+
+    async def window(self, chat: str = "") -> Window:
+        """Lobby's window, open."""
+        status, address, error = await self.lobby("address")
+        assert status == 0, error
+        window = Window(address, chat)
+        await window.open()
+        return window
+
+    async def state(self, state: AppState) -> AppStatus:
+        return await self.desk.until_state(state, LOBBY, within=20.0)
+
+    async def shown(self, title: str) -> Shown:
+        """A notification with that title, once it is in the desk's list."""
+
+        def found(status: DeskStatus) -> list[Shown]:
+            return [each for each in status.shown if each.notification.title == title]
+
+        return found(await self.desk.until(found, within=20.0))[0]
+
+
+@pytest.fixture
+async def right(home: DeskHome, push_service: RunningPushService, homeserver: Homeserver) -> AsyncIterator[Right]:
+    """Right's Lobby is logged in and has been opened once; its window is closed."""
+    async with AsyncExitStack() as stack:
+        network = Network()
+        stack.push_async_callback(network.stop)
+        port = await network.proxy(homeserver.synapse.port)
+        home.environment |= {"LOBBY_HOME": str(home.home / "lobby"), "LOBBY_BROWSER": "none"}
+        home.settings(push_service.setting, background=6.0, expiry_lead=2.0)
+        await home.start()
+        person = Right(home, network, f"http://127.0.0.1:{port}", await homeserver.account("Right"))
+        await person.log_in()
+        status, _, error = await person.lobby()
+        assert status == 0, error
+        yield person
+
+
+@pytest.fixture
+async def left(homeserver: Homeserver, tmp_path: Path) -> AsyncIterator[Person]:
+    async with Person(tmp_path / "left", await homeserver.account("Left"), homeserver.url) as person:
+        await person.log_in()
+        person.lobby.foreground()
+        yield person
+
+
+async def meet(left: Person, right: Right) -> str:
+    """A chat of both; Right's window is closed afterwards and Lobby sleeps."""
+    room_id = await left.lobby.start_chat(right.user_id)
+    window = await right.window()
+    await window.until(lambda page: page.invitations == [room_id], "the invitation")
+    await window.accept(room_id)
+    await left.until(lambda: (chat := left.lobby.chat(room_id)) and chat.members)
+    await window.close()
+    await right.state(AppState.SUSPENDED)
+    return room_id
+
+
+@pytest.mark.timeout(120)
+async def test_a_message_wakes_a_sleeping_and_a_stopped_lobby_and_reading_it_withdraws_the_notification(
+    left: Person, right: Right
+) -> None:
+    room_id = await meet(left, right)
+    asleep = await right.state(AppState.SUSPENDED)
+    await left.lobby.send(room_id, "hello")
+    alert = await right.shown("Left")
+    assert (alert.notification.body, alert.notification.id) == ("hello", room_id)
+    assert (await right.state(AppState.SUSPENDED)).pid == asleep.pid
+
+    await right.desk.kill_process(asleep.pid)
+    await right.state(AppState.STOPPED)
+    await left.lobby.send(room_id, "are you there?")
+    await right.desk.until(lambda status: [each.notification.body for each in status.shown] == ["are you there?"])
+    assert (await right.state(AppState.SUSPENDED)).pid != asleep.pid
+
+    window = await right.window(room_id)
+    await window.until(
+        lambda page: [message.text for message in page.messages][-1:] == ["are you there?"], "the message"
+    )
+    await right.desk.until(lambda status: not status.shown)
+    await window.close()
+
+
+@pytest.mark.timeout(120)
+async def test_an_invitation_is_shown_while_lobby_sleeps(left: Person, right: Right) -> None:
+    await right.state(AppState.SUSPENDED)
+    await left.lobby.start_group("Team", [right.user_id])
+    alert = await right.shown("Left invites you")
+    assert alert.notification.body == "To the group “Team”"
+
+
+@pytest.mark.timeout(120)
+async def test_without_a_homeserver_a_push_shows_the_fallback(left: Person, right: Right) -> None:
+    room_id = await meet(left, right)
+    right.network.set(Condition.OFF)
+    await left.lobby.send(room_id, "hello")
+    assert (await right.shown("Lobby")).notification.body == "New message"
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.contract("A05")
+async def test_a_send_that_time_cut_off_is_told_and_resent_once(left: Person, right: Right) -> None:
+    room_id = await meet(left, right)
+    window = await right.window(room_id)
+    right.network.set(Condition.OFF)
+    await window.send("good bye")
+    await window.close()
+    await right.desk.until(lambda status: [hold.name for hold in row_of(status, LOBBY).holds if hold.kind == "task"])
+    alert = await right.shown("Message not sent, please resend")
+    assert alert.notification.body == "To Left: good bye"
+    asleep = await right.state(AppState.SUSPENDED)
+    assert asleep.last_receipt is None, "its task was ended in time"
+    right.network.set(Condition.GOOD)
+    window = await right.window(room_id)
+    await right.desk.until(lambda status: not status.shown)
+    await window.until(lambda page: [message.mark for message in page.messages][-1:] == ["unsent"], "the mark")
+    await window.resend(window.messages[-1].key)
+    await left.until(lambda: left.texts(room_id)[-1:] == ["good bye"])
+    await window.until(lambda page: [message.mark for message in page.messages][-1:] == ["sent"], "the mark")
+    await window.close()
+    assert left.texts(room_id) == ["good bye"]
+
+
+@pytest.mark.timeout(120)
+async def test_the_address_of_a_stopped_lobby_opens_it(right: Right) -> None:
+    row = await right.state(AppState.SUSPENDED)
+    await right.desk.kill_process(row.pid)
+    await right.state(AppState.STOPPED)
+    window = await right.window()
+    await right.state(AppState.FOREGROUND)
+    await window.close()
+
+
+@pytest.mark.timeout(120)
+async def test_a_running_lobby_is_not_logged_out_behind_its_back(right: Right) -> None:
+    status, out, error = await right.lobby("logout")
+    assert status == 1 and out == "" and "Log out on its page" in error and "\n" not in error
+    await right.desk.control.quit(LOBBY)
+    await right.state(AppState.STOPPED)
+    status, out, error = await right.lobby("logout")
+    assert status == 0, error
+    assert f"{right.user_id} is logged out" in out
+    status, out, _ = await right.lobby("logout")
+    assert (status, out) == (0, "Nobody was logged in.")
+
+
+@pytest.mark.timeout(120)
+async def test_a_second_lobby_hands_over_to_the_first(right: Right) -> None:
+    await right.state(AppState.SUSPENDED)
+    status, _, error = await right.lobby("run")
+    assert status == 0 and "running already" in error
+    assert "launched" in [each.what for each in (await right.desk.status()).happenings if each.app == LOBBY]
+
+
+def alone(tmp_path: Path, *words: str, says: str = "") -> "subprocess.CompletedProcess[str]":
+    """``lobby WORDS…`` where there is no desk."""
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "FRONTDESK_HOME": str(tmp_path / "d"),
+        "LOBBY_HOME": str(tmp_path / "lobby"),
+    }
+    command = [sys.executable, "-m", "lobby.main", *words]
+    return subprocess.run(command, env=environment, input=says, capture_output=True, text=True, timeout=30, check=False)
+
+
+@pytest.mark.parametrize(
+    ("words", "says", "sentence"),
+    [
+        (["address"], "", "desk"),
+        (
+            ["login", "--homeserver", "http://127.0.0.1:9", "--user", "me", "--password-stdin"],
+            "x\n",
+            "cannot be reached",
+        ),
+        (["login", "--homeserver", "", "--user", "me", "--password-stdin"], "x\n", "Which homeserver"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(tmp_path: Path, words: list[str], says: str, sentence: str) -> None:
+    ended = alone(tmp_path, *words, says=says)
+    assert ended.returncode == 1 and ended.stdout == ""
+    assert sentence in ended.stderr and ended.stderr.startswith("lobby: ") and ended.stderr.count("\n") == 1
+
+
+def test_a_folder_that_cannot_be_used_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "lobby").write_text("")
+    ended = alone(tmp_path, "address")
+    assert ended.returncode == 1 and "Set LOBBY_HOME" in ended.stderr and "Traceback" not in ended.stderr
+
+
+def test_the_page_does_not_wait_for_the_matrix_client() -> None:
+    """nio alone takes most of a second to import; it must come after the page."""
+    program = (
+        "import sys; import lobby.main, lobby.background, lobby.store, lobby.ui.server\n"
+        "print(*sorted({'nio', 'synapse', 'cryptography', 'dbus_fast'} & set(sys.modules)))"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == ""
