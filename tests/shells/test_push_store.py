@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from frontdesk.push.core import mailbox as mb
+from frontdesk.push.core import records as rec
 from frontdesk.push.shell.store import Store, StoreError
 from frontdesk.wire.rfc8030 import Urgency
 
 DESK = "a" * 32
 
 
-def message(message_id: str, token: str = "token", topic: str | None = None, body: bytes = b"x") -> mb.Message:
-    return mb.Message(message_id, token, body, Urgency.HIGH, topic, 2e9)
+def message(message_id: str, token: str = "token", topic: str | None = None, body: bytes = b"x") -> rec.Message:
+    return rec.Message(message_id, token, body, Urgency.HIGH, topic, 2e9)
 
 
-async def write(store: Store, *changes: mb.Change) -> sqlite3.Error | None:
+async def write(store: Store, *changes: rec.Change) -> sqlite3.Error | None:
     done: asyncio.Future[sqlite3.Error | None] = asyncio.get_running_loop().create_future()
     store.write(changes, done.set_result)
     return await done
@@ -26,16 +26,16 @@ async def write(store: Store, *changes: mb.Change) -> sqlite3.Error | None:
 
 async def test_what_was_written_is_there_after_a_restart(tmp_path: Path) -> None:
     store = Store(tmp_path / "push.db")
-    channel, ended = mb.Channel("token", DESK, "channel"), mb.Channel("ended", DESK, "other")
-    assert await write(store, mb.KeepChannel(channel, 1.0), mb.KeepChannel(ended, 2.0)) is None
-    assert await write(store, *(mb.KeepMessage(message(i)) for i in ("m1", "m2", "m3"))) is None
-    assert await write(store, mb.KeepMessage(message("gone", token="ended"))) is None
-    assert await write(store, mb.EndChannel("ended", 3.0), mb.DropMessages(("m2",)), mb.SeenDesk(DESK, 4.0)) is None
+    channel, ended = rec.Channel("token", DESK, "channel"), rec.Channel("ended", DESK, "other")
+    assert await write(store, rec.KeepChannel(channel, 1.0), rec.KeepChannel(ended, 2.0)) is None
+    assert await write(store, *(rec.KeepMessage(message(i)) for i in ("m1", "m2", "m3"))) is None
+    assert await write(store, rec.KeepMessage(message("gone", token="ended"))) is None
+    assert await write(store, rec.EndChannel("ended", 3.0), rec.DropMessages(("m2",)), rec.SeenDesk(DESK, 4.0)) is None
     await store.close()
     again = Store(tmp_path / "push.db")
-    saved = mb.Saved({DESK: 4.0}, (channel,), {"ended": 3.0}, (message("m1"), message("m3")))
+    saved = rec.Saved({DESK: 4.0}, (channel,), {"ended": 3.0}, (message("m1"), message("m3")))
     assert again.load() == saved
-    assert await write(again, mb.ForgetDesk(DESK), mb.ForgetGone(3.5)) is None
+    assert await write(again, rec.ForgetDesk(DESK), rec.ForgetGone(3.5)) is None
     assert again.load().seen == again.load().gone == {}
     await again.close()
 
@@ -49,14 +49,14 @@ async def test_a_new_message_replaces_the_one_with_its_topic_and_no_other(tmp_pa
         message("plain"),
         message("a2", topic="a"),
     ):
-        assert await write(store, mb.KeepMessage(change)) is None
+        assert await write(store, rec.KeepMessage(change)) is None
     assert [kept.id for kept in store.load().messages] == ["other", "b1", "plain", "a2"]
     await store.close()
 
 
 async def test_writes_that_come_together_share_commits(tmp_path: Path) -> None:
     store = Store(tmp_path / "push.db")
-    errors = await asyncio.gather(*(write(store, mb.KeepMessage(message(str(number)))) for number in range(500)))
+    errors = await asyncio.gather(*(write(store, rec.KeepMessage(message(str(number)))) for number in range(500)))
     assert errors == [None] * 500
     assert store.commits <= 2
     assert [kept.id for kept in store.load().messages] == [str(number) for number in range(500)]
@@ -65,11 +65,11 @@ async def test_writes_that_come_together_share_commits(tmp_path: Path) -> None:
 
 async def test_a_write_that_cannot_be_done_fails_alone_and_changes_nothing(tmp_path: Path) -> None:
     store = Store(tmp_path / "push.db")
-    assert await write(store, mb.KeepMessage(message("twin"))) is None
+    assert await write(store, rec.KeepMessage(message("twin"))) is None
     errors = await asyncio.gather(
-        write(store, mb.KeepMessage(message("good"))),
-        write(store, mb.KeepMessage(message("half")), mb.KeepMessage(message("twin"))),
-        write(store, mb.KeepMessage(message("also good"))),
+        write(store, rec.KeepMessage(message("good"))),
+        write(store, rec.KeepMessage(message("half")), rec.KeepMessage(message("twin"))),
+        write(store, rec.KeepMessage(message("also good"))),
     )
     assert [type(error) for error in errors] == [type(None), sqlite3.IntegrityError, type(None)]
     assert [kept.id for kept in store.load().messages] == ["twin", "good", "also good"]
@@ -79,14 +79,14 @@ async def test_a_write_that_cannot_be_done_fails_alone_and_changes_nothing(tmp_p
 async def test_a_full_file_refuses_until_there_is_room_again(tmp_path: Path) -> None:
     store = Store(tmp_path / "push.db", largest=200_000)
     accepted: list[str] = []
-    while (error := await write(store, mb.KeepMessage(message(str(len(accepted)), body=bytes(4000))))) is None:
+    while (error := await write(store, rec.KeepMessage(message(str(len(accepted)), body=bytes(4000))))) is None:
         accepted.append(str(len(accepted)))
     assert "full" in str(error)
     assert "full" in store.trouble
     assert len(accepted) > 20
     assert [kept.id for kept in store.load().messages] == accepted
-    assert await write(store, mb.DropMessages(tuple(accepted[:10]))) is None
-    assert await write(store, mb.KeepMessage(message("fits again", body=bytes(4000)))) is None
+    assert await write(store, rec.DropMessages(tuple(accepted[:10]))) is None
+    assert await write(store, rec.KeepMessage(message("fits again", body=bytes(4000)))) is None
     assert store.trouble == ""
     await store.close()
 
@@ -98,7 +98,7 @@ async def test_a_corrupt_file_is_kept_aside_and_the_service_starts_empty(
     file = tmp_path / "push.db"
     store = Store(file)
     for number in range(50):
-        await write(store, mb.KeepMessage(message(str(number), body=bytes(4000))))
+        await write(store, rec.KeepMessage(message(str(number), body=bytes(4000))))
     await store.close()
     content = bytearray(file.read_bytes())
     if damage == "header":
@@ -107,8 +107,8 @@ async def test_a_corrupt_file_is_kept_aside_and_the_service_starts_empty(
         content[8192 : len(content) // 2] = os.urandom(len(content) // 2 - 8192)
     file.write_bytes(content)
     again = Store(file)
-    assert again.load() == mb.Saved()
-    assert await write(again, mb.KeepMessage(message("new"))) is None
+    assert again.load() == rec.Saved()
+    assert await write(again, rec.KeepMessage(message("new"))) is None
     await again.close()
     (aside,) = tmp_path.glob("push.db.corrupt-*")
     assert aside.read_bytes() == content
@@ -120,7 +120,7 @@ async def test_a_second_service_on_the_same_file_is_refused(tmp_path: Path) -> N
     store = Store(tmp_path / "push.db")
     with pytest.raises(StoreError, match="Another push service uses"):
         Store(tmp_path / "push.db")
-    assert await write(store, mb.KeepMessage(message("m"))) is None
+    assert await write(store, rec.KeepMessage(message("m"))) is None
     await store.close()
 
 

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from frontdesk.push.core import mailbox as mb
-from frontdesk.push.core.mailbox import Answer, Close, Mailbox, Message, Saved, Send, Write
+from frontdesk.push.core import records as rec
+from frontdesk.push.core.mailbox import Answer, Close, Mailbox, Send, Write
+from frontdesk.push.core.records import Message, Saved
 from frontdesk.wire import autopush, rfc8030
 from frontdesk.wire.rfc8030 import Accepted, Push
 
@@ -23,34 +25,34 @@ class Paper:
 
     def __init__(self) -> None:
         self.seen: dict[str, float] = {}
-        self.channels: dict[str, mb.Channel] = {}
+        self.channels: dict[str, rec.Channel] = {}
         self.gone: dict[str, float] = {}
         self.messages: dict[str, Message] = {}
 
-    def apply(self, changes: Iterable[mb.Change]) -> None:
+    def apply(self, changes: Iterable[rec.Change]) -> None:
         for change in changes:
             match change:
-                case mb.KeepMessage(message):
+                case rec.KeepMessage(message):
                     for old in [m for m in self.messages.values() if m.topic and m.topic == message.topic]:
                         if old.token == message.token:
                             del self.messages[old.id]
                     self.messages[message.id] = message
-                case mb.DropMessages(ids):
+                case rec.DropMessages(ids):
                     for message_id in ids:
                         self.messages.pop(message_id, None)
-                case mb.KeepChannel(channel, at):
+                case rec.KeepChannel(channel, at):
                     self.channels[channel.token] = channel
                     self.seen[channel.uaid] = at
-                case mb.EndChannel(token, at):
+                case rec.EndChannel(token, at):
                     if self.channels.pop(token, None):
                         self.gone[token] = at
                     self.messages = {i: m for i, m in self.messages.items() if m.token != token}
-                case mb.SeenDesk(uaid, at):
+                case rec.SeenDesk(uaid, at):
                     if uaid in self.seen:
                         self.seen[uaid] = at
-                case mb.ForgetDesk(uaid):
+                case rec.ForgetDesk(uaid):
                     self.seen.pop(uaid, None)
-                case mb.ForgetGone(before):
+                case rec.ForgetGone(before):
                     self.gone = {token: at for token, at in self.gone.items() if at >= before}
 
     def saved(self) -> Saved:
@@ -134,7 +136,7 @@ def test_nobody_hears_of_success_before_it_is_durable() -> None:
     mailbox = one_desk()
     (write,) = mailbox.post("token", Push(ttl=60, body=b"x"), "m1", T0)
     assert isinstance(write, Write)
-    assert isinstance(write.changes[0], mb.KeepMessage)
+    assert isinstance(write.changes[0], rec.KeepMessage)
     effects = mailbox.stored(write.ticket, T0)
     assert effects[0] == Answer("m1", Accepted("m1", 60))
     assert arrivals(effects) == ["m1"]
@@ -274,7 +276,7 @@ def test_a_sender_can_take_its_message_back() -> None:
     mailbox.disconnected(1, T0)
     post(mailbox, "m1")
     (write,) = mailbox.withdraw("m1")
-    assert write == Write(mb.NOBODY_WAITS, (mb.DropMessages(("m1",)),))
+    assert write == Write(mb.NOBODY_WAITS, (rec.DropMessages(("m1",)),))
     assert mailbox.withdraw("m1") == mailbox.withdraw("never there") == []
     assert arrivals(settle(mailbox, mailbox.hello(2, DESK, FRESH, T0))) == []
 
@@ -314,7 +316,7 @@ def test_too_many_waiting_messages_are_refused_for_now() -> None:
 
 
 def test_too_many_subscriptions_are_refused() -> None:
-    saved = Saved({DESK: T0}, tuple(mb.Channel(f"t{n}", DESK, f"c{n}") for n in range(mb.MOST_CHANNELS)))
+    saved = Saved({DESK: T0}, tuple(rec.Channel(f"t{n}", DESK, f"c{n}") for n in range(mb.MOST_CHANNELS)))
     mailbox = Mailbox(URL, saved, T0)
     mailbox.hello(1, DESK, FRESH, T0)
     assert mailbox.register(1, CHANNEL, "t", T0) == [Send(1, autopush.RegisterReply(channel_id=CHANNEL, status=400))]
@@ -327,7 +329,7 @@ def test_expired_messages_are_swept_without_anybody_coming() -> None:
     post(mailbox, "m1", ttl=100)
     assert mailbox.next_wake() == T0 + 100
     assert mailbox.wake(T0 + 99) == []
-    assert mailbox.wake(T0 + 100) == [Write(mb.NOBODY_WAITS, (mb.DropMessages(("m1",)),))]
+    assert mailbox.wake(T0 + 100) == [Write(mb.NOBODY_WAITS, (rec.DropMessages(("m1",)),))]
     assert mailbox.waiting == 0
 
 
@@ -451,7 +453,7 @@ class AnyOrder(RuleBasedStateMachine):
         if works:
             for write in batch:
                 self.paper.apply(write.changes)
-                self.written |= {c.message.id: c.message for c in write.changes if isinstance(c, mb.KeepMessage)}
+                self.written |= {c.message.id: c.message for c in write.changes if isinstance(c, rec.KeepMessage)}
         for write in batch:
             if write.ticket != mb.NOBODY_WAITS:
                 stored = self.mailbox.stored(write.ticket, self.now) if works else self.mailbox.not_stored(write.ticket)

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Protocol
 
-from frontdesk.push.core import mailbox
+from frontdesk.push.core import mailbox, records
 from frontdesk.push.core.gateway import Gateway, Outcome, Push, Reply, Trouble
 from frontdesk.push.shell.sender import Sender
 from frontdesk.push.shell.store import Store
@@ -168,7 +168,7 @@ class PushService:
                     self._answer(message_id, answer)
         self._arm()
 
-    def _write(self, ticket: int, changes: Sequence[mailbox.Change]) -> None:
+    def _write(self, ticket: int, changes: Sequence[records.Change]) -> None:
         def done(error: sqlite3.Error | None) -> None:
             if ticket == mailbox.NOBODY_WAITS:
                 return

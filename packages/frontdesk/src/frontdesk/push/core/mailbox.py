@@ -15,6 +15,19 @@ from collections.abc import Iterable
 
 import msgspec
 
+from frontdesk.push.core.records import (
+    Change,
+    Channel,
+    DropMessages,
+    EndChannel,
+    ForgetDesk,
+    ForgetGone,
+    KeepChannel,
+    KeepMessage,
+    Message,
+    Saved,
+    SeenDesk,
+)
 from frontdesk.wire import autopush, base64url, rfc8030
 
 WINDOW = 10
@@ -32,90 +45,6 @@ FORGET_AFTER = 60 * 24 * 3600.0
 _SWEEP_EVERY = 60.0
 _FORGET_EVERY = 24 * 3600.0
 
-
-class Message(msgspec.Struct, frozen=True):
-    """A message that waits. ``id`` is its version towards the desk, and the end of its Location towards the sender."""
-
-    id: str
-    token: str
-    body: bytes
-    urgency: rfc8030.Urgency
-    topic: str | None
-    expires_at: float
-
-
-class Channel(msgspec.Struct, frozen=True):
-    """A subscription: what arrives at the endpoint ``token`` belongs to this channel of this desk."""
-
-    token: str
-    uaid: str
-    channel_id: str
-
-
-class Saved(msgspec.Struct, frozen=True):
-    """What the store gives back at the start: everything that was durable."""
-
-    seen: dict[str, float] = {}
-    """When each desk was last here, by uaid."""
-    channels: tuple[Channel, ...] = ()
-    gone: dict[str, float] = {}
-    """Tokens of ended subscriptions, and when they ended."""
-    messages: tuple[Message, ...] = ()
-    """In the order of their acceptance."""
-
-
-# ---- changes: what the store is to remember
-
-
-class KeepChannel(msgspec.Struct, frozen=True):
-    """A new subscription; its desk is remembered from now on."""
-
-    channel: Channel
-    at: float
-
-
-class EndChannel(msgspec.Struct, frozen=True):
-    """A subscription is over: its messages go, its token stays known as gone."""
-
-    token: str
-    at: float
-
-
-class KeepMessage(msgspec.Struct, frozen=True):
-    """A new message; it replaces one with the same token and topic."""
-
-    message: Message
-
-
-class DropMessages(msgspec.Struct, frozen=True):
-    """These messages are done with."""
-
-    ids: tuple[str, ...]
-
-
-class SeenDesk(msgspec.Struct, frozen=True):
-    """A desk was here."""
-
-    uaid: str
-    at: float
-
-
-class ForgetDesk(msgspec.Struct, frozen=True):
-    """A desk has been away too long."""
-
-    uaid: str
-
-
-class ForgetGone(msgspec.Struct, frozen=True):
-    """Tokens that ended before this time need not be known any longer."""
-
-    before: float
-
-
-Change = KeepChannel | EndChannel | KeepMessage | DropMessages | SeenDesk | ForgetDesk | ForgetGone
-
-
-# ---- effects: what the shell is to do
 
 NOBODY_WAITS = 0
 """The ticket of a write whose outcome no one asks for: should it fail, a message comes twice, and desks know that."""

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from frontdesk.errors import FrontdeskError
-from frontdesk.push.core import mailbox
+from frontdesk.push.core import records
 from frontdesk.wire.rfc8030 import Urgency
 
 LARGEST = 4 * 1024**3
@@ -53,10 +53,10 @@ class Store:
         """What went wrong with the last commit; empty when it was well."""
         self._database = _open(file, largest)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="push-store")
-        self._queue: list[tuple[Sequence[mailbox.Change], Done]] = []
+        self._queue: list[tuple[Sequence[records.Change], Done]] = []
         self._writer: asyncio.Task[None] | None = None
 
-    def load(self) -> mailbox.Saved:
+    def load(self) -> records.Saved:
         """Everything that was durable. Call it before the first ``write``. Raises StoreError when it makes no sense."""
         try:
             return self._load()
@@ -67,20 +67,20 @@ class Store:
                 "choose another folder with --data."
             ) from error
 
-    def _load(self) -> mailbox.Saved:
+    def _load(self) -> records.Saved:
         rows = self._database.execute
         channels = rows("SELECT token, uaid, channel_id, gone_at FROM channel").fetchall()
-        return mailbox.Saved(
+        return records.Saved(
             seen=dict(rows("SELECT uaid, seen FROM desk")),
-            channels=tuple(mailbox.Channel(*row[:3]) for row in channels if row[3] is None),
+            channels=tuple(records.Channel(*row[:3]) for row in channels if row[3] is None),
             gone={token: gone_at for token, _, _, gone_at in channels if gone_at is not None},
             messages=tuple(
-                mailbox.Message(row[0], row[1], row[2], Urgency(row[3]), row[4], row[5])
+                records.Message(row[0], row[1], row[2], Urgency(row[3]), row[4], row[5])
                 for row in rows("SELECT id, token, body, urgency, topic, expires_at FROM message ORDER BY number")
             ),
         )
 
-    def write(self, changes: Sequence[mailbox.Change], done: Done) -> None:
+    def write(self, changes: Sequence[records.Change], done: Done) -> None:
         """Make ``changes`` durable, all or none, in the order of the calls; then ``done(None)``, or the error."""
         self._queue.append((changes, done))
         if self._writer is None:
@@ -105,14 +105,14 @@ class Store:
                 done(error)
         self._writer = None
 
-    def _commit_together(self, writes: list[Sequence[mailbox.Change]]) -> list[sqlite3.Error | None]:
+    def _commit_together(self, writes: list[Sequence[records.Change]]) -> list[sqlite3.Error | None]:
         """One commit for all; when that fails one for each, so that a write fails only for its own sake."""
         error = self._commit([change for changes in writes for change in changes])
         if error is None or len(writes) == 1:
             return [error] * len(writes)
         return [self._commit(changes) for changes in writes]
 
-    def _commit(self, changes: Sequence[mailbox.Change]) -> sqlite3.Error | None:
+    def _commit(self, changes: Sequence[records.Change]) -> sqlite3.Error | None:
         try:
             self._database.execute("BEGIN IMMEDIATE")
             for change in changes:
@@ -126,32 +126,32 @@ class Store:
         return None
 
 
-def _apply(database: sqlite3.Connection, change: mailbox.Change) -> None:
+def _apply(database: sqlite3.Connection, change: records.Change) -> None:
     run = database.execute
     match change:
-        case mailbox.KeepMessage(message):
+        case records.KeepMessage(message):
             if message.topic is not None:
                 run("DELETE FROM message WHERE token = ? AND topic = ?", (message.token, message.topic))
             run(
                 "INSERT INTO message (id, token, topic, urgency, expires_at, body) VALUES (?, ?, ?, ?, ?, ?)",
                 (message.id, message.token, message.topic, message.urgency, message.expires_at, message.body),
             )
-        case mailbox.DropMessages(ids):
+        case records.DropMessages(ids):
             database.executemany("DELETE FROM message WHERE id = ?", [(message_id,) for message_id in ids])
-        case mailbox.KeepChannel(channel, at):
+        case records.KeepChannel(channel, at):
             run(
                 "INSERT INTO channel (token, uaid, channel_id) VALUES (?, ?, ?)",
                 (channel.token, channel.uaid, channel.channel_id),
             )
             run("INSERT OR REPLACE INTO desk (uaid, seen) VALUES (?, ?)", (channel.uaid, at))
-        case mailbox.EndChannel(token, at):
+        case records.EndChannel(token, at):
             run("DELETE FROM message WHERE token = ?", (token,))
             run("UPDATE channel SET gone_at = ? WHERE token = ? AND gone_at IS NULL", (at, token))
-        case mailbox.SeenDesk(uaid, at):
+        case records.SeenDesk(uaid, at):
             run("UPDATE desk SET seen = ? WHERE uaid = ?", (at, uaid))
-        case mailbox.ForgetDesk(uaid):
+        case records.ForgetDesk(uaid):
             run("DELETE FROM desk WHERE uaid = ?", (uaid,))
-        case mailbox.ForgetGone(before):
+        case records.ForgetGone(before):
             run("DELETE FROM channel WHERE gone_at < ?", (before,))
 
 
