@@ -19,7 +19,7 @@ class Doorbell:
 
     def __init__(self, place: Path) -> None:
         self._place = place
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._socket: socket.socket | None = None
 
     @property
     def browser(self) -> str:
@@ -30,16 +30,19 @@ class Doorbell:
         """Listens from now on. The address holds a secret: nobody else may ring, or read who does."""
         self._place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._place.unlink(missing_ok=True)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._socket.bind(str(self._place))
         os.chmod(self._place, 0o600)
 
     async def heard(self) -> str:
         """Waits for the next address that Lobby wants shown."""
+        assert self._socket is not None, "open() comes first"
         return (await asyncio.get_running_loop().sock_recv(self._socket, _LONGEST)).decode(errors="replace")
 
     def close(self) -> None:
         """Nobody listens any more; a Lobby that rings is told so."""
-        self._socket.close()
+        if self._socket:
+            self._socket.close()
         self._place.unlink(missing_ok=True)
 
 

@@ -98,6 +98,7 @@ class Machine:
         finally:
             if process.returncode is None:
                 process.kill()
+                await process.wait()
         if process.returncode:
             raise DemoError(f"`lobby {' '.join(arguments)}` of {self.person} said: {complaint.decode().strip()}")
         return out.decode().strip()

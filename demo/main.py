@@ -25,14 +25,15 @@ _LIMITS = {"suspended": 120.0}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; gives the exit status: 0 done, 1 something went wrong, 130 stopped by Ctrl-C."""
+    """The command line; gives the exit status: 0 done, 1 something went wrong, 130 a tour stopped by Ctrl-C."""
     said = _parser().parse_args(arguments)
     try:
         match said.command:
             case "run":
-                return _until_stopped(run(said.folder.absolute(), said.browser))
+                # Ctrl-C is how a demo ends; nothing has gone wrong then.
+                return _until_stopped(run(said.folder.absolute(), said.browser), stopped=0)
             case "tour":
-                return _until_stopped(tour.run(said.json, said.keep))
+                return _until_stopped(tour.run(said.json, said.keep), stopped=130)
             case _:
                 gone = folder.clean(said.folder.absolute())
                 print(f"Removed {said.folder}." if gone else f"There is no {said.folder}; nothing to remove.")
@@ -121,8 +122,11 @@ def _fresh_address_on_enter(stage: Stage) -> Iterator[None]:
         loop.remove_reader(sys.stdin)
 
 
-def _until_stopped(work: Coroutine[Any, Any, int]) -> int:
-    """Runs `work`; the first Ctrl-C, SIGTERM or closed terminal cancels it, later ones disturb no tidying up."""
+def _until_stopped(work: Coroutine[Any, Any, int], stopped: int) -> int:
+    """Runs `work`; the first Ctrl-C, SIGTERM or closed terminal cancels it, later ones disturb no tidying up.
+
+    Gives what `work` returns, or `stopped` when it was cancelled.
+    """
 
     async def guarded() -> int:
         loop = asyncio.get_running_loop()
@@ -141,6 +145,6 @@ def _until_stopped(work: Coroutine[Any, Any, int]) -> int:
         try:
             return await task
         except asyncio.CancelledError:
-            return 130
+            return stopped
 
     return asyncio.run(guarded())

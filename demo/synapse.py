@@ -116,7 +116,6 @@ class Synapse:
         settings = {
             "server_name": self.server_name,
             "public_baseurl": f"{self.url}/",
-            "pid_file": str(self.folder / "homeserver.pid"),
             "log_config": str(log_config),
             "signing_key_path": str(signing_key),
             "registration_shared_secret": self._secret("registration"),

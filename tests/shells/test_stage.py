@@ -16,16 +16,7 @@ from demo.stage.scene import Scene, scene
 from demo.stage.server import HOST, Stage, opened
 from frontdesk import AppState, DeskStatus, Notification
 from tests.demo.stage.desks import APP, status
-
-CHROMIUM = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+from tests.programs import CHROMIUM_FLAGS, chromium
 
 
 class HandMade:
@@ -161,9 +152,9 @@ async def test_every_answer_carries_the_policy_and_closes(stage: Stage, http: ai
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
-        yield chromium
-        await chromium.close()
+        started = await playwright.chromium.launch(executable_path=chromium(), args=[*CHROMIUM_FLAGS])
+        yield started
+        await started.close()
 
 
 @pytest.fixture
