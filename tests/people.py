@@ -47,6 +47,7 @@ class Person:
         self.homeserver = homeserver
         self.guard = HandGuard()
         self.told_unsent: list[list[Draft]] = []
+        self.held_when_told: list[int] = []
         self.read: list[str] = []
         self.home = Home(folder)
         self.database = Database(self.home.database)
@@ -63,6 +64,7 @@ class Person:
 
     async def _hear_unsent(self, drafts: list[Draft]) -> None:
         self.told_unsent.append(drafts)
+        self.held_when_told.append(len(self.guard.open))
         self._news.set()
 
     def _hear(self, change: Change) -> None:

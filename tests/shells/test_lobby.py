@@ -1,6 +1,8 @@
 """The `lobby` command and Lobby's life with a real desk, a real push service and a real homeserver."""
 
 import asyncio
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -200,6 +202,35 @@ async def test_a_second_lobby_hands_over_to_the_first(right: Right) -> None:
     status, _, error = await right.lobby("run")
     assert status == 0 and "running already" in error
     assert "launched" in [each.what for each in (await right.desk.status()).happenings if each.app == LOBBY]
+
+
+@pytest.mark.contract("L14")
+async def test_lobby_starts_a_desk_where_none_runs(home: DeskHome) -> None:
+    home.environment |= {"LOBBY_HOME": str(home.home / "lobby"), "LOBBY_BROWSER": "none"}
+    right = Right(home, Network(), "", "")
+    try:
+        status, address, error = await right.lobby()
+        assert status == 0, error
+        await home.connect()
+        window = Window(address)
+        await window.open()
+        await right.state(AppState.FOREGROUND)
+        await window.close()
+        await right.state(AppState.SUSPENDED)
+    finally:
+        await home.disconnect()
+        await end_gently(int((home.home / "run" / "keeper.lock").read_text()))
+
+
+async def end_gently(pid: int) -> None:
+    """SIGTERM, and wait for the end of a process that is not our child."""
+    handle = os.pidfd_open(pid)
+    ended = asyncio.Event()
+    asyncio.get_running_loop().add_reader(handle, ended.set)
+    signal.pidfd_send_signal(handle, signal.SIGTERM)
+    await asyncio.wait_for(ended.wait(), 15.0)
+    asyncio.get_running_loop().remove_reader(handle)
+    os.close(handle)
 
 
 def alone(tmp_path: Path, *words: str, says: str = "") -> "subprocess.CompletedProcess[str]":

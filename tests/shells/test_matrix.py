@@ -174,6 +174,7 @@ async def test_when_time_runs_out_messages_are_unsent_and_a_resend_arrives_once(
     left.guard.expire()
     await left.until(lambda: left.told_unsent)
     assert [draft.text for draft in left.told_unsent[0]] == ["hello"]
+    assert left.held_when_told == [1], "let go of before the person was told"
     await left.until(lambda: not left.guard.open)
     [bubble] = left.bubbles(room_id)
     assert (bubble.mark, bubble.key) == (Mark.UNSENT, key) and "ran out" in bubble.reason
@@ -314,6 +315,70 @@ async def test_the_pusher_is_what_the_gateway_needs_and_goes_with_the_log_out(wo
     assert pusher["pushkey"] == "BOTHER"
     await left.lobby.push_to(None)
     assert (await asked(left, "/pushers"))["pushers"] == []
+
+
+async def made(person: Person, body: dict[str, Any]) -> str:
+    """A room made past Lobby; its id."""
+    login = person.home.login()
+    assert login is not None
+    headers = {"Authorization": f"Bearer {login.token}"}
+    url = f"{person.homeserver}/_matrix/client/v3/createRoom"
+    async with aiohttp.ClientSession(headers=headers) as http, http.post(url, json=body) as answer:
+        return str((await answer.json())["room_id"])
+
+
+async def test_nothing_is_sent_readable_into_an_encrypted_chat(world: World) -> None:
+    left, right = world.left, world.right
+    await left.log_in()
+    await right.log_in()
+    encryption = {"type": "m.room.encryption", "state_key": "", "content": {"algorithm": "m.megolm.v1.aes-sha2"}}
+    room_id = await made(left, {"invite": [right.user_id], "initial_state": [encryption]})
+    await right.lobby.fetch()
+    await right.lobby.accept(room_id)
+    with pytest.raises(NotKept, match="encrypted"):
+        await right.lobby.send(room_id, "for your eyes only")
+    await left.lobby.fetch()
+    with pytest.raises(NotKept, match="encrypted"):
+        await left.lobby.send(room_id, "for your eyes only")
+    assert await bodies(left, room_id) == []
+
+
+async def test_what_was_written_before_a_chat_was_encrypted_does_not_go_out_readable(world: World) -> None:
+    left = world.left
+    room_id = await introduce(left, world.right)
+    world.network.set(Condition.OFF)
+    await left.lobby.send(room_id, "for your eyes only")
+    with left.database.transaction() as db:
+        db.execute("UPDATE rooms SET encrypted = 1")
+    world.network.set(Condition.GOOD)
+    await left.until(lambda: left.bubbles(room_id)[-1].mark is Mark.UNSENT)
+    assert "encrypted" in left.bubbles(room_id)[-1].reason
+    assert await bodies(left, room_id) == []
+
+
+async def test_a_space_is_no_chat(world: World) -> None:
+    left = world.left
+    await left.log_in()
+    await made(left, {"name": "Space", "creation_content": {"type": "m.space"}})
+    await made(left, {"name": "Room"})
+    await left.lobby.fetch()
+    assert [chat.name for chat in left.lobby.chats()] == ["Room"]
+
+
+async def test_a_full_disk_loses_no_news(world: World) -> None:
+    left, right = world.left, world.right
+    room_id = await introduce(left, right)
+    [[pages]] = right.database.rows("PRAGMA page_count")
+    right.database.rows(f"PRAGMA max_page_count = {pages}")
+    for number in range(6):
+        await left.lobby.send(room_id, f"{number}" + "x" * 20_000)
+    await left.until(lambda: all(bubble.mark is Mark.SENT for bubble in left.bubbles(room_id)))
+    with pytest.raises(NotKept, match="disk is full"):
+        await right.lobby.background()
+        await right.lobby.fetch()
+    right.database.rows("PRAGMA max_page_count = 1000000")
+    await right.lobby.fetch()
+    assert [text[0] for text in right.texts(room_id)] == ["0", "1", "2", "3", "4", "5"]
 
 
 async def test_log_out_leaves_no_token_and_no_local_data(world: World, homeserver: Homeserver) -> None:

@@ -82,6 +82,16 @@ def test_an_invitation_says_who_asks_and_whether_for_two() -> None:
     assert (invited.inviter, invited.inviter_name, invited.direct, invited.name) == ("@you:x", "You", True, "")
 
 
+def test_a_space_and_an_encrypted_room_are_told_apart_from_a_chat() -> None:
+    create = {"type": "m.room.create", "state_key": "", "content": {"type": "m.space"}}
+    # An empty content does not switch encryption off again.
+    encryption = {"type": "m.room.encryption", "state_key": "", "content": {}}
+    [room] = read(sync({"state": {"events": [create, encryption]}})).rooms
+    assert (room.space, room.encrypted) == (True, True)
+    [room] = read(sync({"state": {"events": [{**create, "content": {}}]}})).rooms
+    assert (room.space, room.encrypted) == (False, None)
+
+
 def test_rooms_left_and_direct_chats() -> None:
     account_data = {"events": [{"type": "m.direct", "content": {"@you:x": ["!a:x", 3], "@bad:x": "!b:x"}}]}
     batch = read({"next_batch": "s", "account_data": account_data, "rooms": {"leave": {"!c:x": {}}}})

@@ -255,11 +255,14 @@ async def open_lobby(app_id: str, manifest: Path) -> None:
         raise LobbyError(str(error)) from error
 
 
-async def start_desk() -> None:
-    """Start a desk in a session of its own, and wait until it answers. Raises NoDesk."""
+async def start_desk(log_file: Path) -> None:
+    """Start a desk in a session of its own, and wait until it answers; it prints to ``log_file``. Raises NoDesk."""
     command = [sys.executable, "-m", "frontdesk.cli.main", "agent"]
     silent = asyncio.subprocess.DEVNULL
-    await asyncio.create_subprocess_exec(*command, stdin=silent, stdout=silent, stderr=silent, start_new_session=True)
+    with log_file.open("ab") as prints:
+        await asyncio.create_subprocess_exec(
+            *command, stdin=silent, stdout=prints, stderr=prints, cwd="/", start_new_session=True
+        )
     deadline = time.monotonic() + DESK_PATIENCE
     while True:
         try:
@@ -267,7 +270,7 @@ async def start_desk() -> None:
                 return
         except frontdesk.DeskUnavailable as error:
             if time.monotonic() > deadline:
-                raise NoDesk(f"{error} A desk was started and does not answer; try `frontdesk agent`.") from error
+                raise NoDesk(f"{error} A desk was started and does not answer; {log_file} says more.") from error
             await asyncio.sleep(0.05)
 
 

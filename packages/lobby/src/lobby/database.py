@@ -17,6 +17,8 @@ CREATE TABLE rooms (
     room_id TEXT PRIMARY KEY,
     name TEXT NOT NULL DEFAULT '',
     direct INTEGER NOT NULL DEFAULT 0,
+    space INTEGER NOT NULL DEFAULT 0,
+    encrypted INTEGER NOT NULL DEFAULT 0,
     heroes TEXT NOT NULL DEFAULT '[]',
     joined INTEGER NOT NULL DEFAULT 0,
     server_unread INTEGER NOT NULL DEFAULT 0,
@@ -29,6 +31,7 @@ CREATE TABLE invitations (
     inviter TEXT NOT NULL,
     inviter_name TEXT NOT NULL,
     direct INTEGER NOT NULL,
+    encrypted INTEGER NOT NULL,
     at REAL NOT NULL
 );
 CREATE TABLE members (

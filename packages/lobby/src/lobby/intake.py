@@ -143,6 +143,8 @@ def _take_room(db: sqlite3.Connection, news: RoomNews, delivered: list[tuple[str
 def _take_facts(db: sqlite3.Connection, news: RoomNews) -> bool:
     facts: dict[str, object] = {
         "name": news.name,
+        "space": news.space,
+        "encrypted": news.encrypted,
         "heroes": None if news.heroes is None else json.dumps(news.heroes),
         "joined": news.joined,
         "server_unread": news.unread,
@@ -168,8 +170,8 @@ def _move_read_marker(db: sqlite3.Connection, news: RoomNews, me: str) -> bool:
 
 def _take_invitation(db: sqlite3.Connection, invited: Invited, now: float) -> None:
     db.execute(
-        "INSERT OR IGNORE INTO invitations VALUES (?, ?, ?, ?, ?, ?)",
-        (invited.room_id, invited.name, invited.inviter, invited.inviter_name, invited.direct, now),
+        "INSERT OR IGNORE INTO invitations VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (invited.room_id, invited.name, invited.inviter, invited.inviter_name, invited.direct, invited.encrypted, now),
     )
     for member in invited.members:
         keep_member(db, invited.room_id, member)

@@ -154,7 +154,7 @@ async def _open(home: Home) -> int:
     try:
         await background.open_lobby(_app_id(), home.manifest)
     except background.NoDesk:
-        await background.start_desk()
+        await background.start_desk(home.folder / "desk.log")
         await background.open_lobby(_app_id(), home.manifest)
     deadline = time.monotonic() + 10.0
     while (port := await background.page_port(_app_id())) is None:

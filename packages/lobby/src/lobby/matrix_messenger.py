@@ -197,6 +197,12 @@ class MatrixMessenger:
     async def send(self, room_id: str, text: str) -> str:
         if self._sending is None:
             raise NotKept("You are signed out, so this was not kept. Log in and write it again.")
+        room = self._store.room(room_id)
+        if room is None:
+            raise NotKept("You are no longer in this chat, so this was not kept.")
+        if room.encrypted:
+            # Sending it readable for the homeserver would break what the others in the chat rely on.
+            raise NotKept("This chat is encrypted, and Lobby cannot write in those yet. Your message was not kept.")
         txn = self._new_id()
         self._sending.send(room_id, text, txn)
         return txn

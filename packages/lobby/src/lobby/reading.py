@@ -22,7 +22,7 @@ class Reading:
 
     def chats(self) -> list[ChatSummary]:
         """Joined chats, the newest first."""
-        return timeline.newest_first(self._summary(room) for room in self._store.rooms())
+        return timeline.newest_first(self._summary(room) for room in self._store.rooms() if not room.space)
 
     def chat(self, room_id: str) -> ChatSummary | None:
         """One chat; None: not one of the person's."""

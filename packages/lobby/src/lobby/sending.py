@@ -208,6 +208,9 @@ class Sending:
         draft = self._store.draft(txn)
         if draft is None:
             return box.Refused(txn, "This chat is gone.")
+        room = self._store.room(draft.item.room_id)
+        if room is not None and room.encrypted:
+            return box.Refused(txn, "This chat is encrypted now, and Lobby cannot write in those yet.")
         return box.Delivered(txn, await self._session.send_text(draft.item.room_id, draft.text, txn))
 
     async def _look(self, txn: str, since: float) -> box.Event:

@@ -95,17 +95,20 @@ class Store:
         return newest
 
     def invitations(self) -> list[sqlite3.Row]:
-        """Open invitations (room_id, name, inviter, inviter_name, direct, at), the newest first."""
+        """Open invitations (room_id, name, inviter, inviter_name, direct, encrypted, at), the newest first."""
         return self._db.rows("SELECT * FROM invitations ORDER BY at DESC")
 
     def invitation(self, room_id: str) -> sqlite3.Row | None:
         return self._db.row("SELECT * FROM invitations WHERE room_id = ?", room_id)
 
-    def add_room(self, room_id: str, name: str, direct: bool) -> None:
+    def add_room(self, room_id: str, name: str, direct: bool, encrypted: bool = False) -> None:
         """A room that was just made or joined: shown before the next sync tells of it. Raises NotKept."""
         with self._db.transaction() as db:
             db.execute("INSERT OR IGNORE INTO rooms (room_id, name) VALUES (?, ?)", (room_id, name))
-            db.execute("UPDATE rooms SET direct = max(direct, ?) WHERE room_id = ?", (direct, room_id))
+            db.execute(
+                "UPDATE rooms SET direct = max(direct, ?), encrypted = max(encrypted, ?) WHERE room_id = ?",
+                (direct, encrypted, room_id),
+            )
             db.execute("DELETE FROM invitations WHERE room_id = ?", (room_id,))
 
     def add_members(self, room_id: str, members: Iterable[Member]) -> None:
@@ -205,6 +208,8 @@ def _room(row: sqlite3.Row) -> KeptRoom:
         room_id=row["room_id"],
         name=row["name"],
         direct=bool(row["direct"]),
+        space=bool(row["space"]),
+        encrypted=bool(row["encrypted"]),
         heroes=tuple(json.loads(row["heroes"])),
         joined=row["joined"],
         server_unread=row["server_unread"],

@@ -64,6 +64,10 @@ class RoomNews:
     members: tuple[Member, ...] = ()
     name: str | None = None
     """The room's new name; None: not changed."""
+    space: bool | None = None
+    """It holds rooms, not messages (Matrix client-server API, "Spaces"); None: not told this time."""
+    encrypted: bool | None = None
+    """Messages in it must be encrypted; None: not told this time."""
     heroes: tuple[str, ...] | None = None
     joined: int | None = None
     invited: int | None = None
@@ -82,6 +86,7 @@ class Invited:
     inviter_name: str
     name: str
     direct: bool
+    encrypted: bool = False
     members: tuple[Member, ...] = ()
 
 
@@ -112,6 +117,8 @@ class _Read:
 
     members: dict[str, Member] = field(default_factory=dict)
     name: str | None = None
+    space: bool | None = None
+    encrypted: bool | None = None
 
 
 def read_batch(answer: object, me: str) -> Batch | None:
@@ -224,6 +231,8 @@ def _joined(room_id: str, news: Json, me: str) -> RoomNews:
         before=_text(timeline.get("prev_batch")),
         members=tuple(read.members.values()),
         name=read.name,
+        space=read.space,
+        encrypted=read.encrypted,
         heroes=tuple(_text(hero) for hero in heroes if _text(hero)) if isinstance(heroes, list) else None,
         joined=_count(summary.get("m.joined_member_count")),
         invited=_count(summary.get("m.invited_member_count")),
@@ -242,7 +251,8 @@ def _invited(room_id: str, news: Json, me: str) -> Invited:
             direct = _mapping(event.get("content")).get("is_direct") is True
     known = read.members.get(inviter)
     members = tuple(read.members.values())
-    return Invited(room_id, inviter, known.name if known else "", read.name or "", direct, members)
+    name = known.name if known else ""
+    return Invited(room_id, inviter, name, read.name or "", direct, read.encrypted is True, members)
 
 
 def _note_state(event: Json, read: _Read) -> None:
@@ -250,6 +260,11 @@ def _note_state(event: Json, read: _Read) -> None:
     whom = _text(event.get("state_key"))
     if event.get("type") == "m.room.name" and event.get("state_key") == "":
         read.name = _text(content.get("name"))[:200]
+    elif event.get("type") == "m.room.create" and event.get("state_key") == "":
+        read.space = content.get("type") == "m.space"
+    elif event.get("type") == "m.room.encryption" and event.get("state_key") == "":
+        # Once on, encryption is never off again, whatever a later event says (Matrix, "m.room.encryption").
+        read.encrypted = True
     elif event.get("type") == "m.room.member" and whom:
         name = _text(content.get("displayname"))[:200]
         read.members[whom] = Member(whom, _text(content.get("membership")), name)

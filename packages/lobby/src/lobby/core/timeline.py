@@ -45,6 +45,10 @@ class KeptRoom:
     server_unread: int = 0
     read_place: int = 0
     """``place`` of the last event that this person has read."""
+    space: bool = False
+    """Not a chat: it holds rooms."""
+    encrypted: bool = False
+    """Only encrypted messages may be sent to it."""
     before: str = ""
     """Where older events can be fetched; empty: the beginning is kept."""
 

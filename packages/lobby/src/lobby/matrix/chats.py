@@ -62,7 +62,7 @@ async def join(session: Session, store: Store, room_id: str) -> None:
         raise ChatRefused("This invitation is no longer open.")
     await _or_refused(session.join(room_id))
     direct = bool(invitation["direct"])
-    store.add_room(room_id, invitation["name"], direct)
+    store.add_room(room_id, invitation["name"], direct, bool(invitation["encrypted"]))
     store.add_members(room_id, [Member(invitation["inviter"], "join", invitation["inviter_name"])])
     if direct:
         await flag_direct(session, room_id, invitation["inviter"])

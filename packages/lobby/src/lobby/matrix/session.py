@@ -259,7 +259,7 @@ SYNC_FILTER = json.dumps(
             "timeline": {"limit": 30, "lazy_load_members": True},
             # Redundant members: each batch names its senders, so that a notification always has one to show.
             "state": {
-                "types": ["m.room.name", "m.room.member"],
+                "types": ["m.room.create", "m.room.encryption", "m.room.member", "m.room.name"],
                 "lazy_load_members": True,
                 "include_redundant_members": True,
             },
