@@ -28,6 +28,8 @@ class _Remembered:
     """(process id, start time) of all that was ever seen to belong to it: a parent may end, we still know."""
     stopped_before: set[tuple[int, int]] = field(default_factory=set)
     """What was stopped already when we froze it (a job in a terminal, say): it is not ours to continue."""
+    whole: bool = False
+    """It is frozen by us, and ``family`` is all of it."""
 
 
 class SignalFreezer:
@@ -35,6 +37,8 @@ class SignalFreezer:
 
     def __init__(self) -> None:
         self._runs: dict[str, _Remembered] = {}
+        self._tokens: dict[tuple[int, int], str] = {}
+        """Launch tokens already read: reading an environment takes ten times as long as the rest of a look."""
 
     def prepare(self, app: str) -> str | None:
         """A new run is about to be launched: nothing to prepare."""
@@ -54,7 +58,8 @@ class SignalFreezer:
         # A main process that is stopped already was stopped by a desk before us, and its family with it.
         if main is not None and not main.still:
             run.stopped_before = {_key(process) for process in family if process.state == "T"}
-        newborn = self._stop(run, own_group)
+        newborn = self._stop(run, own_group, family)
+        run.whole = not newborn
         if newborn:
             names = ", ".join(str(process.pid) for process in newborn)
             raise FreezeFailed(
@@ -64,16 +69,19 @@ class SignalFreezer:
 
     def thaw(self, pid: int, app: str, own_group: bool, *, started: int = 0, token: str = "") -> bool:
         run = self._run(pid, app, started, token)
-        family = [process for process in self._family(run, own_group) if _key(process) not in run.stopped_before]
+        # Frozen by us and found whole: nobody was born since, and waking it need not wait for a look at everybody.
+        known = [process_table.read(pid) for pid, _ in run.family] if run.whole else self._family(run, own_group)
+        family = [process for process in known if process is not None and _key(process) in run.family]
         for process in family:
-            process_table.send_signal(process, signal.SIGCONT)
-        run.stopped_before = set()
-        return bool(family)
+            if _key(process) not in run.stopped_before:
+                process_table.send_signal(process, signal.SIGCONT)
+        run.stopped_before, run.whole = set(), False
+        return any(not process.ended for process in family)
 
     def kill(self, pid: int, app: str, own_group: bool, *, started: int = 0, token: str = "") -> None:
         run = self._run(pid, app, started, token)
         # First stopped, so that nothing is born while we kill; what does not stop in time is killed all the same.
-        self._stop(run, own_group)
+        self._stop(run, own_group, self._family(run, own_group))
         until = time.monotonic() + FREEZE_LIMIT
         while (family := self._family(run, own_group)) and time.monotonic() < until:
             reached = [process for process in family if process_table.send_signal(process, signal.SIGKILL)]
@@ -85,28 +93,23 @@ class SignalFreezer:
         family = self._family(self._run(pid, app, started, token), own_group)
         return bool(family) and all(process.still for process in family)
 
-    def _stop(self, run: _Remembered, own_group: bool) -> list[Process]:
-        """SIGSTOP to all of it, until all stands still. Returns those first seen when time was up; normally nobody.
+    def _stop(self, run: _Remembered, own_group: bool, family: list[Process]) -> list[Process]:
+        """SIGSTOP to all of it, ``family`` first. Returns those first seen when time was up; normally nobody.
 
-        Two looks in a row must find all still: between listing and reading, one that was about to stop may fork.
-        One that was told to stop and has not yet (it waits for a processor, or for a disk) is no trouble when time
-        is up: it executes nothing of its own before it stops.
+        Done when a look that began with all known ones standing still finds nobody new: what does not move does not
+        fork. One that was told to stop and has not when time is up (it waits for a processor, or a disk) is no
+        trouble: it executes nothing of its own before it stops.
         """
         until = time.monotonic() + FREEZE_LIMIT
-        sent: set[tuple[int, int]] = set()
-        beyond_reach: set[tuple[int, int]] = set()
-        looks = 0
-        while looks < 2:
-            moving = [p for p in self._family(run, own_group) if not p.still and _key(p) not in beyond_reach]
-            if moving and time.monotonic() > until:
-                return [process for process in moving if _key(process) not in sent]
-            looks = 0 if moving else looks + 1
-            for process in moving:
-                if _key(process) not in sent and not process_table.send_signal(process, signal.SIGSTOP):
-                    beyond_reach.add(_key(process))
-                sent.add(_key(process))
-            os.sched_yield()
-        return []
+        unstoppable: set[tuple[int, int]] = set()
+        while True:
+            moving = [process for process in family if not process.still and _key(process) not in unstoppable]
+            if not moving or time.monotonic() > until:
+                return moving
+            told = {_key(process) for process in moving if process_table.send_signal(process, signal.SIGSTOP)}
+            unstoppable |= {_key(process) for process in moving} - told
+            unstoppable |= {key for key in told if not _stands_still(key, until)}
+            family = self._family(run, own_group)
 
     def _run(self, pid: int, app: str, started: int, token: str) -> _Remembered:
         run = self._runs.get(app)
@@ -135,14 +138,32 @@ class SignalFreezer:
             found |= {
                 process.pid
                 for process in everyone.values()
-                if process.started >= run.started and process_table.launch_token(process.pid) == run.token
+                if process.started >= run.started and self._token(process) == run.token
             }
         for pid in list(found):
             found |= process_table.descendants(pid, everyone)
+        present = {_key(process) for process in everyone.values()}
+        self._tokens = {key: token for key, token in self._tokens.items() if key in present}
         family = [everyone[pid] for pid in found if not everyone[pid].ended]
         run.family = {_key(process) for process in family}
         return family
 
+    def _token(self, process: Process) -> str:
+        key = _key(process)
+        if key not in self._tokens:
+            self._tokens[key] = process_table.launch_token(process.pid)
+        return self._tokens[key]
+
 
 def _key(process: Process) -> tuple[int, int]:
     return process.pid, process.started
+
+
+def _stands_still(key: tuple[int, int], until: float) -> bool:
+    """Wait until this process, told to stop, does; it tells nobody but its parent. False: not by ``until``."""
+    pid, started = key
+    while (process := process_table.read(pid)) is not None and process.started == started and not process.still:
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.0002)
+    return True
