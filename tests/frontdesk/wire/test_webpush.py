@@ -87,6 +87,15 @@ def test_an_oversized_body_is_refused_before_it_is_read() -> None:
 
 
 @pytest.mark.contract("P11")
+def test_a_message_in_several_records_is_refused() -> None:
+    """RFC 8291 §4 allows one; so a sender cannot have us take one record for the whole."""
+    body = bytearray(encrypt(b"a message of some length"))
+    body[16:20] = (len(body) - 86 - 1).to_bytes(4, "big")
+    with pytest.raises(WireError, match="more than one record"):
+        webpush.decrypt(bytes(body), KEYS)
+
+
+@pytest.mark.contract("P11")
 def test_a_message_for_somebody_else_is_refused() -> None:
     with pytest.raises(WireError, match="not encrypted for this subscription"):
         webpush.decrypt(encrypt(b"hello"), OTHER_KEYS)

@@ -116,6 +116,18 @@ def test_a_register_in_flight_is_asked_again_on_the_next_connection() -> None:
     assert {"messageType": "register", "channelID": CHANNEL} in frames(session.received(hello(), 100.0))
 
 
+def test_no_answer_is_expected_any_more_from_a_connection_that_is_gone() -> None:
+    session = ready()
+    session.register(CHANNEL, 1.0)
+    session.lost("cable", 2.0, dice=0.0)
+    session.register(CHANNEL, 3.0)
+    session.wake(100.0)
+    session.opened(100.0)
+    session.received(hello(), 100.0)
+    reply = autopush.RegisterReply(channel_id=CHANNEL, status=200, endpoint="https://push/x")
+    assert told(session.received(say(reply), 101.0)) == [ps.Registered(CHANNEL, "https://push/x")]
+
+
 def test_an_unanswered_register_means_a_dead_connection() -> None:
     session = ready()
     session.register(CHANNEL, 1.0)

@@ -83,6 +83,7 @@ def test_a_sign_of_life_buys_another_five_minutes() -> None:
     connection.wake(PING_AFTER)
     connection.heard(PING_AFTER + 1)
     assert connection.next_wake() == 2 * PING_AFTER + 1
+    assert connection.wake(2 * PING_AFTER + 1) == [SendPing()]
 
 
 @given(
