@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -70,6 +71,10 @@ class Right:
 
         return found(await self.desk.until(found, within=20.0))[0]
 
+    async def body(self, text: str) -> None:
+        """Until a notification says this."""
+        await self.desk.until(lambda status: text in [each.notification.body for each in status.shown], within=20.0)
+
 
 @pytest.fixture
 async def right(home: DeskHome, push_service: RunningPushService, homeserver: Homeserver) -> AsyncIterator[Right]:
@@ -122,7 +127,8 @@ async def test_a_message_wakes_a_sleeping_and_a_stopped_lobby_and_reading_it_wit
     await right.desk.kill_process(asleep.pid)
     await right.state(AppState.STOPPED)
     await left.lobby.send(room_id, "are you there?")
-    await right.desk.until(lambda status: [each.notification.body for each in status.shown] == ["are you there?"])
+    await right.body("are you there?")
+    assert len((await right.desk.status()).shown) == 1, "a later message replaces the earlier one"
     assert (await right.state(AppState.SUSPENDED)).pid != asleep.pid
 
     window = await right.window(room_id)
@@ -171,6 +177,33 @@ async def test_a_send_that_time_cut_off_is_told_and_resent_once(left: Person, ri
     await window.until(lambda page: [message.mark for message in page.messages][-1:] == ["sent"], "the mark")
     await window.close()
     assert left.texts(room_id) == ["good bye"]
+
+
+@pytest.mark.timeout(120)
+async def test_pressing_a_notification_opens_one_window_at_its_chat(left: Person, right: Right) -> None:
+    room_id = await meet(left, right)
+    # The next run finds a browser: a program that tells which address it was given.
+    told = right.desk.home / "told"
+    os.mkfifo(told)
+    browser = right.desk.home / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {told}\n')
+    browser.chmod(0o700)
+    await right.desk.stop()
+    del right.desk.environment["LOBBY_BROWSER"]
+    right.desk.environment["BROWSER"] = str(browser)
+    await right.desk.start()
+
+    opened = []
+    for words in ("hello", "", "are you there?"):
+        if words:
+            await left.lobby.send(room_id, words)
+            await right.body(words)
+            await right.desk.control.act(LOBBY, room_id)
+        else:
+            await right.desk.control.open(LOBBY)
+        opened.append((await asyncio.wait_for(asyncio.to_thread(told.read_text), 20.0)).strip())
+    assert ["chat=" in address for address in opened] == [True, False, True], "a window too many, or the wrong one"
+    assert f"chat={quote(room_id, safe='')}" in opened[0]
 
 
 @pytest.mark.timeout(120)

@@ -25,6 +25,9 @@ from lobby.matrix_messenger import MatrixMessenger
 
 SUBSCRIPTION = "messages"
 
+OPEN_TOGETHER = 0.15
+"""Seconds within which being opened and a pressed notification are one wish to see Lobby."""
+
 DESK_PATIENCE = 5.0
 """Seconds a desk that was just started has to answer."""
 
@@ -67,6 +70,8 @@ class Background:
         self._connected = False
         self._subscribed = False
         self._subscribing = False
+        self._showing = False
+        self._wanted: str | None = None
         self._errands: set[asyncio.Task[None]] = set()
         self._told: set[str] = set()
         self._withdrawn: set[str] = set()
@@ -126,11 +131,23 @@ class Background:
         await self._messenger.drop_connections()
 
     async def _opened(self) -> None:
-        await self._open_page(None)
+        await self._show(None)
 
     async def _acted(self, alert_id: str, action_id: str) -> None:
         self._told.discard(alert_id)
-        await self._open_page(room_of(alert_id))
+        await self._show(room_of(alert_id))
+
+    async def _show(self, room_id: str | None) -> None:
+        """Whoever presses a notification also opens the app, and is told so in either order: that is one window."""
+        self._wanted = room_id or self._wanted
+        if not self._showing:
+            self._showing = True
+            try:
+                await asyncio.sleep(OPEN_TOGETHER)
+            finally:
+                self._showing = False
+                wanted, self._wanted = self._wanted, None
+            await self._open_page(wanted)
 
     async def _pushed(self, push: frontdesk.Push) -> frontdesk.Answer:
         """A changeable alert: fetch what it is about, then say what to show (contract P02)."""

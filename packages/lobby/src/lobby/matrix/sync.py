@@ -15,7 +15,8 @@ LONG_POLL = 30.0
 """Seconds the homeserver may hold an answer back while somebody looks at Lobby."""
 
 FIRST_RETRY = 1.0
-LONGEST_RETRY = 30.0
+LONGEST_RETRY = 5.0
+"""Somebody is looking: a network that is back should show within seconds."""
 
 log = logging.getLogger("lobby")
 
