@@ -10,8 +10,9 @@ from urllib.parse import quote
 
 import pytest
 import pytest_asyncio
-from aiohttp import web
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+from aiohttp import ClientSession, web
+from playwright.async_api import Browser, BrowserContext, Page, Route, async_playwright, expect
+from yarl import URL
 
 from lobby.core.views import Connection, Invitation, Mark
 from lobby.ui.codes import mint
@@ -96,6 +97,8 @@ async def page(context: BrowserContext, lobby: Lobby) -> Page:
     await page.goto(lobby.enter())
     await page.goto(lobby.chat(ROOM))
     assert await asyncio.wait_for(lobby.tellings.get(), 10) is True
+    # Right's message counts as read as soon as the stream of this chat is open; Ann's does not.
+    await expect(page.locator(".badge")).to_have_count(1)
     return page
 
 
@@ -191,11 +194,33 @@ async def test_earlier_messages_come_when_the_top_is_in_sight(page: Page, lobby:
     assert len(keys) == len(set(keys))
 
 
+async def test_earlier_messages_that_come_late_do_not_hide_newer_ones(page: Page, lobby: Lobby) -> None:
+    lobby.messenger.put_earlier(OTHER, ["long ago", "a little later"], time.time() - 120)
+
+    async def hold_back(route: Route) -> None:
+        """The answer was rendered before the newest message and reaches the page after it."""
+        headers = await route.request.all_headers()
+        async with ClientSession() as http:
+            address = route.request.url.replace("lobby-test.localhost", "127.0.0.1")
+            async with http.get(URL(address, encoded=True), headers={"Cookie": headers["cookie"]}) as found:
+                answer = await found.text()
+        lobby.messenger.put(OTHER, "newest", "@ann:demo.localhost")
+        await expect(page.locator("#bubbles .text").last).to_have_text("newest")
+        await route.fulfill(body=answer, content_type="text/html; charset=utf-8")
+
+    await page.route("**/chat/*?most=*", hold_back)
+    await page.goto(lobby.chat(OTHER))
+    await expect(page.locator("#bubbles .text")).to_have_text(["long ago", "a little later", "see you", "newest"])
+    keys = await page.locator("#bubbles > li").evaluate_all("rows => rows.map(row => row.dataset.key)")
+    assert len(keys) == len(set(keys))
+
+
 async def test_without_a_connection_earlier_messages_are_looked_for_once(page: Page, lobby: Lobby) -> None:
     lobby.messenger.connect(Connection.OFFLINE)
     asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url) if "most=" in request.url else None)
-    async with page.expect_response(lambda answer: "most=" in answer.url):
+    looked_for = f"{quote(OTHER, safe='')}?most="
+    page.on("request", lambda request: asked.append(request.url) if looked_for in request.url else None)
+    async with page.expect_response(lambda answer: looked_for in answer.url):
         await page.goto(lobby.chat(OTHER))
     await expect(page.get_by_role("link", name="Earlier messages", exact=True)).to_be_visible()
     lobby.messenger.put(OTHER, "still live", "@ann:demo.localhost")
@@ -256,7 +281,8 @@ async def test_what_cannot_be_kept_stays_in_the_composer_and_says_why(page: Page
 
 
 async def test_a_lobby_that_does_not_answer_is_said_and_found_again(page: Page, lobby: Lobby) -> None:
-    await lobby.server.stop()
+    assert lobby.server._runner is not None
+    await lobby.server._runner.cleanup()  # As when it crashed: the streams end without a word.
     await expect(page.get_by_text("Lobby does not answer")).to_be_visible(timeout=15000)
     await page.keyboard.type("kept here")
     await page.keyboard.press("Enter")
@@ -269,6 +295,32 @@ async def test_a_lobby_that_does_not_answer_is_said_and_found_again(page: Page, 
         await expect(page.get_by_text("Lobby does not answer. Trying")).to_be_hidden(timeout=15000)
         await page.locator("#text").press("Enter")
         await expect(page.locator("#bubbles .row", has_text="kept here")).to_have_attribute("data-mark", "sent")
+    finally:
+        await again.stop()
+
+
+async def test_a_lobby_that_was_quit_is_opened_again_by_the_person_only(page: Page, lobby: Lobby) -> None:
+    await lobby.server.stop()
+    await expect(page.get_by_text("Lobby was quit")).to_be_visible()
+    calls = 0
+
+    async def count(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal calls
+        calls += 1
+        writer.close()
+
+    port = int(lobby.origin.rsplit(":", 1)[1])
+    async with await asyncio.start_server(count, "127.0.0.1", port):
+        # Longer than the page waits before it looks for a lost Lobby for the first three times.
+        await page.wait_for_timeout(2500)
+    assert calls == 0
+    again = PageServer(lobby.messenger, lobby.server._sessions, "lobby-test.localhost", port, SECRET)
+    await again.serve(socket.create_server(("127.0.0.1", port)))
+    try:
+        await page.get_by_role("button", name="Open again").click()
+        await expect(page.get_by_text("Lobby was quit")).to_be_hidden()
+        lobby.messenger.put(ROOM, "welcome back", RIGHT)
+        await expect(page.locator("#bubbles .text", has_text="welcome back")).to_be_visible()
     finally:
         await again.stop()
 

@@ -412,7 +412,7 @@ async def test_stopping_ends_the_streams_and_tells_nothing_more(served: Served) 
     reader, writer = await open_stream(served)
     assert await asyncio.wait_for(served.told.get(), 5) is True
     await asyncio.wait_for(served.page.stop(), 5)
-    await asyncio.wait_for(reader.read(), 5)
+    assert b"event: quit" in await asyncio.wait_for(reader.read(), 5)
     writer.close()
     assert served.told.empty()
 

@@ -17,5 +17,5 @@ def initials(name: str) -> str:
 
 
 def colour(id: str) -> int:
-    """The same colour for the same Matrix id, on every machine: 0 to 9."""
+    """The same colour for the same id (or name, where no id is known), on every machine: 0 to 9."""
     return hashlib.sha256(id.encode("utf-8", "replace")).digest()[0] % COLOURS

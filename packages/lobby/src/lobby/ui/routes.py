@@ -67,7 +67,7 @@ class Routes:
         self._opened = opened
         self._closed = closed
         self._stream_ids = itertools.count(1)
-        self._streams: set[asyncio.Task[None]] = set()
+        self._streams: dict[asyncio.Task[None], Stream] = {}
         self._from_beginning: set[str] = set()
 
     def table(self) -> list[web.RouteDef]:
@@ -89,11 +89,15 @@ class Routes:
         ]
 
     async def end_streams(self) -> None:
-        """Close every event stream; the pages will try again."""
-        streams = list(self._streams)
-        for stream in streams:
-            stream.cancel()
-        await asyncio.gather(*streams, return_exceptions=True)
+        """Tell every open page that Lobby stops; a page that does not listen is cut off after half a second."""
+        for stream in self._streams.values():
+            stream.end()
+        running = list(self._streams)
+        if running:
+            await asyncio.wait(running, timeout=0.5)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
     async def log_out(self) -> None:
         """Account and local data gone; what was known of its chats here too."""
@@ -202,7 +206,7 @@ class Routes:
         stream = Stream(self._messenger, self._renderer, room_id, self._csrf(request), self._clock)
         number = next(self._stream_ids)
         running = asyncio.ensure_future(self._run_stream(stream, response, request))
-        self._streams.add(running)
+        self._streams[running] = stream
         self._opened(number)
         try:
             # Waited for, not awaited: a stream that ``end_streams`` cancels is no cancellation of this request.
@@ -211,7 +215,7 @@ class Routes:
                 running.result()
         finally:
             running.cancel()
-            self._streams.discard(running)
+            self._streams.pop(running, None)
             self._closed(number)
         return response
 

@@ -46,13 +46,22 @@ class Stream:
         self._changed: set[str] = {"account", "chats", "chat"}
         self._news = asyncio.Event()
         self._sent: dict[str, str] = {}
+        self._quit = False
+
+    def end(self) -> None:
+        """Lobby is about to stop: say so, then end. A page that only lost its stream would at once call Lobby back."""
+        self._quit = True
+        self._news.set()
 
     async def run(self, write: Callable[[bytes], Awaitable[None]]) -> None:
-        """Write events until the chat or the account is gone; else for ever: the page's going ends it from outside."""
+        """Write events until the chat, the account or Lobby is gone. The page's going ends it from outside."""
         unsubscribe = self._messenger.subscribe(self._take)
         try:
             while True:
                 self._news.clear()
+                if self._quit:
+                    await write(event("quit", ""))
+                    return
                 changed, self._changed = self._changed, set()
                 account = self._messenger.account()
                 chat_gone = self._room_id is not None and self._messenger.chat(self._room_id) is None

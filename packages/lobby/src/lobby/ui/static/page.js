@@ -62,7 +62,7 @@ function toBottom() {
 }
 
 /** Take in the newest rows. Older ones that are shown already stay above them. */
-function takeBubbles(rows, mine = false) {
+function takeBubbles(rows) {
   const list = one("#bubbles");
   if (!list) return;
   const bottom = atBottom();
@@ -82,10 +82,22 @@ function takeBubbles(rows, mine = false) {
   const fresh = shown.size ? [...list.children].filter((row) => !shown.has(keyOf(row)) && row.matches(".row")) : [];
   fresh.slice(-3).forEach((row) => row.classList.add("fresh"));
   const heard = fresh.filter((row) => row.dataset.mine === "false");
-  if (bottom || mine) toBottom();
+  if (bottom || fresh.some((row) => row.dataset.mine === "true")) toBottom();
   else if (heard.length) one("#newer").hidden = false;
   const failed = [...list.children].some((row) => row.dataset.mark === "unsent" && marks.get(keyOf(row)) === "sending");
   say(failed ? "Message not sent" : heard.map((row) => `${row.dataset.sender}: ${one(".text", row).textContent}`).join(". "));
+}
+
+/** Take in what stands above the first shown row, and that row (it may no longer begin a day or a group). The rows
+ * below are the event stream's: it may have brought newer ones while this answer was on its way. */
+function takeOlder(list, rows) {
+  const shown = new Map([...list.children].filter((row) => !row.matches(".day")).map((row) => [keyOf(row), row]));
+  const joint = [...rows.children].find((row) => shown.has(keyOf(row)));
+  if (!joint) return shown.size ? undefined : morphChildren(list, rows);
+  const first = shown.get(keyOf(joint));
+  while (first.previousSibling) first.previousSibling.remove();
+  while (rows.firstChild !== joint) first.before(rows.firstChild);
+  morph(first, joint);
 }
 
 function firstInSight(list) {
@@ -106,11 +118,10 @@ async function showOlder(link) {
     const page = await pageAt(link.href);
     const top = one("#top", page);
     if (!top || !link.isConnected) return;
-    const list = one("#bubbles");
-    const anchor = firstInSight(list);
+    const anchor = firstInSight(one("#bubbles"));
     const before = anchor && anchor.getBoundingClientRect().top;
-    morphChildren(list, one("#bubbles", page));
-    const more = list.children.length > rowsBefore;
+    takeOlder(one("#bubbles"), one("#bubbles", page));
+    const more = one("#bubbles").children.length > rowsBefore;
     morph(one("#top"), top);
     if (anchor && anchor.isConnected) messages().scrollTop += anchor.getBoundingClientRect().top - before;
     // Nothing came (no connection, say): the link stays for whoever wants to try again.
@@ -155,6 +166,11 @@ const takers = {
   head: (html) => one("#head") && morphChildren(one("#head"), parsed(html)),
   bubbles: (html) => takeBubbles(parsed(html, "ol")),
   gone: (place) => location.replace(place),
+  quit: () => {
+    // Calling again by itself would open what was just quit; that is for the person to say.
+    closeStream();
+    sayLost("Lobby was quit. Messages do not reach you.", true);
+  },
 };
 
 function openStream() {
@@ -164,7 +180,7 @@ function openStream() {
   stream = opened;
   opened.onopen = () => {
     waits = 0;
-    one("#lost").hidden = true;
+    sayLost("");
   };
   opened.onerror = () => {
     if (stream !== opened) return;
@@ -182,13 +198,16 @@ function closeStream() {
   stream = null;
 }
 
+function sayLost(words, quit = false) {
+  one("#lost span").textContent = words;
+  one("#lost button").hidden = !quit;
+  one("#lost").hidden = !words;
+}
+
 /** Try again, soon and then less often; say so when it lasts. A closed session shows its own page. */
 async function streamLost() {
   waits += 1;
-  if (waits > 2) {
-    one("#lost").textContent = "Lobby does not answer. Trying again…";
-    one("#lost").hidden = false;
-  }
+  if (waits > 2) sayLost("Lobby does not answer. Trying again…");
   if (waits === 2) {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } }).catch(() => null);
     if (answer && (answer.status === 401 || answer.status === 404)) return location.reload();
@@ -273,8 +292,12 @@ async function act(form, fields) {
   try {
     const answer = await fetch(form.action, { method: "POST", body, keepalive, headers: { "Lobby-Fragment": "bubbles" } });
     const words = await answer.text();
-    if (answer.ok && room() === from) takeBubbles(parsed(words, "ol"), true);
-    if (answer.ok) return "";
+    if (answer.ok) {
+      // An open stream brings the same, and in order with everything else.
+      if (!stream && room() === from) takeBubbles(parsed(words, "ol"));
+      openStream();
+      return "";
+    }
     return answer.status === 409 ? words : "Lobby did not take that. Load the page again.";
   } catch (error) {
     return "Lobby does not answer, so this was not sent. It is still here; try again.";
@@ -328,6 +351,7 @@ document.addEventListener("click", (event) => {
   const menu = one("#account-menu[open]");
   if (menu && !menu.contains(event.target)) menu.open = false;
   if (event.target.closest("#newer")) return toBottom();
+  if (event.target.closest("#lost button")) return openStream();
   if (!link || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
   if (link.matches("[data-older]")) {
     event.preventDefault();
@@ -382,7 +406,7 @@ function escape() {
 
 addEventListener("popstate", () => visit(location.href, false));
 addEventListener("pagehide", closeStream);
-addEventListener("pageshow", openStream);
+addEventListener("pageshow", (event) => event.persisted && openStream());
 document.addEventListener("freeze", closeStream);
 document.addEventListener("resume", openStream);
 document.addEventListener("visibilitychange", () => {
