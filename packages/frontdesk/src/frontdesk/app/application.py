@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import os
 import secrets
 import signal
@@ -137,7 +138,6 @@ class App:
                 self._page.set_inheritable(False)
             else:
                 self._page = socket.create_server(("127.0.0.1", port), backlog=128)
-            self._page.setblocking(False)
         return self._page
 
     def set_page_address(self, address: str) -> None:
@@ -174,7 +174,8 @@ class App:
 
     def background_time_remaining(self) -> float:
         """Seconds; infinite in the foreground (A03)."""
-        return self._tasks.remaining()
+        # The desk's word to the same effect is still on its way for a moment after ``report_foreground``.
+        return math.inf if self.state_is_foreground else self._tasks.remaining()
 
     # --- pushes and notifications ---------------------------------------------------------------------------------
 

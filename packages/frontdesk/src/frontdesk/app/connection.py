@@ -72,6 +72,7 @@ class DeskConnection:
         self._asked: dict[int, asyncio.Future[wire.ToApp]] = {}
         self._next_request = 1
         self._keeping: asyncio.Task[None] | None = None
+        self._since_opening: list[bytes] | None = None
 
     # --- coming and going -----------------------------------------------------------------------------------------
 
@@ -112,10 +113,16 @@ class DeskConnection:
     # --- talking --------------------------------------------------------------------------------------------------
 
     def send(self, message: wire.ToDesk) -> bool:
-        """A report; False when there is no desk just now (what must last is told again in the next hello)."""
-        if self._transport is None or not self._welcomed.is_set():
+        """A report; False when there is no desk just now (what must last is told again in the next hello).
+
+        What is reported after the hello was written, welcomed or not, goes behind it: the hello does not know of it.
+        """
+        if self._transport is not None:
+            self._transport.write(frame(wire.encode(message)))
+        elif self._since_opening is not None:
+            self._since_opening.append(frame(wire.encode(message)))
+        else:
             return False
-        self._transport.write(frame(wire.encode(message)))
         return True
 
     async def ask(self, make: Callable[[int], wire.ToDesk], kind: type[Reply], within: float = ANSWER_WITHIN) -> Reply:
@@ -157,6 +164,7 @@ class DeskConnection:
             sock.setblocking(False)
             await asyncio.get_running_loop().sock_connect(sock, str(self._path))
             message, fds = self._opening()
+            since = self._since_opening = []
             # The first frame is small and the socket new: it is taken whole, with its descriptors beside it.
             socket.send_fds(sock, [frame(wire.encode(message))], fds)
             transport, _ = await asyncio.get_running_loop().create_unix_connection(
@@ -165,7 +173,10 @@ class DeskConnection:
         except BaseException:
             sock.close()
             raise
+        finally:
+            self._since_opening = None
         self._transport = transport
+        transport.writelines(since)
 
     async def _connect_soon(self) -> None:
         """A desk has just been started: its socket is there within moments."""
