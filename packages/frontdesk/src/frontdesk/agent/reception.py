@@ -241,7 +241,7 @@ class Reception:
             case wire.GetReceipts(request=request):
                 connection.send(wire.ReceiptsAre(request, self._receipts(app)))
                 return
-        connection.send(wire.Done(message.request))
+        self._post(ev.AnswerAsked(connection.asker, message.request))
 
     def _add(self, connection: Connection, request: int, file: Path, python: str) -> None:
         try:

@@ -52,6 +52,13 @@ class ActAsked(Event, frozen=True):
     action: str
 
 
+class AnswerAsked(Event, frozen=True):
+    """Whoever asked for what was posted just before is to be answered once that is kept (L06)."""
+
+    asker: int
+    request: int
+
+
 class DismissAsked(Event, frozen=True):
     app: str
     notification: str

@@ -71,6 +71,8 @@ class Life(msgspec.Struct):
     run: str = ""
     why: WakeReason = WakeReason.BY_HAND
     slept_from: float | None = None
+    opening_until: float | None = None
+    """Somebody opens it or visits its page: it stays awake until they are there, at most until then."""
     page: str = ""
     transition: int = 0
     failures: int = 0
@@ -91,7 +93,6 @@ class _Now:
         self.version = 0
         self.holds: dict[tuple[str, str], Hold] = {}
         self.settle_until: float | None = None
-        self.opening_until: float | None = None
         self.connect_by: float | None = None
         self.quit_by: float | None = None
         self.retry_at: float | None = None
@@ -99,7 +100,7 @@ class _Now:
         self.launches = 0
 
     def deadlines(self) -> Iterator[float]:
-        for moment in (self.settle_until, self.opening_until, self.connect_by, self.quit_by, self.retry_at):
+        for moment in (self.settle_until, self.connect_by, self.quit_by, self.retry_at):
             if moment is not None:
                 yield moment
 
@@ -138,6 +139,8 @@ class Lifecycle:
                 return self._memory_short()
             case ev.DeskStopping():
                 return self._desk_stopping(now)
+            case ev.AnswerAsked(asker=asker, request=request):
+                return [do.Answer(asker, wire.Done(request))]
         app = getattr(happened, "app", None)
         if app not in self._lives:
             return []
@@ -180,7 +183,7 @@ class Lifecycle:
                 at.holds.pop((kind, key), None)
             case ev.BoxOver():
                 at.holds = {key: hold for key, hold in at.holds.items() if hold.kind == "task"}
-                at.settle_until = at.opening_until = None
+                at.settle_until = life.opening_until = None
             case ev.Stop():
                 return self._stop(life, happened, now)
         return []
@@ -188,6 +191,7 @@ class Lifecycle:
     def next_wake(self) -> float | None:
         """When this machine wants ``TimePassed``; None: never, unless something happens."""
         moments = [moment for at in self._nows.values() for moment in at.deadlines()]
+        moments += [life.opening_until for life in self._lives.values() if life.opening_until is not None]
         moments += [
             life.since + self._limits.suspended
             for life in self._lives.values()
@@ -239,8 +243,8 @@ class Lifecycle:
         holds = list(at.holds.values())
         if at.settle_until is not None:
             holds.append(Hold("settling", "told that it is in the background", at.settle_until - self._limits.settle))
-        if at.opening_until is not None:
-            holds.append(Hold("opening", "being opened", at.opening_until - self._limits.opening))
+        if life.opening_until is not None:
+            holds.append(Hold("opening", "being opened", life.opening_until - self._limits.opening))
         return AppStatus(
             app=app,
             name=self._manifests[app].name if app in self._manifests else app,
@@ -264,7 +268,7 @@ class Lifecycle:
             at = self._nows[app]
             if life.state is not S.BACKGROUND or life.ending or not at.connected or at.quit_by is not None:
                 continue
-            if at.holds or at.settle_until is not None or at.opening_until is not None:
+            if at.holds or at.settle_until is not None or life.opening_until is not None:
                 continue
             self._move(life, S.SUSPENDED, now)
             life.slept_from = now
@@ -311,7 +315,7 @@ class Lifecycle:
                 return []
             return self._launch(life, at, why, now)
         if why in BY_PERSON and life.state is not S.FOREGROUND:
-            at.opening_until = now + self._limits.opening
+            life.opening_until = now + self._limits.opening
         if life.state is S.SUSPENDED:
             return self._thaw(life, at, why, now)
         if life.state is S.LAUNCHING or not at.connected:
@@ -329,7 +333,7 @@ class Lifecycle:
         at.launches += 1
         at.connect_by = now + self._limits.launch
         if why in BY_PERSON:
-            at.opening_until = at.connect_by
+            life.opening_until = at.connect_by
         return [
             *self._watch_page(life.app, on=False),
             do.Launch(life.app, life.token),
@@ -353,8 +357,8 @@ class Lifecycle:
         if life.slept_from is not None:
             out.append(do.Send(life.app, wire.Resumed(max(0.0, now - life.slept_from))))
             life.slept_from = None
-        if at.opening_until is not None:
-            at.opening_until = now + self._limits.opening
+        if life.opening_until is not None:
+            life.opening_until = now + self._limits.opening
         out.append(ev.Awake(life.app, life.why, fresh=True))
         if life.why is WakeReason.OPENED:
             out.append(do.Send(life.app, wire.Open()))
@@ -441,6 +445,7 @@ class Lifecycle:
         left_visitor = receipt.reason is StopReason.EXITED and life.why in BY_PERSON and life.state is not S.FOREGROUND
         self._move(life, S.STOPPED, now)
         life.pid, life.token, life.run, life.ending, life.slept_from = 0, "", "", None, None
+        life.opening_until = None
         life.untold = (*life.untold, receipt)[-_UNTOLD_MOST:]
         at = self._nows[life.app] = _Now()
         at.launches = launches
@@ -474,6 +479,8 @@ class Lifecycle:
             # Its keeper is gone and with it the other end of its page: let it come and hand that over again.
             out += self._thaw(life, at, WakeReason.ENDPOINT_CHANGED, now)
         at.connect_by = now + self._limits.launch
+        if life.state is S.LAUNCHING and life.opening_until is not None:
+            life.opening_until = at.connect_by
         return out
 
     def _desk_started(self, now: float) -> Out:
@@ -500,7 +507,7 @@ class Lifecycle:
         life.failures = 0
         if at.quit_by is None:
             life.quit = False
-        at.settle_until = at.opening_until = None
+        at.settle_until = life.opening_until = None
         return [*out, ev.CameForeground(life.app), do.Note(life.app, "foreground", "a person sees it")]
 
     def _went_background(self, life: Life, at: _Now, now: float) -> Out:
@@ -519,7 +526,7 @@ class Lifecycle:
 
     def _quit(self, life: Life, at: _Now, now: float) -> Out:
         life.quit = True
-        at.wanted = at.opening_until = None
+        at.wanted = life.opening_until = None
         if life.state is S.STOPPED or life.ending is not None:
             return [do.Note(life.app, "quit", "quit by the person")]
         if life.state in (S.FOREGROUND, S.BACKGROUND) and at.connected:
@@ -569,8 +576,8 @@ class Lifecycle:
         if _over(at.settle_until, now):
             at.settle_until = None
             out.append(do.Note(app, "settled", f'no "ready" within {self._limits.settle:g} s'))
-        if _over(at.opening_until, now):
-            at.opening_until = None
+        if _over(life.opening_until, now):
+            life.opening_until = None
         if _over(at.quit_by, now):
             at.quit_by = None
             out += [do.Kill(app, life.process())] if life.ending is not None else []
