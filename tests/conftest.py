@@ -4,7 +4,7 @@ import os
 
 import hypothesis
 
-pytest_plugins = ("tests.contract_report", "tests.no_skips", "pytester")
+pytest_plugins = ("tests.contract_report", "tests.no_skips", "tests.desks", "pytester")
 
 hypothesis.settings.register_profile(
     "frontdesk",
