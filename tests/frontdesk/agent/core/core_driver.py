@@ -138,13 +138,28 @@ class Driver:
                 self._commit(effects)
         self.watched.clear()
         self.launching.clear()
+        # Killed, but not gone yet: the next desk finds them alive.
+        self.processes = self.dying | self.processes
+        self.dying = {}
         for process in self.processes.values():
             process.connected = False
         self.desk = self._new_desk()
         for (machine, key), value in self.saved.items():
             self.desk.restore(machine, key, value)
-        found = [ev.Survived(app, process.child) for app, process in self.processes.items()]
-        return self.handle(*(ev.AppAdded(manifest) for manifest in self.manifests.values()), *found, ev.DeskStarted())
+        found: list[ev.Event] = []
+        for app, process in self.processes.items():
+            life = self.desk.lifecycle.life(app)
+            if life is not None and not life.pid:
+                found.append(ev.Launched(app, process.pid, process.started))
+            found.append(ev.Survived(app, process.child))
+        added = [ev.AppAdded(manifest) for manifest in self.manifests.values()]
+        effects = self.handle(*added, *found, ev.DeskStarted())
+        for app, process in self.processes.items():
+            life = self.desk.lifecycle.life(app)
+            if life is not None and life.slept_from is None:
+                # A desk that died between saving a thaw and saying so leaves this one Resumed unsaid.
+                process.must_hear_resumed = False
+        return effects
 
     # --- what shells say ------------------------------------------------------------------------------------------
 
@@ -384,7 +399,8 @@ class Driver:
     def _check_awake(self, row: AppStatus, effects: list[do.Effect]) -> None:
         life = self.desk.lifecycle.life(row.app)
         assert life is not None
-        if row.state is S.BACKGROUND and self.desk.lifecycle.is_connected(row.app) and not life.ending and not row.quit:
+        leaving = life.ending is not None or self.desk.lifecycle._nows[row.app].quit_by is not None
+        if row.state is S.BACKGROUND and self.desk.lifecycle.is_connected(row.app) and not leaving:
             assert row.holds, "in the background, nothing holds it, and it still runs (L01, A02)"
         if row.state is S.SUSPENDED:
             assert self.desk.assertions.seconds_left(row.app, self.now) is None, "it sleeps and its time runs"

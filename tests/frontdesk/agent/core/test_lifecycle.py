@@ -3,6 +3,8 @@
 import itertools
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
@@ -141,6 +143,17 @@ def test_after_ten_minutes_asleep_it_is_stopped() -> None:
     assert driver.state(APP) is S.STOPPED
     (receipt,) = driver.receipts
     assert (receipt.reason, receipt.limit, receipt.used) == (StopReason.SUSPENDED_LONG, 600.0, 600.0)
+
+
+@pytest.mark.contract("L03")
+@given(st.floats(0, 10**6))
+def test_no_rounding_of_moments_keeps_it_from_being_stopped_or_the_desk_from_rest(offset: float) -> None:
+    driver = Driver(NOTES)
+    driver.now += offset
+    driver.open(APP)
+    driver.sleep(APP)
+    driver.pass_time(601)
+    assert driver.reasons(APP) == [StopReason.SUSPENDED_LONG]
 
 
 @pytest.mark.contract("L03")
@@ -475,6 +488,18 @@ def test_a_dead_app_holds_nothing() -> None:
     assert driver.state(APP) is S.SUSPENDED
 
 
+@pytest.mark.contract("L07")
+def test_a_dead_app_leaves_no_time_running() -> None:
+    driver = in_front()
+    driver.begin(APP, 1)
+    driver.sleep(APP)
+    pid = driver.processes.pop(APP).pid
+    driver.handle(ev.Exited(APP, pid, 0))  # its connection has not been seen to end
+    driver.pass_time(1)
+    assert driver.desk.next_wake() is None
+    assert ("assertions", APP) not in driver.saved
+
+
 @pytest.mark.contract("L11", "L13")
 def test_a_visit_wakes_a_sleeper_and_leaves_it_time_to_show_itself() -> None:
     driver = asleep()
@@ -599,6 +624,16 @@ def test_a_sleeper_whose_connection_broke_hears_resumed_right_after_welcome() ->
     driver.connect(APP)
     assert messages(driver)[:2] == [wire.Welcome, wire.Resumed]
     assert wire.Push in messages(driver)
+
+
+@pytest.mark.contract("L13")
+def test_resumed_is_said_once_for_each_sleep() -> None:
+    driver = asleep()
+    driver.handle(ev.OpenAsked(APP))
+    driver.drop_connection(APP)
+    driver.pass_time(1)
+    driver.connect(APP)
+    assert messages(driver).count(wire.Resumed) == 1
 
 
 def test_a_clock_that_was_set_back_makes_no_negative_sleep() -> None:

@@ -434,6 +434,18 @@ def test_sixty_wakes_an_hour_and_then_together() -> None:
 
 
 @pytest.mark.contract("P02")
+@given(st.floats(0, 10**6))
+def test_no_rounding_of_moments_holds_up_the_wake_that_is_allowed_again(offset: float) -> None:
+    driver = suspended(limits=Limits(push_wakes=1, suspended=10**6))
+    driver.now += offset
+    driver.push(APP)
+    driver.answer(APP, driver.pushes(APP)[0].push)
+    driver.push(APP)
+    assert wakes(driver.pass_time(3599.9)) == 0
+    assert wakes(driver.pass_time(0.2)) == 1
+
+
+@pytest.mark.contract("P02")
 def test_past_the_budget_opening_the_app_gives_them_at_once() -> None:
     driver = suspended(limits=Limits(push_wakes=1))
     driver.push(APP)
@@ -578,6 +590,20 @@ def test_a_push_lost_with_a_broken_connection_is_given_on_the_next() -> None:
     driver.handle(ev.Disconnected(APP))
     driver.connect(APP)
     assert len(driver.pushes(APP)) == 1
+
+
+@pytest.mark.contract("L07", "A03")
+def test_a_push_lost_in_the_last_seconds_holds_nothing_and_is_given_in_the_next_wake() -> None:
+    driver = suspended()
+    driver.push(APP)
+    driver.pass_time(22)
+    driver.processes[APP].holding.clear()  # it never read it
+    driver.given.clear()
+    driver.drop_connection(APP)
+    effects = driver.connect(APP)
+    assert (len(apps_of(do.Freeze, effects)), wakes(effects)) == (1, 1)
+    assert driver.status(APP).seconds_left == 25.0
+    assert len(driver.pushes(APP)) == 2
 
 
 @pytest.mark.contract("L07")
