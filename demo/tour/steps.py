@@ -181,7 +181,7 @@ async def send_and_leave(cast: Cast) -> str:
     # The homeserver's answer needs its time on this network, too; only then does the task end.
     back = left.network.slow.latency
     check(late < back + _AT_ONCE, f"Lobby slept {late:.1f} s after the message had arrived.")
-    return f"Held awake by “{watch.holds.pop()}”; asleep {late:.1f} s after arrival, {back:g} s of it the answer's way."
+    return f"Held awake by “{watch.holds.pop()}”; asleep when the homeserver's answer was back, {late:.1f} s after."
 
 
 async def out_of_time(cast: Cast) -> str:

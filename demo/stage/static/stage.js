@@ -39,22 +39,22 @@ function arrive(element) {
 function setWindow(user, want, asked) {
   const machine = document.getElementById(user);
   const pane = machine.querySelector(".pane");
-  const frame = pane.querySelector("iframe:last-of-type");
+  let frame = pane.querySelector("iframe");
   machine.dataset.window = want;
   if (want === "closed") {
-    for (const one of pane.querySelectorAll("iframe")) one.remove();
-  } else if (!frame || frame.dataset.asked !== asked) {
-    const fresh = document.createElement("iframe");
-    fresh.title = pane.dataset.title;
-    fresh.dataset.asked = asked;
-    // The stage answers with a one-time address of Lobby's own page.
-    fresh.src = `/machine/${user}/window`;
-    fresh.addEventListener("load", () => {
-      fresh.classList.add("there");
-      frame?.remove();
-    });
-    pane.append(fresh);
+    frame?.remove();
+    return;
   }
+  if (frame?.dataset.asked === asked) return;
+  if (!frame) {
+    frame = document.createElement("iframe");
+    frame.title = pane.dataset.title;
+    frame.addEventListener("load", () => frame.classList.add("there"));
+  }
+  frame.dataset.asked = asked;
+  // The stage answers with a one-time address of Lobby's own page.
+  frame.src = `/machine/${user}/window?${asked}`;
+  if (!frame.isConnected) pane.append(frame);
 }
 
 async function act(user, button) {

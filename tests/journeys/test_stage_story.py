@@ -1,0 +1,152 @@
+"""The stage in Chromium on real parts: what a visitor is asked to try, tried, with the seconds a person notices."""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.async_api import FrameLocator, Locator, Page, async_playwright, expect
+
+from demo import world
+from demo.folder import Folder
+from demo.ports import free_port
+from demo.stage.board import Machines
+from demo.stage.server import Stage, opened
+from tests.programs import CHROMIUM_FLAGS, chromium
+
+pytestmark = pytest.mark.timeout(240)
+
+LIMITS = {"background": 8.0, "expiry_lead": 2.0, "suspended": 8.0}
+NOTICED = 4_000
+"""Milliseconds within which a reopened window must show its chat; on an idle machine it is about one second."""
+
+
+@dataclass
+class Visitor:
+    """The stage in a browser, and both Lobbies on it."""
+
+    page: Page
+
+    def lobby(self, person: str) -> FrameLocator:
+        return self.page.frame_locator(f'iframe[title="{person}’s Lobby"]')
+
+    def machine(self, person: str) -> Locator:
+        return self.page.locator(f"#{person.lower()}")
+
+    async def sees(self, person: str, state: str, patience: float = 20_000) -> None:
+        await expect(self.machine(person).locator(".pill")).to_contain_text(state, timeout=patience)
+
+    async def opens(self, person: str) -> None:
+        await self.machine(person).get_by_role("button", name=f"Open {person}’s Lobby").click()
+
+    async def closes(self, person: str) -> None:
+        await self.page.get_by_role("button", name=f"Close {person}’s window").click()
+
+    async def goes_to_chat(self, person: str, other: str) -> None:
+        await self.lobby(person).get_by_role("link", name=other).first.click()
+
+    async def writes(self, person: str, other: str, text: str) -> None:
+        message = self.lobby(person).get_by_label(f"Message to {other}")
+        await message.fill(text)
+        await message.press("Enter")
+
+    def notification(self, person: str, text: str) -> Locator:
+        return self.machine(person).locator(".card", has_text=text)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    made = Path(tempfile.mkdtemp(prefix="fd-", dir="/tmp"))
+    yield made
+    shutil.rmtree(made)
+
+
+@asynccontextmanager
+async def visit(path: Path) -> AsyncIterator[Visitor]:
+    stage = Stage(free_port())
+    with Folder(path) as held:
+        async with world.running(held, stage.origin, LIMITS, lambda what, seconds: None) as stand:
+            board = Machines(stand.left, stand.right)
+            watching = asyncio.create_task(board.watch())
+            try:
+                async with opened(stage, board), async_playwright() as playwright:
+                    browser = await playwright.chromium.launch(executable_path=chromium(), args=[*CHROMIUM_FLAGS])
+                    page = await browser.new_page(viewport={"width": 1280, "height": 900})
+                    await page.goto(stage.address())
+                    yield Visitor(page)
+                    await browser.close()
+            finally:
+                watching.cancel()
+                await asyncio.gather(watching, return_exceptions=True)
+
+
+async def test_what_a_visitor_is_asked_to_try(folder: Path) -> None:
+    async with visit(folder) as visitor:
+        for person, other in (("Left", "Right"), ("Right", "Left")):
+            await visitor.goes_to_chat(person, other)
+            await visitor.sees(person, "Foreground")
+        await _closed_and_still_reached(visitor)
+        await _reopened_when_suspended_and_when_stopped(visitor)
+        await _no_network_nothing_lost(visitor)
+        await _even_the_desk_may_die(visitor)
+        await _quit_is_quit(visitor)
+
+
+async def _closed_and_still_reached(visitor: Visitor) -> None:
+    await visitor.writes("Left", "Right", "Are you coming?")
+    await expect(visitor.lobby("Right").get_by_text("Are you coming?").last).to_be_visible()
+    await visitor.closes("Right")
+    await visitor.sees("Right", "Suspended")
+    await visitor.writes("Left", "Right", "We start at eight.")
+    await visitor.notification("Right", "We start at eight.").click()
+    await expect(visitor.lobby("Right").locator("#bubbles").get_by_text("We start at eight.")).to_be_visible()
+    await visitor.sees("Right", "Foreground")
+    await expect(visitor.page.locator(".act").first).to_have_class("act finished")
+
+
+async def _reopened_when_suspended_and_when_stopped(visitor: Visitor) -> None:
+    for state in ("Suspended", "Stopped"):
+        await visitor.closes("Right")
+        await visitor.sees("Right", state)
+        await visitor.opens("Right")
+        shown = visitor.lobby("Right").get_by_text("We start at eight.").last
+        await expect(shown).to_be_visible(timeout=NOTICED)
+        await visitor.sees("Right", "Foreground")
+
+
+async def _no_network_nothing_lost(visitor: Visitor) -> None:
+    await visitor.machine("Left").get_by_role("button", name="Off").click()
+    await visitor.writes("Left", "Right", "Bring the projector")
+    await expect(visitor.lobby("Left").locator("[data-mark=sending]")).to_have_count(1)
+    await visitor.closes("Left")
+    await visitor.sees("Left", "s left")
+    await visitor.notification("Left", "Message not sent, please resend").wait_for(timeout=20_000)
+    await visitor.sees("Left", "Suspended")
+    await visitor.machine("Left").get_by_role("button", name="Good").click()
+    await visitor.notification("Left", "Message not sent").click()
+    await visitor.lobby("Left").get_by_role("button", name="Resend").click()
+    await expect(visitor.lobby("Left").locator("[data-mark=sent]").last).to_contain_text("Bring the projector")
+    await expect(visitor.lobby("Right").get_by_text("Bring the projector").last).to_be_visible()
+
+
+async def _even_the_desk_may_die(visitor: Visitor) -> None:
+    await visitor.closes("Right")
+    await visitor.sees("Right", "Suspended")
+    facts = visitor.machine("Right").locator("dl div")
+    before = await facts.filter(has_text="Lobby").inner_text()
+    await visitor.machine("Right").get_by_role("button", name="Kill the desk").click()
+    await visitor.sees("Right", "Suspended")
+    assert await facts.filter(has_text="Lobby").inner_text() == before, "the same process"
+    await visitor.writes("Left", "Right", "Still there?")
+    await visitor.notification("Right", "Still there?").wait_for(timeout=10_000)
+
+
+async def _quit_is_quit(visitor: Visitor) -> None:
+    await visitor.machine("Right").get_by_role("button", name="Quit Lobby").click()
+    await visitor.sees("Right", "Quit")
+    await visitor.opens("Right")
+    await visitor.sees("Right", "Foreground")
