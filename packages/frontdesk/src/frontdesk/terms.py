@@ -108,7 +108,9 @@ class WakeReason(enum.StrEnum):
     """What made the desk launch or thaw an app; it sets the time box (A03)."""
 
     OPENED = "opened"
-    """The person opened it: its window, its page, or an action of a notification."""
+    """The person opened it: its icon, a command, a second start."""
+    PRESSED = "pressed"
+    """The person pressed a notification of it, or a button there."""
     PAGE_VISITED = "page_visited"
     """A browser connected to the page of the sleeping app (L11)."""
     PUSH = "push"

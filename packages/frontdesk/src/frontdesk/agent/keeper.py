@@ -226,7 +226,7 @@ class Keeper:
                 self._tell(0, wire.Exited(pid, status))
 
     def _end_everything(self) -> None:
-        """Leave no process behind that this keeper, its desk or its apps started."""
+        """Leave no process behind that this keeper, its desk or its apps started, but browsers."""
         if self._desk:
             os.kill(self._desk, signal.SIGKILL)
         for number in (signal.SIGTERM, signal.SIGCONT):  # a stopped process hears SIGTERM only once it goes on
@@ -237,9 +237,11 @@ class Keeper:
         # Orphans come to us (adopt_orphans): round after round, until there are no children left.
         for _ in range(50):
             table = process_table.everyone()
-            for pid in process_table.descendants(os.getpid(), table):
+            left = process_table.descendants(os.getpid(), table)
+            doomed = [pid for pid in left if not table[pid].ended and not process_table.stays(pid)]
+            for pid in doomed:
                 process_table.send_signal(table[pid], signal.SIGKILL)
-            if not self._wait_for_children(0.1, lambda: True):
+            if not self._wait_for_children(0.1 if doomed else 0.0, lambda: True) or not doomed:
                 return
         _say("some processes could not be killed; `ps` shows what they wait for")
 

@@ -8,7 +8,7 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +18,7 @@ from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.dispatcher import Dispatcher
 from frontdesk.agent.loop import DeskLoop
 from frontdesk.agent.reception import Reception
+from frontdesk.agent.shell import browser
 from frontdesk.agent.shell.clock import Clock, boot_id
 from frontdesk.agent.shell.freezer import choose_freezer
 from frontdesk.agent.shell.keeper_channel import KeeperChannel, ListenFailed
@@ -105,6 +106,7 @@ class Desk:
             receipts=lambda app: self._store.receipts(app, self._clock.now() - self._settings.limits.receipts_kept),
             take_page=self._take_page,
             follow=self._processes.follow,
+            show_address=lambda address, done: self._start(self._show_address(address, done)),
             note=self._note,
         )
         self._pressure.set_trigger()
@@ -204,6 +206,13 @@ class Desk:
         except ListenFailed as error:
             # A running app of an earlier keeper has it still; it brings it along when it connects.
             self._note(app, "no_page", f"its page's port is taken: {error}")
+
+    async def _show_address(self, address: str, done: Callable[[FrontdeskError | None], None]) -> None:
+        try:
+            await browser.open_address(address)
+            done(None)
+        except FrontdeskError as error:
+            done(error)
 
     def _take_page(self, app: str, page: socket.socket) -> None:
         if self._pages.port(app) == page.getsockname()[1]:

@@ -24,7 +24,7 @@ class Reception:
     """Knows which connection belongs to whom. ``post`` hands events to the core.
 
     ``status`` and ``receipts`` are what programs that steer may ask for; ``take_page`` gets the listening socket an
-    app brought along; ``follow`` is told of each admitted process.
+    app brought along; ``follow`` is told of each admitted process; ``show_address`` opens a browser and says how it went.
     """
 
     def __init__(
@@ -38,6 +38,7 @@ class Reception:
         receipts: Callable[[str], tuple[Receipt, ...]],
         take_page: Callable[[str, socket.socket], None],
         follow: Callable[[str, int], None],
+        show_address: Callable[[str, Callable[[FrontdeskError | None], None]], None],
         note: Callable[[str, str, str], None],
     ) -> None:
         self._dispatcher = dispatcher
@@ -47,6 +48,7 @@ class Reception:
         self._receipts = receipts
         self._take_page = take_page
         self._follow = follow
+        self._open_address = show_address
         self._note = note
         self._by_app: dict[str, Connection] = {}
         self._by_asker: dict[int, Connection] = {}
@@ -96,8 +98,7 @@ class Reception:
         try:
             manifest = self._manifest_for(hello, peer)
         except FrontdeskError as error:
-            reason = error.reason if isinstance(error, RefusedError) else Refusal.BAD_MANIFEST
-            connection.refuse(reason, str(error))
+            connection.refuse(_reason(error, Refusal.BAD_MANIFEST), str(error))
             return
         life = self._dispatcher.lifecycle.life(hello.app)
         other = self._by_app.get(hello.app)
@@ -181,6 +182,8 @@ class Reception:
                 self._post(ev.WithdrawAsked(app, asker, request, notification_id))
             case wire.Unsubscribe(request=request, name=name):
                 self._post(ev.UnsubscribeAsked(app, asker, request, name))
+            case wire.ShowAddress(request=request, address=address):
+                self._show_address(connection, request, address)
             case wire.Subscribe(request=request, name=name, kind=kind, fallback=fallback):
                 keys = webpush.receiver_keys(
                     secrets.token_bytes(webpush.SEED_BYTES), secrets.token_bytes(webpush.AUTH_BYTES)
@@ -193,6 +196,15 @@ class Reception:
                 )
             case _:
                 raise WireError(Refusal.BAD_REQUEST, f"An app may not send {type(message).__name__}.")
+
+    def _show_address(self, connection: Connection, request: int, address: str) -> None:
+        def done(error: FrontdeskError | None) -> None:
+            if error is None:
+                connection.send(wire.Done(request))
+            else:
+                connection.send(wire.Refused(_reason(error, Refusal.UNAVAILABLE), str(error), request))
+
+        self._open_address(address, done)
 
     def _from_steering(self, connection: Connection, message: wire.ToDesk) -> None:
         match message:
@@ -247,8 +259,7 @@ class Reception:
         try:
             manifest = self._registry.add(file, python)
         except FrontdeskError as error:
-            reason = error.reason if isinstance(error, RefusedError) else Refusal.STORE_UNAVAILABLE
-            connection.send(wire.Refused(reason, str(error), request))
+            connection.send(wire.Refused(_reason(error, Refusal.STORE_UNAVAILABLE), str(error), request))
             return
         self._post(ev.AppAdded(manifest))
         connection.send(wire.AppsAre(request, (manifest,)))
@@ -278,6 +289,10 @@ def _peer(connection: Connection) -> admission.Peer:
         command=process_table.command_line(pid),
         folder=process_table.folder(pid),
     )
+
+
+def _reason(error: FrontdeskError, otherwise: Refusal) -> Refusal:
+    return error.reason if isinstance(error, RefusedError) else otherwise
 
 
 def _same_process(one: Connection, other: Connection) -> bool:

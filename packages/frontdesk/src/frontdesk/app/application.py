@@ -207,6 +207,14 @@ class App:
         """Show it, in place of one with the same id (N03)."""
         await self._asking().ask(lambda request: wire.Notify(request, notification), wire.Done)
 
+    async def show_address(self, address: str) -> None:
+        """Open a web address, the app's own page say, in the person's browser.
+
+        The desk does it: a browser that the app started itself would be suspended with the app. ``RefusedError`` with
+        ``unavailable`` when none can be opened.
+        """
+        await self._asking().ask(lambda request: wire.ShowAddress(request, address), wire.Done)
+
     async def withdraw(self, notification_id: str) -> None:
         """Take it back, if it is still shown: read elsewhere, say (N03)."""
         await self._asking().ask(lambda request: wire.Withdraw(request, notification_id), wire.Done)
@@ -278,8 +286,8 @@ class App:
                     self._spawn(self.on_subscription_changed(subscription))
                 case wire.Open() if self.on_open is not None:
                     self._spawn(self.on_open())
-                case wire.Pressed(notification=notification, action=action) if self.on_action is not None:
-                    self._spawn(self.on_action(notification, action))
+                case wire.Pressed(notification=notification, action=action):
+                    self._spawn(self._pressed(notification, action))
                 case wire.Quit():
                     self._spawn(self._quitting())
 
@@ -301,6 +309,13 @@ class App:
                 await self.on_entered_background()
         finally:
             self._send(wire.Ready(transition))
+
+    async def _pressed(self, notification: str, action: str) -> None:
+        """Whoever presses a notification wants to see the app, if the app makes no more of it."""
+        if self.on_action is not None:
+            await self.on_action(notification, action)
+        elif self.on_open is not None:
+            await self.on_open()
 
     async def _quitting(self) -> None:
         try:

@@ -125,6 +125,13 @@ class Withdraw(_Message, frozen=True, tag="withdraw"):
     notification: str
 
 
+class ShowAddress(_Message, frozen=True, tag="show_address"):
+    """Open this web address in the person's browser, which must not descend from the app."""
+
+    request: int
+    address: str
+
+
 class OpenFirst(_Message, frozen=True, tag="open_first"):
     """A second start of the app asks that the first be opened instead (X04). Sent in place of ``Hello``."""
 
@@ -298,7 +305,17 @@ class AppsAre(_Message, frozen=True, tag="apps_are"):
 
 
 FromApp = (
-    Foreground | Background | Ready | BeginTask | EndTask | Subscribe | Unsubscribe | PushAnswer | Notify | Withdraw
+    Foreground
+    | Background
+    | Ready
+    | BeginTask
+    | EndTask
+    | Subscribe
+    | Unsubscribe
+    | PushAnswer
+    | Notify
+    | Withdraw
+    | ShowAddress
 )
 FromControl = GetStatus | Watch | OpenApp | QuitApp | GetReceipts | AddApp | RemoveApp | ListApps | Act | Dismiss
 Opening = Hello | ControlHello | OpenFirst

@@ -28,7 +28,7 @@ MOVES: dict[AppState, frozenset[AppState]] = {
 }
 """Every move there is; whoever connects has been launching, whoever is thawed is in the background (L02)."""
 
-BY_PERSON = frozenset({WakeReason.OPENED, WakeReason.PAGE_VISITED})
+BY_PERSON = frozenset({WakeReason.OPENED, WakeReason.PRESSED, WakeReason.PAGE_VISITED})
 """Wakes that end *quit* (L04)."""
 
 _STRENGTH = {
@@ -36,7 +36,8 @@ _STRENGTH = {
     WakeReason.ENDPOINT_CHANGED: 1,
     WakeReason.PUSH: 2,
     WakeReason.PAGE_VISITED: 3,
-    WakeReason.OPENED: 4,
+    WakeReason.PRESSED: 4,
+    WakeReason.OPENED: 5,
 }
 
 _IN_WORDS = {
@@ -44,6 +45,7 @@ _IN_WORDS = {
     WakeReason.ENDPOINT_CHANGED: "its push endpoint has changed",
     WakeReason.PUSH: "a push came",
     WakeReason.PAGE_VISITED: "its page is being opened",
+    WakeReason.PRESSED: "a notification of it was pressed",
     WakeReason.OPENED: "it is being opened",
 }
 
@@ -162,8 +164,10 @@ class Lifecycle:
                 return self._exited(life, at, pid, status, now)
             case ev.Survived(child=child):
                 return self._survived(life, at, child, now)
-            case ev.OpenAsked() | ev.ActAsked():
+            case ev.OpenAsked():
                 return self._wake(life, at, WakeReason.OPENED, now)
+            case ev.ActAsked():
+                return self._wake(life, at, WakeReason.PRESSED, now)
             case ev.PageVisited():
                 return self._wake(life, at, WakeReason.PAGE_VISITED, now)
             case ev.Wake(why=why):

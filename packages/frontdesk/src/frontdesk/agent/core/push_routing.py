@@ -374,7 +374,11 @@ class PushRouting:
             shown = self._as_it_is(entry, each.data)
         out = self._present(each.app, shown) + self._forget(each)
         out.append(do.SendKept(each.app, wire.PushKept(each.id)))
-        out.append(do.Note(each.app, "push_answered", f"the app answered the push for {each.name}: {_IN_WORDS[answer.verdict]}"))
+        out.append(
+            do.Note(
+                each.app, "push_answered", f"the app answered the push for {each.name}: {_IN_WORDS[answer.verdict]}"
+            )
+        )
         return out
 
     def _connected(self, app: str, pushes: tuple[str, ...], now: float) -> Out:

@@ -22,7 +22,7 @@ class PageWatch:
         self._unwatch(app)
         if app in self._pages:
             self._pages[app].close()
-        page.setblocking(False)
+        # Left in the mode it came in: blocking or not is shared with the app, which may accept either way.
         self._pages[app] = page
         if app in self._wanted:
             self.watch(app)

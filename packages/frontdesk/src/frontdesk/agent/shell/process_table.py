@@ -12,6 +12,9 @@ from typing import NamedTuple
 LAUNCH_TOKEN = "FRONTDESK_LAUNCH"
 """Environment variable that names the launch a process belongs to; children inherit it."""
 
+STAYS = "FRONTDESK_STAYS"
+"""Environment variable of what the desk starts for the person, to go on without the desk: a browser."""
+
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -119,8 +122,12 @@ def folder(pid: int) -> str:
 
 def launch_token(pid: int) -> str:
     """The launch it was started under, by its environment; empty when there is none or it cannot be read."""
-    start = LAUNCH_TOKEN + "="
-    return next((item[len(start) :] for item in _read_list(pid, "environ") if item.startswith(start)), "")
+    return _in_environment(pid, LAUNCH_TOKEN)
+
+
+def stays(pid: int) -> bool:
+    """It was started to outlive the desk."""
+    return bool(_in_environment(pid, STAYS))
 
 
 def cgroup(pid: int) -> str:
@@ -157,3 +164,8 @@ def _read_list(pid: int, name: str) -> list[str]:
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return []
     return [os.fsdecode(item) for item in data.split(b"\0")[:-1]]
+
+
+def _in_environment(pid: int, name: str) -> str:
+    start = name + "="
+    return next((item[len(start) :] for item in _read_list(pid, "environ") if item.startswith(start)), "")
