@@ -119,6 +119,8 @@ class Puppet:
                 await app.notify(Notification(id=id, title=title, actions=actions))
             case {"do": "withdraw", "id": id}:
                 await app.withdraw(id)
+            case {"do": "show address", "address": address}:
+                await app.show_address(address)
             case {"do": "burn"}:
                 return burn()
             case {"do": "exit", "status": status}:

@@ -24,7 +24,7 @@ class Reception:
     """Knows which connection belongs to whom. ``post`` hands events to the core.
 
     ``status`` and ``receipts`` are what programs that steer may ask for; ``take_page`` gets the listening socket an
-    app brought along; ``follow`` is told of each admitted process; ``show_address`` opens a browser and says how it went.
+    app brought along; ``follow`` is told of each admitted process; ``show_address`` opens a browser, and calls back.
     """
 
     def __init__(

@@ -1,0 +1,81 @@
+"""Browsers that the desk opens for apps: real desk, real app; the browser is a script that stays until it is ended."""
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from frontdesk import AppState
+from frontdesk.agent.shell import browser, process_table
+from frontdesk.errors import RefusedError
+from frontdesk.terms import Refusal
+from tests.desks import PATIENCE, DeskHome
+
+BROWSER = """
+import os, sys, time
+with open(sys.argv[1], "w") as pipe:
+    pipe.write(f"{os.getpid()} {sys.argv[2]}")
+time.sleep(120)
+"""
+
+
+async def opened(pipe: Path) -> tuple[int, str]:
+    """Process id and address of the browser, once it is there."""
+    said = await asyncio.wait_for(asyncio.to_thread(pipe.read_text), PATIENCE)
+    pid, _, address = said.partition(" ")
+    return int(pid), address
+
+
+@pytest.mark.contract("L01")
+async def test_a_browser_opened_for_an_app_sleeps_and_ends_neither_with_the_app_nor_with_the_desk(
+    home: DeskHome,
+) -> None:
+    script, told = home.home / "browser.py", home.home / "told"
+    script.write_text(BROWSER)
+    os.mkfifo(told)
+    home.environment["BROWSER"] = f"{sys.executable} {script} {told} %s"
+    await home.start()
+    await home.install()
+    puppet = await home.launch()
+
+    puppet.order("show address", address="http://notes.localhost:1/?a=1&b=2")
+    pid, address = await opened(told)
+    try:
+        assert address == "http://notes.localhost:1/?a=1&b=2"
+        assert puppet.pid not in process_table.ancestors(pid, process_table.everyone())
+        assert process_table.launch_token(pid) == ""
+        puppet.order("background")
+        await home.until_state(AppState.SUSPENDED)
+        seen = process_table.read(pid)
+        assert seen is not None and not seen.still
+        await home.stop()
+        seen = process_table.read(pid)
+        assert seen is not None and not seen.ended
+    finally:
+        os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("address", ["file:///etc/passwd", "javascript:alert(1)", "notes", ""])
+async def test_only_web_addresses_are_opened(address: str) -> None:
+    with pytest.raises(RefusedError) as refusal:
+        await browser.open_address(address)
+    assert refusal.value.reason is Refusal.BAD_REQUEST
+
+
+@pytest.mark.parametrize("command", ["/nonexistent/browser %s", "false"])
+async def test_no_browser_is_a_clear_word_with_the_address(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BROWSER", command)
+    with pytest.raises(RefusedError, match=re.escape("by hand: http://notes.localhost:1/")) as refusal:
+        await browser.open_address("http://notes.localhost:1/")
+    assert refusal.value.reason is Refusal.UNAVAILABLE
+
+
+def test_an_address_stays_one_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BROWSER", "browser --new-window %s")
+    assert browser.command_for("http://x/?a=$(id) b") == ["browser", "--new-window", "http://x/?a=$(id) b"]
+    monkeypatch.setenv("BROWSER", "browser")
+    assert browser.command_for("http://x/") == ["browser", "http://x/"]
