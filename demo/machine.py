@@ -71,13 +71,17 @@ class Machine:
         await self.keeper.until(self._desk_answers, _DESK_READY_WITHIN)
 
     async def log_in(self, password: str) -> None:
-        """Logs Lobby in; keeps an account that is there from an earlier run."""
-        if (self.folder / "lobby" / "logged_in").exists():
-            return
-        await self.lobby(
-            "login", "--homeserver", self.homeserver, "--user", self.user, "--password-stdin", says=password
-        )
-        (self.folder / "lobby" / "logged_in").touch()
+        """Sees that Lobby is logged in. One that knows the homeserver by an address it no longer has starts afresh."""
+        note = self.folder / "logged_in_at"
+        if note.exists() and note.read_text() != self.homeserver:
+            await self.lobby("logout")
+        try:
+            account = ("--homeserver", self.homeserver, "--user", self.user)
+            await self.lobby("login", *account, "--password-stdin", says=password)
+        except DemoError as reason:
+            if "logged in already" not in str(reason):
+                raise
+        note.write_text(self.homeserver)
 
     async def lobby(self, *arguments: str, says: str = "") -> str:
         """Runs the `lobby` command as the person would, `says` on its standard input, and gives what it printed."""

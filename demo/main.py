@@ -40,7 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return 0
     except DemoError as reason:
         print(reason, file=sys.stderr)
-        return 1
+    except OSError as reason:
+        print(f"The demo cannot go on: {reason}. What it had started has been stopped.", file=sys.stderr)
+    return 1
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,6 +3,8 @@
 import socket
 from pathlib import Path
 
+from demo.errors import DemoError
+
 LOOPBACK = "127.0.0.1"
 
 
@@ -23,13 +25,29 @@ def free_port(preferred: int = 0) -> int:
     raise OSError("No free TCP port on 127.0.0.1. Nothing was started; close some programs and try again.")
 
 
+def same_port(note: Path, what: str) -> int:
+    """As `remembered_port`, for a port that others have written down: DemoError when the noted one is taken."""
+    noted = _noted(note)
+    port = remembered_port(note)
+    if noted not in (0, port):
+        note.write_text(f"{noted}\n")
+        raise DemoError(
+            f"Port {noted} is used by another program, and {what}. Nothing was started. End that program, or forget "
+            f"the demo's accounts with `make demo-clean`."
+        )
+    return port
+
+
 def remembered_port(note: Path) -> int:
     """The port written in the file `note` if it is still free, else another one, which is written there."""
-    try:
-        preferred = int(note.read_text())
-    except (FileNotFoundError, ValueError):
-        preferred = 0
-    port = free_port(preferred)
+    port = free_port(_noted(note))
     note.parent.mkdir(parents=True, exist_ok=True)
     note.write_text(f"{port}\n")
     return port
+
+
+def _noted(note: Path) -> int:
+    try:
+        return int(note.read_text())
+    except (FileNotFoundError, ValueError):
+        return 0

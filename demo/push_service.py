@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from demo import processes
-from demo.ports import LOOPBACK, remembered_port
+from demo.ports import LOOPBACK, same_port
 
 _READY_WITHIN = 30.0
 
@@ -19,9 +19,9 @@ class PushService:
         self.program: processes.Program | None = None
 
     def choose_port(self) -> int:
-        """The port it will have; others may need it before it runs."""
+        """The port it will have; others may need it before it runs. DemoError when it is taken."""
         if not self.port:
-            self.port = remembered_port(self.folder / "port")
+            self.port = same_port(self.folder / "port", "the demo's push subscriptions name it")
         return self.port
 
     async def start(self) -> None:

@@ -33,9 +33,8 @@ class Cast:
     async def window(self, machine: Machine) -> Window:
         """That person's window on the chat, opened if it is closed."""
         if machine.person not in self._windows:
-            window = Window(await machine.page_address(), self.world.chat)
+            window = self._windows[machine.person] = Window(await machine.page_address(), self.world.chat)
             await window.open()
-            self._windows[machine.person] = window
         return self._windows[machine.person]
 
     async def close_window(self, machine: Machine) -> None:
