@@ -402,6 +402,7 @@ class Driver:
         leaving = life.ending is not None or self.desk.lifecycle._nows[row.app].quit_by is not None
         if row.state is S.BACKGROUND and self.desk.lifecycle.is_connected(row.app) and not leaving:
             assert row.holds, "in the background, nothing holds it, and it still runs (L01, A02)"
+            assert row.seconds_left is not None or not self.plausible, "in the background without a limit (A03)"
         if row.state is S.SUSPENDED:
             assert self.desk.assertions.seconds_left(row.app, self.now) is None, "it sleeps and its time runs"
             if row.app in apps_of(do.Freeze, effects):

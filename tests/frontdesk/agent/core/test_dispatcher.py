@@ -25,7 +25,8 @@ HOUR = 3600.0
 EXAMPLES = int(os.environ.get("CORE_EXAMPLES", "40"))
 """Histories of each kind; CORE_EXAMPLES=2000 is for a long night."""
 
-apps = st.sampled_from(APPS)
+apps = st.sampled_from([NOTES.id, *APPS])
+"""One of them more often: things go wrong where many things happen to one app."""
 small = st.integers(0, 3)
 names = st.sampled_from(["news", "chat"])
 moments = st.sampled_from([0.0, 0.1, 0.3, 1.0, 4.9, 5.0, 19.9, 20.0, 25.0, 30.0, 60.0, 599.7, 3600.0]) | st.floats(
@@ -48,12 +49,14 @@ class PlausibleHistory(RuleBasedStateMachine):
 
     driver: Driver
 
-    @initialize(limits=limits, at_once=st.booleans())
-    def start(self, limits: Limits, at_once: bool) -> None:
+    @initialize(limits=limits, at_once=st.booleans(), offset=st.floats(0, 10**6))
+    def start(self, limits: Limits, at_once: bool, offset: float) -> None:
         self.driver = Driver(*MANIFESTS, limits=limits, at_once=at_once)
+        self.driver.now += offset
         for app in APPS[:2]:
             self.driver.subscribe(app, "news", PushKind.CHANGEABLE_ALERT)
             self.driver.subscribe(app, "chat", PushKind.ALERT)
+        self.uses(NOTES.id)
 
     def connected(self, app: str) -> bool:
         process = self.driver.processes.get(app)
@@ -175,9 +178,17 @@ class PlausibleHistory(RuleBasedStateMachine):
     def time_passes(self, seconds: float) -> None:
         self.driver.pass_time(seconds)
 
-    @rule(committed=st.booleans(), app=apps, seconds=moments)
-    def desk_dies(self, committed: bool, app: str, seconds: float) -> None:
-        event = ev.PushArrived(channel_of(app), "in the crash", b"{}", None)
+    @rule(committed=st.booleans(), app=apps, seconds=moments, over=st.integers(0, 4))
+    def desk_dies(self, committed: bool, app: str, seconds: float, over: int) -> None:
+        said: list[ev.Event] = [ev.WentBackground(app), ev.TaskEnded(app, 1)] if self.connected(app) else []
+        event = [
+            ev.PushArrived(channel_of(app), "in the crash", b"{}", None),
+            ev.OpenAsked(app),
+            ev.MemoryShort(),
+            *said,
+            ev.TimePassed(),
+            ev.TimePassed(),
+        ][over]
         self.driver.now += seconds
         before = self.asleep()
         self.driver.desk_dies(event, committed=committed)
