@@ -170,7 +170,7 @@ class Hold(msgspec.Struct, frozen=True):
     """One thing that keeps an app from being suspended (A11)."""
 
     kind: str
-    """``task``, ``push``, ``opening`` or ``settling`` (told of the background, not yet ready)."""
+    """``task``, ``push``, ``opening``, ``endpoint`` (told a new one) or ``settling`` (told of the background)."""
     name: str
     since: float
 

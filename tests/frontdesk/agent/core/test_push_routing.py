@@ -121,6 +121,8 @@ def test_a_changed_endpoint_is_told_also_by_waking_the_app(state: str) -> None:
         driver.connect(APP)
     told = [each for each in driver.processes[APP].inbox if isinstance(each, wire.SubscriptionChanged)]
     assert [each.subscription.endpoint for each in told] == ["https://push.example/new"]
+    assert driver.state(APP) is S.BACKGROUND, "a frozen app would hear nothing"
+    driver.pass_time(Limits().settle)
     assert driver.state(APP) is S.SUSPENDED, "and it sleeps again"
 
 

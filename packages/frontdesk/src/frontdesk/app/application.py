@@ -282,8 +282,8 @@ class App:
                     self._pushes.handle(message)
                 case wire.EnteredBackground(transition=transition):
                     self._spawn(self._entered_background(transition))
-                case wire.SubscriptionChanged(subscription=subscription) if self.on_subscription_changed is not None:
-                    self._spawn(self.on_subscription_changed(subscription))
+                case wire.SubscriptionChanged(subscription=subscription):
+                    self._spawn(self._subscription_changed(subscription))
                 case wire.Open() if self.on_open is not None:
                     self._spawn(self.on_open())
                 case wire.Pressed(notification=notification, action=action):
@@ -316,6 +316,12 @@ class App:
             await self.on_action(notification, action)
         elif self.on_open is not None:
             await self.on_open()
+
+    async def _subscription_changed(self, subscription: Subscription) -> None:
+        """Senders are to be told before the app sleeps again: until then their pushes reach nobody (P01)."""
+        if self.on_subscription_changed is not None:
+            async with self.background_task(f"new endpoint of {subscription.name}"):
+                await self.on_subscription_changed(subscription)
 
     async def _quitting(self) -> None:
         try:

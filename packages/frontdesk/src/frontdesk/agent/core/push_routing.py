@@ -71,6 +71,8 @@ class _AppPushes:
         self.foreground = False
         self.due: dict[str, float] = {}
         """Pushes the app is working on, and until when it may."""
+        self.telling: dict[str, float] = {}
+        """Channels whose new endpoint it is being told, and until when that keeps it awake (P01)."""
         self.wakes: list[float] = []
         self.retry_at: float | None = None
 
@@ -132,7 +134,7 @@ class PushRouting:
             case ev.Awake(app=app):
                 at = self._of(app)
                 at.awake, at.waking, at.retry_at = True, False, None
-                return self._tell_endpoints(app) + self._offer(app, now)
+                return self._tell_endpoints(app, now) + self._offer(app, now)
             case ev.CameForeground(app=app):
                 self._of(app).foreground = True
                 return self._offer(app, now)
@@ -140,6 +142,7 @@ class PushRouting:
                 self._of(app).foreground = False
             case ev.Slept(app=app):
                 self._of(app).awake = False
+                self._of(app).telling.clear()
                 return self._offer(app, now)
             case ev.Ended(app=app, receipt=receipt):
                 return self._ended(app, receipt.reason, now)
@@ -160,7 +163,7 @@ class PushRouting:
 
     def next_wake(self) -> float | None:
         """When this machine wants ``TimePassed``: an answer due, a push over, a retry, a wake allowed again."""
-        moments = [due for at in self._apps.values() for due in at.due.values()]
+        moments = [due for at in self._apps.values() for due in (*at.due.values(), *at.telling.values())]
         moments += [until for askers in self._askers.values() for _, _, until in askers]
         for entry in self._waiting.values():
             if entry.expires is not None and entry.id not in self._of(entry.app).due:
@@ -245,19 +248,22 @@ class PushRouting:
         out.append(do.Note(entry.app, "subscribed", f"subscription {entry.name} has its endpoint"))
         if entry.told != endpoint:
             if self._of(entry.app).awake:
-                return out + self._tell_endpoints(entry.app)
+                return out + self._tell_endpoints(entry.app, now)
             # P01: told even if it has to be launched. Who may not be woken hears of it when it is awake next.
             if entry.app in self._apps_untold():
                 out.append(self._wake_for_endpoint(entry.app))
         return out
 
-    def _tell_endpoints(self, app: str) -> Out:
+    def _tell_endpoints(self, app: str, now: float) -> Out:
         out: Out = []
         for entry in self._subscriptions.values():
             if entry.app == app and entry.endpoint and entry.told != entry.endpoint:
                 # The app may never have waited for the first endpoint of all; then this is how it learns it.
                 entry.told = entry.endpoint
                 out += [self._save(entry), do.SendKept(app, wire.SubscriptionChanged(entry.public()))]
+                # Time to hear it; what it does about it then, it guards by a background task of its own.
+                self._of(app).telling[entry.channel] = now + self._limits.settle
+                out.append(ev.HoldOn(app, "endpoint", entry.channel, entry.name))
         return out
 
     def _link_up(self, uaid: str, changed: bool) -> Out:
@@ -413,6 +419,7 @@ class PushRouting:
                 at.retry_at = max(at.retry_at or 0.0, now + pause)
         at.awake = at.waking = at.foreground = False
         at.due.clear()
+        at.telling.clear()
         return out + self._offer(app, now)
 
     def _time_passed(self, now: float) -> Out:
@@ -421,11 +428,14 @@ class PushRouting:
             if any(until <= now for _, _, until in askers):
                 text = "The push service cannot be reached now. The subscription is kept; its endpoint follows."
                 out += self._answer_askers(channel, text)
-        for at in list(self._apps.values()):
+        for app, at in list(self._apps.items()):
             for push in [push for push, due in at.due.items() if due <= now]:
                 if push in self._waiting:
                     out += self._fall_back(self._waiting[push], f"no answer within {self._limits.push:g} s")
                 at.due.pop(push, None)
+            for channel in [channel for channel, until in at.telling.items() if until <= now]:
+                del at.telling[channel]
+                out.append(ev.LetGo(app, "endpoint", channel))
             if at.retry_at is not None and at.retry_at <= now:
                 at.retry_at = None
         for app in self._apps_waiting():
