@@ -1,4 +1,4 @@
-"""A real keeper, desk and push service for tests, and small real apps on strings. All ended by process id afterwards."""
+"""A real keeper, desk and push service for tests, and small real apps on strings; all ended by process id."""
 
 import asyncio
 import contextlib
@@ -67,7 +67,7 @@ class Strings:
         return self.words().count(what)
 
     async def do(self, what: str, **more: Any) -> Any:
-        """Have it do something; what that gave. An error of frontdesk comes back as ``Refusal`` or the like, by name."""
+        """Have it do something; what that gave."""
         done = await self.tell(what, **more)
         assert "error" not in done, done
         return done["gave"]
@@ -418,36 +418,55 @@ async def desk(home: DeskHome) -> DeskHome:
 
 
 class RunningPushService:
-    """``frontdesk.push`` in a process of its own."""
+    """``frontdesk.push`` in a process of its own, at one port for as long as it lives."""
 
-    def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
-        self.process = process
-        self.port = port
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = 0
+        self.process: asyncio.subprocess.Process | None = None
 
     @property
     def setting(self) -> str:
+        """What stands in a desk's settings for it."""
         return f'push_service = "ws://127.0.0.1:{self.port}/"'
+
+    async def start(self) -> None:
+        told = self.folder / "port"
+        told.unlink(missing_ok=True)
+        with open(self.folder / "out", "ab") as out:
+            self.process = await asyncio.create_subprocess_exec(
+                *[sys.executable, "-m", "frontdesk.push.main", "--port", str(self.port), "--port-file", str(told)],
+                *["--data", str(self.folder / "data")],
+                env=environment_for(self.folder),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+            )
+        until = time.monotonic() + PATIENCE
+        while not told.exists():
+            assert self.process.returncode is None and time.monotonic() < until, (self.folder / "out").read_text()
+            await asyncio.sleep(0.02)  # the file is how it tells
+        self.port = int(told.read_text())
+
+    async def stop(self) -> None:
+        if self.process is not None and self.process.returncode is None:
+            self.process.terminate()
+            await asyncio.wait_for(self.process.wait(), PATIENCE)
+
+    async def forget_everything(self) -> None:
+        """As a service does that lost its database: desks and subscriptions are unknown to it afterwards."""
+        await self.stop()
+        shutil.rmtree(self.folder / "data")
+        await self.start()
 
 
 @pytest_asyncio.fixture
 async def push_service() -> AsyncIterator[RunningPushService]:
-    folder = Path(tempfile.mkdtemp(prefix="fd-push-", dir="/tmp"))
-    with open(folder / "out", "wb") as out:
-        process = await asyncio.create_subprocess_exec(
-            *[sys.executable, "-m", "frontdesk.push.main", "--port", "0", "--data", str(folder)],
-            *["--port-file", str(folder / "port")],
-            env=environment_for(folder),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-        )
+    """A push service for desks and senders on this machine."""
+    service = RunningPushService(Path(tempfile.mkdtemp(prefix="fd-push-", dir="/tmp")))
     try:
-        until = time.monotonic() + PATIENCE
-        while not (folder / "port").exists():
-            assert process.returncode is None and time.monotonic() < until, (folder / "out").read_text()
-            await asyncio.sleep(0.02)  # the file is how it tells
-        yield RunningPushService(process, int((folder / "port").read_text()))
+        await service.start()
+        yield service
     finally:
-        process.terminate()
-        await asyncio.wait_for(process.wait(), PATIENCE)
-        shutil.rmtree(folder, ignore_errors=True)
+        await service.stop()
+        shutil.rmtree(service.folder, ignore_errors=True)

@@ -1,7 +1,7 @@
 """A small app on strings: tells the test all it hears from the desk, and does what the test says. Public names only.
 
 It speaks JSON lines over the Unix socket ``strings.sock`` in FRONTDESK_HOME. Its manifest hands it one argument, JSON:
-``id``, ``page`` (serve a page), ``slow_to_settle`` (never says "ready"), ``resuming_takes`` (seconds in ``on_resumed``).
+``id``, ``page`` (serve one), ``slow_to_settle`` (never says "ready"), ``resuming_takes`` (seconds in ``on_resumed``).
 A push says in its payload how it is to be answered, so that every run answers alike.
 """
 
@@ -221,16 +221,21 @@ class Puppet:
 def burn() -> list[int]:
     """Two helpers that use all the processor time they get, one of them in a session of its own; their ids."""
     helpers = []
+    begun, ready = os.pipe()
     for own_session in (False, True):
         pid = os.fork()
         if pid == 0:
             if own_session:
                 os.setsid()
+            os.write(ready, b".")
             until = time.process_time() + 20  # should everything else fail, they end by themselves
             while time.process_time() < until:
                 pass
             os._exit(0)
+        os.read(begun, 1)
         helpers.append(pid)
+    os.close(begun)
+    os.close(ready)
     return helpers
 
 
