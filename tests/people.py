@@ -14,7 +14,7 @@ from lobby.matrix_messenger import MatrixMessenger
 from lobby.store import Store
 from tests.homeserver import PASSWORD
 
-PATIENCE = 20.0
+PATIENCE = 40.0
 """Seconds until what ought to happen counts as not happening."""
 
 

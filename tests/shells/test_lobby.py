@@ -14,7 +14,8 @@ import pytest
 
 from demo.network import Condition, Network
 from demo.tour.window import Window
-from frontdesk import AppState, AppStatus, DeskStatus, Shown
+from frontdesk import App, AppState, AppStatus, DeskStatus, Shown
+from lobby.background import Background
 from tests.desks import DeskHome, RunningPushService, row_of
 from tests.homeserver import PASSWORD, Homeserver, homeserver
 from tests.people import Person
@@ -235,6 +236,29 @@ async def test_a_second_lobby_hands_over_to_the_first(right: Right) -> None:
     status, _, error = await right.lobby("run")
     assert status == 0 and "running already" in error
     assert "launched" in [each.what for each in (await right.desk.status()).happenings if each.app == LOBBY]
+
+
+async def test_a_person_who_is_back_before_the_farewell_was_heard_still_gets_news(left: Person, tmp_path: Path) -> None:
+    app = App(LOBBY)  # Not started: there is no desk to tell, and what the desk would tell is told here.
+
+    async def open_no_page(room_id: str | None) -> None:
+        raise AssertionError("nobody asked for it")
+
+    ties = Background(app, left.lobby, open_no_page)
+    assert app.on_entered_background is not None
+    ties.on_visible(True)
+    await app.on_entered_background()
+    assert left.lobby.watching
+    app.report_background()
+    leaving = asyncio.ensure_future(app.on_entered_background())
+    await asyncio.sleep(0)
+    ties.on_visible(True)
+    await leaving
+    assert left.lobby.watching
+    app.report_background()
+    await app.on_entered_background()
+    assert not left.lobby.watching
+    await ties.stop()
 
 
 @pytest.mark.contract("L14")

@@ -75,7 +75,7 @@ class Background:
         self._errands: set[asyncio.Task[None]] = set()
         self._told: set[str] = set()
         self._withdrawn: set[str] = set()
-        app.on_entered_background = messenger.background
+        app.on_entered_background = self._entered_background
         app.on_resumed = self._resumed
         app.on_open = self._opened
         app.on_action = self._acted
@@ -125,6 +125,13 @@ class Background:
                 self._errand(self._messenger.background())
 
     # What the desk tells
+
+    async def _entered_background(self) -> None:
+        """The person may be back before this is heard, or while the long poll is being ended."""
+        if not self._app.state_is_foreground:
+            await self._messenger.background()
+        if self._app.state_is_foreground:
+            self._messenger.foreground()
 
     async def _resumed(self, slept_for: float) -> None:
         log.info("Slept for %.0f s.", slept_for)

@@ -328,8 +328,9 @@ class MatrixMessenger:
 
     async def _refresh(self) -> None:
         """What is worth a request each time somebody looks: receipts, the pusher and the person's own name."""
-        assert self._session is not None and self._login is not None
         session, login = self._session, self._login
+        if session is None or login is None:
+            return
         await self._tell_read()
         if self._target is not None:
             await set_pusher(session, self._store, self._target)
