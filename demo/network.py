@@ -10,8 +10,9 @@ from demo.errors import DemoError
 from demo.ports import LOOPBACK, free_port
 from demo.throttle import Line, Throttle
 
-SLOW = Line(latency=1.5, rate=8192.0, setup=1.5)
-"""A train in a valley: a second and a half each way, 8 KiB/s."""
+SLOW = Line(latency=3.0, rate=8192.0, setup=0.5)
+"""A train in a valley: three seconds each way, 8 KiB/s. A message sent is still on its way when the window has been
+gone for the two seconds that Lobby waits."""
 
 _PIECE = 1024
 """Bytes read at a time while slow: small enough that the rate is felt within a message."""

@@ -75,7 +75,7 @@ def scene(
         window_open,
         network,
         row,
-        _state(person, row),
+        _state(person, row, window_open),
         asked,
         desk_pid=status.pid,
         push=_push(status),
@@ -85,13 +85,15 @@ def scene(
     )
 
 
-def _state(person: str, app: AppStatus | None) -> State:
+def _state(person: str, app: AppStatus | None, window_open: bool) -> State:
     if app is None:
         return State("Not there yet", "Lobby is not registered with this desk yet.", "gone")
     left = app.seconds_left
     match app.state:
         case AppState.LAUNCHING:
             return State("Launching", "The desk starts a process for it.", "working", left)
+        case AppState.FOREGROUND if not window_open:
+            return State("Foreground", "Its window has just gone; Lobby waits 2 s in case it comes back.", "awake")
         case AppState.FOREGROUND:
             return State("Foreground", f"{person} can see the window.", "awake")
         case AppState.BACKGROUND:

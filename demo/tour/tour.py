@@ -10,16 +10,12 @@ from pathlib import Path
 
 from demo import world
 from demo.folder import Folder
-from demo.throttle import Line
 from demo.tour import story
 from demo.tour.steps import STORY, Cast
 from demo.tour.witness import Witness
 
 LIMITS = {"background": 7.5, "expiry_lead": 1.5, "suspended": 5.0}
 """Limits of both desks in seconds, shortened so that the story fits into a minute."""
-
-SLOW = Line(latency=3.0, rate=8192.0, setup=0.5)
-"""So slow that a message is still on its way when the window has been gone for the two seconds of the page."""
 
 
 async def run(as_json: bool, keep: Path | None) -> int:
@@ -50,7 +46,6 @@ async def _play(path: Path, say: story.Say) -> list[story.Outcome]:
     with Folder(path) as held:
         ready = world.running(held, "", LIMITS, lambda what, took: say(f"   {what:<16} {took:5.1f} s"))
         async with ready as stand, Witness(stand.synapse.url, "right", world.PASSWORD) as witness:
-            stand.left.network.slow = SLOW
             cast = Cast(stand, witness)
             try:
                 return await story.play(STORY, cast, lambda outcome: say(story.line(outcome)))

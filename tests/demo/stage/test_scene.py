@@ -66,3 +66,9 @@ def test_the_desks_words_begin_with_a_capital_letter() -> None:
     assert (
         see(status(happenings=(Happening(NOW, APP, "thawed", "woken after 4 s"),))).events[0].text == "Woken after 4 s"
     )
+
+
+def test_a_window_closed_just_now_is_not_called_open() -> None:
+    lingering = scene("Right", False, Condition.GOOD, status(AppState.FOREGROUND), APP).state.meaning
+    assert lingering != scene("Right", True, Condition.GOOD, status(AppState.FOREGROUND), APP).state.meaning
+    assert "just gone" in lingering
