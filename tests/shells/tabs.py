@@ -15,6 +15,10 @@ from typing import Any
 import aiohttp
 
 
+class Refused(Exception):
+    """Chromium did not do a command."""
+
+
 class Tabs:
     """The tabs of one window."""
 
@@ -30,7 +34,8 @@ class Tabs:
         while True:
             answer: dict[str, Any] = await self._socket.receive_json(timeout=20)
             if answer.get("id") == number:
-                assert "error" not in answer, answer
+                if "error" in answer:
+                    raise Refused(f"{method}: {answer['error']['message']}")
                 result: dict[str, Any] = answer["result"]
                 return result
 
@@ -53,7 +58,7 @@ class Tabs:
         await self.call("Browser.setWindowBounds", windowId=window, bounds={"windowState": "minimized"})
 
     async def wait_for_text(self, tab: str, selector: str, text: str) -> None:
-        """Until an element that ``selector`` finds holds ``text``; TimeoutError after 20 s."""
+        """Until an element that ``selector`` finds holds ``text``, in whatever page is there then; 20 s at most."""
         session = (await self.call("Target.attachToTarget", targetId=tab, flatten=True))["sessionId"]
         script = f"""new Promise((found) => {{
             const look = () => [...document.querySelectorAll({json.dumps(selector)})].some(
@@ -61,7 +66,13 @@ class Tabs:
             new MutationObserver(look).observe(document, {{childList: true, subtree: true, characterData: true}});
             look();
         }})"""
-        await self.call("Runtime.evaluate", session, expression=script, awaitPromise=True)
+        async with asyncio.timeout(20):
+            while True:
+                try:
+                    await self.call("Runtime.evaluate", session, expression=script, awaitPromise=True)
+                    break
+                except Refused:
+                    await asyncio.sleep(0.02)  # between two pages there is none to ask, and the next one tells nobody
         await self.call("Target.detachFromTarget", sessionId=session)
 
 

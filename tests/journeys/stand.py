@@ -1,0 +1,249 @@
+"""What journeys are played on, all of it real: homeserver, push service, and people with desk, Lobby and browser."""
+
+import asyncio
+import contextlib
+import shutil
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import quote, urlsplit
+
+from playwright.async_api import Browser, BrowserContext, Locator, Page, async_playwright, expect
+
+from demo import processes
+from demo.machine import LOBBY, Machine, app_of
+from demo.network import Condition
+from demo.push_service import PushService
+from demo.synapse import Synapse
+from demo.throttle import Line
+from demo.tour.steps import in_state, until
+from demo.tour.window import opened
+from demo.tour.witness import Witness
+from demo.world import together
+from frontdesk import AppState, AppStatus, DeskStatus
+from tests.programs import CHROMIUM_FLAGS, chromium
+
+PASSWORD = "correct horse battery staple"
+
+LIMITS = {"background": 10.0, "expiry_lead": 2.0, "suspended": 8.0}
+"""Of every desk here, in seconds; short, so that a journey through them all is."""
+
+SLOW = Line(latency=2.0, rate=8192.0, setup=0.5)
+"""So slow that a message is still on its way when the window has been gone for the two seconds of the page."""
+
+PATIENCE = 20.0
+"""Seconds after which something awaited is taken for missing; a busy machine is slow."""
+
+
+class Person:
+    """Somebody at a machine of their own, whose browser keeps its cookies. `page` is the tab opened last."""
+
+    def __init__(self, machine: Machine, context: BrowserContext, user_id: str) -> None:
+        self.machine = machine
+        self.context = context
+        self.user_id = user_id
+        self.page: Page
+        self.origin = ""
+
+    async def enters(self) -> Page:
+        """A new tab, by an address that `lobby address` prints; from then on the browser is let in."""
+        address = await self.machine.page_address()
+        parts = urlsplit(address)
+        self.origin = f"{parts.scheme}://{parts.netloc}"
+        self.page = await self.context.new_page()
+        await self.page.goto(address)
+        return self.page
+
+    async def visits(self, place: str = "/") -> Page:
+        """A new tab at Lobby's page as a bookmark opens it; returns when the browser has begun to show it."""
+        self.page = await self.context.new_page()
+        await self.page.goto(self.origin + place, wait_until="commit")
+        return self.page
+
+    async def closes(self) -> None:
+        """Closes every tab."""
+        for page in self.context.pages:
+            await page.close()
+
+    async def falls_asleep(self) -> AppStatus:
+        """Closes every tab; Lobby as it is suspended."""
+        await self.closes()
+        return await self.lobby(AppState.SUSPENDED)
+
+    async def lobby(self, *states: AppState, patience: float = PATIENCE) -> AppStatus:
+        """Lobby once it is in one of the states."""
+        return app_of(await self.desk(in_state(*states), f"Lobby {' or '.join(states)}", patience))
+
+    async def desk(self, seen: Callable[[DeskStatus], bool], what: str, patience: float = PATIENCE) -> DeskStatus:
+        """What the desk sees, once it sees that."""
+        return await until(self.machine, seen, what, patience)
+
+    async def presses(self, notification: str) -> str:
+        """Presses a notification in the desk's list; the address that Lobby wants shown for it."""
+        async with self.machine.desk() as desk:
+            await desk.act(LOBBY, notification)
+        return await self.hears_lobby()
+
+    async def hears_lobby(self) -> str:
+        """The next address that Lobby asks the browser to show."""
+        return await asyncio.wait_for(self.machine.doorbell.heard(), PATIENCE)
+
+    async def writes(self, text: str) -> None:
+        """Writes into the open chat and presses Enter."""
+        await self.page.locator("#text").fill(text)
+        await self.page.locator("#text").press("Enter")
+
+    def bubble(self, text: str) -> Locator:
+        """What the open chat shows of a message."""
+        return self.page.locator("#bubbles .row", has_text=text)
+
+    async def sees(self, text: str, mark: str | None = None, within: float = PATIENCE) -> None:
+        """The message is in the open chat, once, with that mark."""
+        await expect(self.bubble(text)).to_have_count(1, timeout=within * 1000)
+        await expect(self.bubble(text)).to_be_visible()
+        if mark is not None:
+            await expect(self.bubble(text)).to_have_attribute("data-mark", mark, timeout=within * 1000)
+
+
+class Observer(Witness):
+    """Asks the homeserver itself, as a person but with a device of its own; believes no Lobby."""
+
+    async def pushers(self) -> list[dict[str, Any]]:
+        """Where the homeserver pushes this person's messages to."""
+        return list((await self._asked("pushers"))["pushers"])
+
+    async def devices(self) -> set[str]:
+        """The person's log-ins, without this one."""
+        return {device["device_id"] for device in (await self._asked("devices"))["devices"]} - {"WITNESS"}
+
+    async def _asked(self, what: str) -> dict[str, Any]:
+        async with self._http.get(f"{self._homeserver}/_matrix/client/v3/{what}") as answer:
+            assert answer.status == 200, await answer.text()
+            found: dict[str, Any] = await answer.json()
+            return found
+
+
+class Stand:
+    """Use `async with`. `chat` is the room in which Left and Right talk."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="fd-", dir="/tmp"))
+        self.synapse = Synapse(self.folder / "synapse")
+        self.push = PushService(self.folder / "push")
+        self.left = self._machine("Left")
+        self.right = self._machine("Right")
+        self.chat = ""
+        self.browser: Browser
+        self._stops = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        self._stops.callback(shutil.rmtree, self.folder)
+        self._stops.push_async_callback(self.synapse.stop)
+        self._stops.push_async_callback(self.push.stop)
+        try:
+            self.synapse.choose_port(), self.push.choose_port()
+            await together(self.push.start(), self.synapse.start(), self.start(self.left), self.start(self.right))
+            await together(*(self._live_in(machine) for machine in (self.left, self.right)))
+            await self._acquaint()
+            playwright = await self._stops.enter_async_context(async_playwright())
+            self.browser = await playwright.chromium.launch(executable_path=chromium(), args=[*CHROMIUM_FLAGS])
+            self._stops.push_async_callback(self.browser.close)
+        except BaseException:
+            await self._stops.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._stops.aclose()
+
+    @asynccontextmanager
+    async def person(self, machine: Machine) -> AsyncIterator[Person]:
+        """Somebody with a browser of their own, at a machine without a care: good network, no notifications."""
+        context = await self.browser.new_context(viewport={"width": 1280, "height": 800})
+        wrong: list[str] = []
+        context.on("weberror", lambda error: wrong.append(str(error.error)))
+        context.on("console", lambda line: wrong.append(line.text) if "Content Security Policy" in line.text else None)
+        machine.network.set(Condition.GOOD)
+        async with machine.desk() as desk:
+            for shown in (await desk.status()).shown:
+                await desk.dismiss(shown.app, shown.notification.id)
+        try:
+            yield Person(machine, context, self.synapse.user_id(machine.user))
+        finally:
+            machine.network.set(Condition.GOOD)
+            await context.close()
+        assert wrong == [], "errors of the page's module, or what its policy refused"
+
+    @asynccontextmanager
+    async def newcomer(self, name: str) -> AsyncIterator[Person]:
+        """Somebody with an account and a machine on which Lobby has never been logged in."""
+        machine = self._machine(name)
+        try:
+            await together(self.start(machine), self._register(machine))
+            await machine.lobby()
+            await machine.doorbell.heard()
+            async with self.person(machine) as person:
+                yield person
+        finally:
+            await machine.stop()
+
+    @asynccontextmanager
+    async def observer(self, machine: Machine) -> AsyncIterator[Observer]:
+        """Somebody who asks the homeserver as that machine's person."""
+        async with Observer(self.synapse.url, machine.user, PASSWORD) as observer:
+            yield observer
+
+    @property
+    def place(self) -> str:
+        """Where the chat of Left and Right is on Lobby's page."""
+        return f"/chat/{quote(self.chat, safe='')}"
+
+    async def start(self, machine: Machine) -> None:
+        """The machine's network and its desk; stopped with the stand at the latest."""
+        self._stops.push_async_callback(machine.stop)
+        await machine.start(self.synapse.port, self.push.port)
+
+    async def start_desk_again(self, machine: Machine) -> None:
+        """A desk in place of one that was stopped; the machine's network has stayed."""
+        command = [sys.executable, "-m", "frontdesk.cli.main", "agent"]
+        log = self.folder / machine.user / "desk.log"
+        machine.keeper = await processes.start(f"{machine.person}'s desk", command, log, machine.environment)
+
+        async def answers() -> bool:
+            with contextlib.suppress(Exception):
+                await machine.status()
+                return True
+            return False
+
+        await machine.keeper.until(answers, PATIENCE)
+
+    def _machine(self, person: str) -> Machine:
+        machine = Machine(person, self.folder / person.lower(), "", LIMITS)
+        machine.network.slow = SLOW
+        # A browser that tells which address it was given, where the demo without a stage has none.
+        del machine.environment["LOBBY_BROWSER"]
+        machine.environment["BROWSER"] = machine.doorbell.browser
+        return machine
+
+    async def _register(self, machine: Machine) -> None:
+        await self.synapse.register(machine.user, PASSWORD, machine.person)
+
+    async def _live_in(self, machine: Machine) -> None:
+        """An account, and Lobby logged in to it and opened once."""
+        await self._register(machine)
+        await machine.log_in(PASSWORD)
+        await machine.lobby()
+        await machine.doorbell.heard()
+
+    async def _acquaint(self) -> None:
+        async with (
+            opened(await self.left.page_address()) as left,
+            opened(await self.right.page_address()) as right,
+        ):
+            self.chat = await left.start_chat(self.synapse.user_id("right"))
+            await right.until(lambda window: self.chat in window.invitations, "Left’s invitation")
+            await right.accept(self.chat)
+            await right.until(lambda window: self.chat in window.chats, "the accepted chat")
