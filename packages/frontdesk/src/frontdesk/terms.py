@@ -115,6 +115,8 @@ class WakeReason(enum.StrEnum):
     """A browser connected to the page of the sleeping app (L11)."""
     PUSH = "push"
     ENDPOINT_CHANGED = "endpoint_changed"
+    TASK = "task"
+    """It had begun a background task in the moment in which it was suspended; it goes on with the time it had left."""
     BY_HAND = "by_hand"
     """Not launched by the desk at all: started in a terminal, say."""
 

@@ -183,6 +183,8 @@ class Desk:
                 self._push.connection.unregister(channel)
             case do.AckPush(channel=channel, version=version, code=code) if self._push is not None:
                 self._push.connection.ack(channel, version, code)
+            case do.ReconnectPush() if self._push is not None:
+                self._push.connection.reconnect_now()
             case do.Show(app=app, notification=notification):
                 manifest = self._manifest(app)
                 self._desktop.show(app, manifest.name if manifest else app, notification)

@@ -70,6 +70,8 @@ class App:
         self._connection: DeskConnection | None = None
         self._tasks = BackgroundTasks(self._send, lambda: self._connection is not None and self.background_available)
         self._pushes = Pushes(self._send)
+        self._ready = 0
+        """The last ``EnteredBackground`` that was answered."""
 
     # --- coming and going -----------------------------------------------------------------------------------------
 
@@ -266,6 +268,9 @@ class App:
                 self.receipts += receipts
                 self.background_available = available
                 self._pushes.repeat_answers()
+                if self._ready:
+                    # The desk that was told may have died over it.
+                    self._send(wire.Ready(self._ready))
             case wire.TimeBox() | wire.ExpireTasks() | wire.TaskProblem():
                 # Not through the inbox: time that runs out must not wait behind a slow on_resumed.
                 self._tasks.handle(message)
@@ -308,6 +313,7 @@ class App:
             if self.on_entered_background is not None:
                 await self.on_entered_background()
         finally:
+            self._ready = transition
             self._send(wire.Ready(transition))
 
     async def _pressed(self, notification: str, action: str) -> None:

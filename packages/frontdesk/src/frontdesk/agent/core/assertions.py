@@ -38,6 +38,8 @@ class _Tasks:
     def __init__(self) -> None:
         self.connected = False
         self.box: Box | None = None
+        self.left_at_sleep: float | None = None
+        """Background time it had left when it was suspended; None while it is awake."""
         self.open: dict[int, str] = {}
 
 
@@ -65,8 +67,8 @@ class Assertions:
                 return [do.Send(app, wire.TimeBox(None))]
             case ev.LeftForeground(app=app):
                 return self._begin_box(app, self._limits.background, now)
-            case ev.Awake(app=app, fresh=True, why=why):
-                return self._begin_box(app, self._box_for(why), now)
+            case ev.Awake(app=app, fresh=True, why=why) if not self._goes_on(app):
+                return self._begin_box(app, self._box_for(app, why), now)
             case ev.Awake(app=app):
                 return self._tell_again(app, now)
             case ev.TaskBegun(app=app, task=task, name=name):
@@ -74,6 +76,7 @@ class Assertions:
             case ev.TaskEnded(app=app, task=task):
                 return self._ended(app, task)
             case ev.Slept(app=app):
+                self._of(app).left_at_sleep = self.seconds_left(app, now) or 0.0
                 self._of(app).box = None
             case ev.Ended(app=app) | ev.AppRemoved(app=app):
                 self._apps.pop(app, None)
@@ -125,11 +128,16 @@ class Assertions:
             text = f"It had {len(tasks.open)} background tasks open and began one more. End those that are finished."
             most = float(self._limits.most_tasks)
             return [ev.Stop(app, StopReason.TOO_MANY_TASKS, text, most, most + 1, _some(tasks.open))]
+        if tasks.left_at_sleep is not None and tasks.left_at_sleep <= 0.0:
+            return [do.Send(app, wire.TaskProblem(task, "Background time is up; nothing was begun."))]
         tasks.open[task] = name
         out: Out = [
             ev.HoldOn(app, "task", str(task), name),
             do.Note(app, "task_begun", f"background task begun: {name}"),
         ]
+        if tasks.left_at_sleep is not None:
+            # Said just before it was frozen: with the time it had, never with new time (A03).
+            out.append(ev.Wake(app, WakeReason.TASK))
         if tasks.box is not None and tasks.box.told:
             out.append(do.Send(app, wire.ExpireTasks((task,), max(0.0, tasks.box.end - now))))
         return out
@@ -155,9 +163,15 @@ class Assertions:
             # The desk was away; that must not cost the handlers the time in which they run.
             tasks.box.limit = max(tasks.box.limit, now + self._limits.expiry_lead - tasks.box.begun)
         brought = {entry.task: entry.name for entry in hello.tasks}
+        if {app, "*"} & self._background_off:
+            brought = {}
         gone = tasks.open.keys() - brought.keys()
         tasks.open = brought
         out: Out = [ev.LetGo(app, "task", str(task)) for task in gone]
+        if len(brought) > self._limits.most_tasks:
+            text = f"It came with {len(brought)} background tasks open. End those that are finished."
+            most = float(self._limits.most_tasks)
+            out.append(ev.Stop(app, StopReason.TOO_MANY_TASKS, text, most, float(len(brought)), _some(brought)))
         out += [ev.HoldOn(app, "task", str(task), name) for task, name in brought.items()]
         if tasks.box is not None and tasks.box.told and brought:
             # It may have gone down with the old connection; the app knows which handlers it has called (A05).
@@ -166,11 +180,20 @@ class Assertions:
 
     # --- time -----------------------------------------------------------------------------------------------------
 
-    def _box_for(self, why: WakeReason) -> float:
+    def _goes_on(self, app: str) -> bool:
+        """The desk died in the middle of this wake: its time runs on (A13)."""
+        box = self._of(app).box
+        return box is not None and not box.spent
+
+    def _box_for(self, app: str, why: WakeReason) -> float:
+        left = self._of(app).left_at_sleep
+        if why is WakeReason.TASK and left is not None:
+            return left
         return self._limits.push if why is WakeReason.PUSH else self._limits.background
 
     def _begin_box(self, app: str, limit: float, now: float) -> Out:
-        self._of(app).box = Box(now, limit)
+        tasks = self._of(app)
+        tasks.box, tasks.left_at_sleep = Box(now, limit), None
         return [do.Send(app, wire.TimeBox(limit))]
 
     def _tell_again(self, app: str, now: float) -> Out:

@@ -57,8 +57,8 @@ class Dispatcher:
                 self.lifecycle.restore(key, value)
             case assertions.MACHINE:
                 self.assertions.restore(key, value)
-            case notifications.MACHINE:
-                self.notifications.restore(key, value)
+            case notifications.MACHINE | notifications.PRESSED:
+                self.notifications.restore(machine, key, value)
             case _:
                 self.push_routing.restore(machine, key, value)
 

@@ -114,6 +114,10 @@ class AckPush(Effect, frozen=True):
     after_save: ClassVar[bool] = True
 
 
+class ReconnectPush(Effect, frozen=True):
+    """Somebody looks, and the push connection is down: do not wait for the next attempt."""
+
+
 class Show(Effect, frozen=True):
     """On the desktop; the desk's own list has it already."""
 

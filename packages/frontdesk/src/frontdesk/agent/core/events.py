@@ -13,6 +13,12 @@ class Event(msgspec.Struct, frozen=True):
     """Something a shell saw."""
 
 
+class Report(Event, frozen=True):
+    """Something an app said: it runs, and has read what it was sent before."""
+
+    app: str
+
+
 class Signal(msgspec.Struct, frozen=True):
     """Something a machine says to the others. Handled before the next event."""
 
@@ -137,34 +143,30 @@ class TimePassed(Event, frozen=True):
 # --- events: what apps report and ask -----------------------------------------------------------------------------
 
 
-class WentForeground(Event, frozen=True):
-    app: str
+class WentForeground(Report, frozen=True):
+    """A person can see it."""
 
 
-class WentBackground(Event, frozen=True):
-    app: str
+class WentBackground(Report, frozen=True):
+    """Nobody can see it any more."""
 
 
-class SaidReady(Event, frozen=True):
-    app: str
+class SaidReady(Report, frozen=True):
     transition: int
 
 
-class TaskBegun(Event, frozen=True):
-    app: str
+class TaskBegun(Report, frozen=True):
     task: int
     name: str
 
 
-class TaskEnded(Event, frozen=True):
-    app: str
+class TaskEnded(Report, frozen=True):
     task: int
 
 
-class SubscribeAsked(Event, frozen=True):
+class SubscribeAsked(Report, frozen=True):
     """``asker`` gets the answer with ``request``. Channel id and keys are fresh; unused when the name is known."""
 
-    app: str
     asker: int
     request: int
     name: str
@@ -176,29 +178,25 @@ class SubscribeAsked(Event, frozen=True):
     auth: str
 
 
-class UnsubscribeAsked(Event, frozen=True):
-    app: str
+class UnsubscribeAsked(Report, frozen=True):
     asker: int
     request: int
     name: str
 
 
-class PushAnswered(Event, frozen=True):
-    app: str
+class PushAnswered(Report, frozen=True):
     push: str
     verdict: Verdict
     notification: Notification | None
 
 
-class NotifyAsked(Event, frozen=True):
-    app: str
+class NotifyAsked(Report, frozen=True):
     asker: int
     request: int
     notification: Notification
 
 
-class WithdrawAsked(Event, frozen=True):
-    app: str
+class WithdrawAsked(Report, frozen=True):
     asker: int
     request: int
     notification: str

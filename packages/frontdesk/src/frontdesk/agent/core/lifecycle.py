@@ -33,6 +33,7 @@ BY_PERSON = frozenset({WakeReason.OPENED, WakeReason.PRESSED, WakeReason.PAGE_VI
 
 _STRENGTH = {
     WakeReason.BY_HAND: 0,
+    WakeReason.TASK: 0,
     WakeReason.ENDPOINT_CHANGED: 1,
     WakeReason.PUSH: 2,
     WakeReason.PAGE_VISITED: 3,
@@ -42,6 +43,7 @@ _STRENGTH = {
 
 _IN_WORDS = {
     WakeReason.BY_HAND: "it was started by hand",
+    WakeReason.TASK: "it had begun a background task just then",
     WakeReason.ENDPOINT_CHANGED: "its push endpoint has changed",
     WakeReason.PUSH: "a push came",
     WakeReason.PAGE_VISITED: "its page is being opened",
@@ -73,6 +75,10 @@ class Life(msgspec.Struct):
     run: str = ""
     why: WakeReason = WakeReason.BY_HAND
     slept_from: float | None = None
+    slept: float | None = None
+    """How long it slept before it was woken; None once it has said anything since, so that it knows (L13)."""
+    settle_until: float | None = None
+    """It was told that it is in the background; until then it may answer "ready" (L01)."""
     opening_until: float | None = None
     """Somebody opens it or visits its page: it stays awake until they are there, at most until then."""
     page: str = ""
@@ -91,10 +97,10 @@ class _Now:
 
     def __init__(self) -> None:
         self.connected = False
+        self.told_of_sleep = False
         self.survived = False
         self.version = 0
         self.holds: dict[tuple[str, str], Hold] = {}
-        self.settle_until: float | None = None
         self.connect_by: float | None = None
         self.quit_by: float | None = None
         self.retry_at: float | None = None
@@ -102,7 +108,7 @@ class _Now:
         self.launches = 0
 
     def deadlines(self) -> Iterator[float]:
-        for moment in (self.settle_until, self.connect_by, self.quit_by, self.retry_at):
+        for moment in (self.connect_by, self.quit_by, self.retry_at):
             if moment is not None:
                 yield moment
 
@@ -125,6 +131,7 @@ class Lifecycle:
         self._lives: dict[str, Life] = {}
         self._nows: dict[str, _Now] = {}
         self._saved_as: dict[str, bytes] = {}
+        self._leaving = False
 
     # --- the three calls ------------------------------------------------------------------------------------------
 
@@ -147,6 +154,8 @@ class Lifecycle:
         if app not in self._lives:
             return []
         life, at = self._lives[app], self._nows[app]
+        if isinstance(happened, ev.Report):
+            life.slept = None
         match happened:
             case ev.AppRemoved():
                 return self._removed(life, now)
@@ -180,14 +189,14 @@ class Lifecycle:
                 return self._went_background(life, at, now)
             case ev.SaidReady(transition=transition):
                 if transition == life.transition:
-                    at.settle_until = None
+                    life.settle_until = None
             case ev.HoldOn(kind=kind, key=key, name=name):
                 at.holds[kind, key] = Hold(kind, name, now)
             case ev.LetGo(kind=kind, key=key):
                 at.holds.pop((kind, key), None)
             case ev.BoxOver():
                 at.holds = {key: hold for key, hold in at.holds.items() if hold.kind == "task"}
-                at.settle_until = life.opening_until = None
+                life.settle_until = life.opening_until = None
             case ev.Stop():
                 return self._stop(life, happened, now)
         return []
@@ -195,7 +204,8 @@ class Lifecycle:
     def next_wake(self) -> float | None:
         """When this machine wants ``TimePassed``; None: never, unless something happens."""
         moments = [moment for at in self._nows.values() for moment in at.deadlines()]
-        moments += [life.opening_until for life in self._lives.values() if life.opening_until is not None]
+        for life in self._lives.values():
+            moments += [moment for moment in (life.opening_until, life.settle_until) if moment is not None]
         moments += [
             life.since + self._limits.suspended
             for life in self._lives.values()
@@ -245,8 +255,8 @@ class Lifecycle:
     def status(self, app: str, now: float, seconds_left: float | None) -> AppStatus:
         life, at = self._lives[app], self._nows[app]
         holds = list(at.holds.values())
-        if at.settle_until is not None:
-            holds.append(Hold("settling", "told that it is in the background", at.settle_until - self._limits.settle))
+        if life.settle_until is not None:
+            holds.append(Hold("settling", "told that it is in the background", life.settle_until - self._limits.settle))
         if life.opening_until is not None:
             holds.append(Hold("opening", "being opened", life.opening_until - self._limits.opening))
         return AppStatus(
@@ -272,7 +282,7 @@ class Lifecycle:
             at = self._nows[app]
             if life.state is not S.BACKGROUND or life.ending or not at.connected or at.quit_by is not None:
                 continue
-            if at.holds or at.settle_until is not None or life.opening_until is not None:
+            if at.holds or life.settle_until is not None or life.opening_until is not None:
                 continue
             self._move(life, S.SUSPENDED, now)
             life.slept_from = now
@@ -305,6 +315,8 @@ class Lifecycle:
     # --- waking ---------------------------------------------------------------------------------------------------
 
     def _wake(self, life: Life, at: _Now, why: WakeReason, now: float) -> Out:
+        if self._leaving:
+            return []
         if why in BY_PERSON:
             life.quit = False
         if life.ending is not None or at.quit_by is not None:
@@ -331,7 +343,7 @@ class Lifecycle:
 
     def _launch(self, life: Life, at: _Now, why: WakeReason, now: float) -> Out:
         self._move(life, S.LAUNCHING, now)
-        life.token, life.why, life.pid, life.launched, life.slept_from = self._new_id(), why, 0, True, None
+        life.token, life.why, life.pid, life.launched = self._new_id(), why, 0, True
         life.ran_since = now
         at.retry_at, at.wanted = None, None
         at.launches += 1
@@ -345,7 +357,7 @@ class Lifecycle:
         ]
 
     def _thaw(self, life: Life, at: _Now, why: WakeReason, now: float) -> Out:
-        slept = now - (life.slept_from if life.slept_from is not None else now)
+        slept = self._slept(life, now)
         self._move(life, S.BACKGROUND, now)
         life.why = why
         out: Out = [*self._watch_page(life.app, on=False), do.Thaw(life.app, life.process())]
@@ -355,12 +367,20 @@ class Lifecycle:
         at.connect_by = now + self._limits.launch
         return out
 
+    def _slept(self, life: Life, now: float) -> float:
+        """Its sleep is over: how long it was, kept until the app knows."""
+        life.slept = max(0.0, now - life.slept_from) if life.slept_from is not None else 0.0
+        life.slept_from = None
+        self._nows[life.app].told_of_sleep = False
+        return life.slept
+
     def _awake(self, life: Life, at: _Now, now: float) -> Out:
         """Messages reach it now: first of all how long it slept (L13), then what it was woken for."""
         out: Out = []
-        if life.slept_from is not None:
-            out.append(do.Send(life.app, wire.Resumed(max(0.0, now - life.slept_from))))
-            life.slept_from = None
+        if life.slept is not None:
+            # The next desk says it again, should this one die over saying it: twice does no harm.
+            at.told_of_sleep = True
+            out.append(do.Send(life.app, wire.Resumed(life.slept)))
         if life.opening_until is not None:
             life.opening_until = now + self._limits.opening
         out.append(ev.Awake(life.app, life.why, fresh=True))
@@ -385,8 +405,17 @@ class Lifecycle:
     def _connected(self, life: Life, at: _Now, hello: ev.Connected, now: float) -> Out:
         if life.ending is not None:
             return []
-        fresh = life.state in (S.STOPPED, S.LAUNCHING) or life.slept_from is not None
+        ended: Out = []
+        if life.state not in (S.STOPPED, S.LAUNCHING) and life.run and life.run != hello.run:
+            # Started again before anybody heard that the run before has ended.
+            text = "It ended without a word, and was started again."
+            at.wanted = None
+            ended = self._ended(life, self._receipt(life, StopReason.CRASHED, text, now), now)
+            at = self._nows[life.app]
         frozen = life.state is S.SUSPENDED
+        if frozen:
+            self._slept(life, now)
+        fresh = life.state in (S.STOPPED, S.LAUNCHING) or (life.slept is not None and not at.told_of_sleep)
         if life.state is S.STOPPED:
             self._move(life, S.LAUNCHING, now)
             life.why, life.quit, life.ran_since = WakeReason.BY_HAND, False, now
@@ -399,6 +428,7 @@ class Lifecycle:
         at.connected, at.version, at.connect_by = True, hello.version, None
         untold, life.untold = life.untold, ()
         out: Out = [
+            *ended,
             *self._watch_page(life.app, on=False),
             do.Send(
                 life.app,
@@ -448,7 +478,8 @@ class Lifecycle:
         # Leaving at once for a visitor is as bad as crashing: that visitor still waits at the page.
         left_visitor = receipt.reason is StopReason.EXITED and life.why in BY_PERSON and life.state is not S.FOREGROUND
         self._move(life, S.STOPPED, now)
-        life.pid, life.token, life.run, life.ending, life.slept_from = 0, "", "", None, None
+        life.pid, life.token, life.run, life.ending = 0, "", "", None
+        life.slept_from = life.slept = life.settle_until = None
         life.opening_until = None
         life.untold = (*life.untold, receipt)[-_UNTOLD_MOST:]
         at = self._nows[life.app] = _Now()
@@ -511,7 +542,7 @@ class Lifecycle:
         life.failures = 0
         if at.quit_by is None:
             life.quit = False
-        at.settle_until = life.opening_until = None
+        life.settle_until = life.opening_until = None
         return [*out, ev.CameForeground(life.app), do.Note(life.app, "foreground", "a person sees it")]
 
     def _went_background(self, life: Life, at: _Now, now: float) -> Out:
@@ -519,7 +550,7 @@ class Lifecycle:
             return []
         self._move(life, S.BACKGROUND, now)
         life.transition += 1
-        at.settle_until = now + self._limits.settle
+        life.settle_until = now + self._limits.settle
         return [
             do.Send(life.app, wire.EnteredBackground(life.transition)),
             ev.LeftForeground(life.app),
@@ -560,6 +591,7 @@ class Lifecycle:
 
     def _desk_stopping(self, now: float) -> Out:
         """Sleepers end at once, the rest are asked to leave first; those in front last of all (L03)."""
+        self._leaving = True
         out: Out = []
         order = (S.SUSPENDED, S.LAUNCHING, S.BACKGROUND, S.FOREGROUND)
         alive = [life for life in self._lives.values() if life.state in order and life.ending is None]
@@ -577,8 +609,8 @@ class Lifecycle:
     def _time_passed(self, app: str, now: float) -> Out:
         life, at = self._lives[app], self._nows[app]
         out: Out = []
-        if _over(at.settle_until, now):
-            at.settle_until = None
+        if _over(life.settle_until, now):
+            life.settle_until = None
             out.append(do.Note(app, "settled", f'no "ready" within {self._limits.settle:g} s'))
         if _over(life.opening_until, now):
             life.opening_until = None

@@ -37,4 +37,4 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     seen_versions: int = 1000
     """Push versions remembered for each subscription (P09)."""
     waiting_pushes: int = 1000
-    """Pushes kept for one app that have not been given to it; past it the oldest are shown as they are."""
+    """Pushes kept for one app that have not been given to it; past it the oldest end in their fallback."""

@@ -7,7 +7,9 @@ from frontdesk.agent.core import events as ev
 from frontdesk.terms import Notification, Shown
 from frontdesk.wire import desk as wire
 
-MACHINE = "shown"
+MACHINE, PRESSED = "shown", "pressed"
+"""Under these words the list, and presses that their apps have not heard of, are saved."""
+
 MOST_SHOWN = 200
 """Notifications in the desk's own list; past it the oldest goes."""
 
@@ -34,12 +36,15 @@ class Notifications:
             case ev.ActAsked(app=app, notification=notification_id, action=action):
                 # The lifecycle opens the app for the same event; the press is given when it is awake (N04).
                 self._pressed.setdefault(app, []).append(wire.Pressed(notification_id, action))
-                return self._gone(app, notification_id)
-            case ev.Awake(app=app):
-                return [do.Send(app, pressed) for pressed in self._pressed.pop(app, [])]
+                return [self._save_pressed(app), *self._gone(app, notification_id)]
+            case ev.Awake(app=app) if app in self._pressed:
+                pressed = self._pressed.pop(app)
+                return [*(do.Send(app, each) for each in pressed), self._save_pressed(app)]
             case ev.AppRemoved(app=app):
                 self._pressed.pop(app, None)
-                return [out for key in list(self._shown) if key[0] == app for out in self._gone(*key)]
+                return [self._save_pressed(app)] + [
+                    out for key in list(self._shown) if key[0] == app for out in self._gone(*key)
+                ]
         return []
 
     def next_wake(self) -> float | None:
@@ -50,13 +55,21 @@ class Notifications:
         """Nothing: saved as it changes."""
         return []
 
-    def restore(self, key: str, value: bytes) -> None:
+    def restore(self, machine: str, key: str, value: bytes) -> None:
+        """Take back one saved part; ``machine`` is one of the two words above."""
+        if machine == PRESSED:
+            self._pressed[key] = msgspec.msgpack.decode(value, type=list[wire.Pressed])
+            return
         shown = msgspec.msgpack.decode(value, type=Shown)
         self._shown[shown.app, shown.notification.id] = shown
 
     def shown(self) -> tuple[Shown, ...]:
         """Newest first."""
         return tuple(sorted(self._shown.values(), key=lambda shown: -shown.at))
+
+    def _save_pressed(self, app: str) -> do.Effect:
+        pressed = self._pressed.get(app)
+        return do.Save(PRESSED, app, msgspec.msgpack.encode(pressed) if pressed else None)
 
     def _present(self, app: str, notification: Notification, now: float) -> Out:
         shown = Shown(app, now, notification)

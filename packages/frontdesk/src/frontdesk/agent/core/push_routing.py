@@ -104,6 +104,7 @@ class PushRouting:
         self._order = 0
         self._apps: dict[str, _AppPushes] = {}
         self._askers: dict[str, list[tuple[int, int, float]]] = {}
+        self._link_is_down = False
         self.uaid = ""
 
     # --- the three calls ------------------------------------------------------------------------------------------
@@ -135,9 +136,12 @@ class PushRouting:
                 at = self._of(app)
                 at.awake, at.waking, at.retry_at = True, False, None
                 return self._tell_endpoints(app, now) + self._offer(app, now)
+            case ev.PushLinkDown():
+                self._link_is_down = True
             case ev.CameForeground(app=app):
                 self._of(app).foreground = True
-                return self._offer(app, now)
+                reconnect: Out = [do.ReconnectPush()] if self._link_is_down else []
+                return reconnect + self._offer(app, now)
             case ev.LeftForeground(app=app):
                 self._of(app).foreground = False
             case ev.Slept(app=app):
@@ -267,6 +271,7 @@ class PushRouting:
         return out
 
     def _link_up(self, uaid: str, changed: bool) -> Out:
+        self._link_is_down = False
         out: Out = []
         if uaid != self.uaid:
             self.uaid = uaid

@@ -1,5 +1,6 @@
 """``settings.toml`` of one person's desk: what may stand in it, and reading it. Absent file: all defaults."""
 
+import math
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -40,8 +41,8 @@ def read_settings(file: Path) -> Settings:
         raise SettingsWrong(f"{file}: {error}. Correct it, then start the desk; nothing was changed.") from error
     for name in msgspec.structs.fields(Limits):
         value = getattr(settings.limits, name.name)
-        if value <= 0:
-            raise SettingsWrong(f"{file}: limits.{name.name} is {value}; it must be more than 0.")
+        if not 0 < value < math.inf:
+            raise SettingsWrong(f"{file}: limits.{name.name} is {value}; it must be more than 0, and finite.")
     if settings.limits.expiry_lead >= min(settings.limits.background, settings.limits.push):
         raise SettingsWrong(f"{file}: limits.expiry_lead must be less than limits.background and limits.push.")
     if settings.push_service and urlsplit(settings.push_service).scheme not in ("ws", "wss"):

@@ -61,7 +61,10 @@ class Store:
             db.execute("CREATE TABLE IF NOT EXISTS receipts (app TEXT NOT NULL, at REAL NOT NULL, value BLOB NOT NULL)")
             db.execute("CREATE INDEX IF NOT EXISTS receipts_by_app ON receipts (app, at)")
             db.execute(f"PRAGMA user_version = {_SCHEMA}")
-            db.execute("SELECT count(*) FROM kept").fetchone()
+            # A page that is broken further in would else show when it is needed, as a failure that stays.
+            found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if found != "ok":
+                raise sqlite3.DatabaseError(found)
         except BaseException:
             db.close()
             raise
