@@ -123,6 +123,9 @@ class Puppet:
                 await app.show_address(address)
             case {"do": "burn"}:
                 return burn()
+            case {"do": "flood", "count": count}:
+                for _ in range(count):
+                    app.end_background_task(app.begin_background_task("flood"))
             case {"do": "exit", "status": status}:
                 os._exit(status)
             case {"do": "hog", "seconds": seconds}:
