@@ -172,6 +172,7 @@ class DeskConnection:
             )
         except BaseException:
             sock.close()
+            self._ended.set()
             raise
         finally:
             self._since_opening = None
