@@ -14,7 +14,7 @@ import frontdesk
 PUBLIC = """
     App INVALID_TASK
     Push Answer ShowThis SHOW_AS_IT_IS SHOW_NOTHING
-    DeskControl DeskStatus AppStatus AppState Hold Happening Shown Receipt StopReason Manifest
+    start_desk DeskControl DeskStatus AppStatus AppState Hold Happening Shown Receipt StopReason Manifest
     Notification Action Level Subscription PushKind Verdict WakeReason
     FrontdeskError DeskUnavailable RefusedError VersionMismatch AlreadyRunning ManifestError TaskExpired Refusal
 """.split()  # noqa: SIM905  (grouped by subject; a list would be 32 lines without order)

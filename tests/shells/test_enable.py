@@ -18,7 +18,7 @@ from frontdesk.agent.shell import cgroup, process_table
 from frontdesk.agent.shell.freezer import cgroup_name, choose_freezer
 from frontdesk.agent.shell.spawn import spawn
 from frontdesk.errors import FrontdeskError
-from frontdesk.start import start_detached
+from frontdesk.start import start_desk
 
 
 @pytest.fixture
@@ -152,7 +152,7 @@ def test_what_cannot_be_written_is_said(no_systemd: Path, home: Path) -> None:
 def test_desk_outlives_terminal_and_app_that_called_for_it(home: Path) -> None:
     """An app in a terminal of its own starts the desk; then the terminal is closed, and all of its processes killed."""
     app = subprocess.Popen(
-        [sys.executable, "-c", "from frontdesk.start import start_detached; start_detached(); print(); input()"],
+        [sys.executable, "-c", "from frontdesk.start import start_desk; start_desk(); print(); input()"],
         start_new_session=True,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -171,7 +171,7 @@ def test_desk_outlives_terminal_and_app_that_called_for_it(home: Path) -> None:
     app.wait()
     app.stdin.close()
     app.stdout.close()
-    start_detached()
+    start_desk()
     assert keeper_pid() == pid and process_table.alive(pid, keeper.started)
 
 
@@ -180,7 +180,7 @@ def test_desk_called_for_by_an_app_in_a_frozen_cgroup_is_not_part_of_it(home: Pa
     """The keeper was killed, its app calls for a new one: that must not sleep with the app."""
     freezer = choose_freezer(str(home))
     app = spawn(
-        [sys.executable, "-c", "from frontdesk.start import start_detached; start_detached(); input()"],
+        [sys.executable, "-c", "from frontdesk.start import start_desk; start_desk(); input()"],
         {**os.environ, "FRONTDESK_LAUNCH": "the app's own"},
         log=str(home / "log"),
         cgroup=freezer.prepare("org.example.app"),

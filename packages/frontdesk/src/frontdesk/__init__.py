@@ -13,6 +13,7 @@ from frontdesk.errors import (
     TaskExpired,
     VersionMismatch,
 )
+from frontdesk.start import start_desk
 from frontdesk.terms import (
     Action,
     AppState,
@@ -66,4 +67,5 @@ __all__ = [
     "Verdict",
     "VersionMismatch",
     "WakeReason",
+    "start_desk",
 ]

@@ -23,7 +23,7 @@ _NOT_FOR_A_DESK = ("FRONTDESK_LAUNCH", "FRONTDESK_PAGE_FD", "FRONTDESK_KEEPER_FD
 """What a launched app was told about itself; with these a desk would pass for a part of that app."""
 
 
-def start_detached() -> None:
+def start_desk() -> None:
     """Start a desk unless one runs; returns when its socket accepts, which is before the desk is ready to answer.
 
     Blocks for about 0.1 s, DEADLINE seconds at most. What the desk prints goes to ``places.log_file("desk")``.

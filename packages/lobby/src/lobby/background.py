@@ -6,8 +6,6 @@ The only file of Lobby that imports frontdesk.
 import asyncio
 import logging
 import socket
-import sys
-import time
 from collections.abc import Awaitable, Callable, Coroutine
 from itertools import groupby
 from pathlib import Path
@@ -24,12 +22,6 @@ from lobby.matrix.pusher import PushTarget
 from lobby.matrix_messenger import MatrixMessenger
 
 SUBSCRIPTION = "messages"
-
-OPEN_TOGETHER = 0.15
-"""Seconds within which being opened and a pressed notification are one wish to see Lobby."""
-
-DESK_PATIENCE = 5.0
-"""Seconds a desk that was just started has to answer."""
 
 PUSH_TIME = 18.0
 """Seconds to fetch what a push is about; the desk waits 25 s (contract P02) and then shows the fallback itself."""
@@ -70,8 +62,6 @@ class Background:
         self._connected = False
         self._subscribed = False
         self._subscribing = False
-        self._showing = False
-        self._wanted: str | None = None
         self._errands: set[asyncio.Task[None]] = set()
         self._told: set[str] = set()
         self._withdrawn: set[str] = set()
@@ -138,23 +128,11 @@ class Background:
         await self._messenger.drop_connections()
 
     async def _opened(self) -> None:
-        await self._show(None)
+        await self._open_page(None)
 
     async def _acted(self, alert_id: str, action_id: str) -> None:
         self._told.discard(alert_id)
-        await self._show(room_of(alert_id))
-
-    async def _show(self, room_id: str | None) -> None:
-        """Whoever presses a notification also opens the app, and is told so in either order: that is one window."""
-        self._wanted = room_id or self._wanted
-        if not self._showing:
-            self._showing = True
-            try:
-                await asyncio.sleep(OPEN_TOGETHER)
-            finally:
-                self._showing = False
-                wanted, self._wanted = self._wanted, None
-            await self._open_page(wanted)
+        await self._open_page(room_of(alert_id))
 
     async def _pushed(self, push: frontdesk.Push) -> frontdesk.Answer:
         """A changeable alert: fetch what it is about, then say what to show (contract P02)."""
@@ -279,23 +257,20 @@ async def open_lobby(app_id: str, manifest: Path) -> None:
         raise LobbyError(str(error)) from error
 
 
-async def start_desk(log_file: Path) -> None:
-    """Start a desk in a session of its own, and wait until it answers; it prints to ``log_file``. Raises NoDesk."""
-    command = [sys.executable, "-m", "frontdesk.cli.main", "agent"]
-    silent = asyncio.subprocess.DEVNULL
-    with log_file.open("ab") as prints:
-        await asyncio.create_subprocess_exec(
-            *command, stdin=silent, stdout=prints, stderr=prints, cwd="/", start_new_session=True
-        )
-    deadline = time.monotonic() + DESK_PATIENCE
-    while True:
-        try:
-            async with frontdesk.DeskControl():
-                return
-        except frontdesk.DeskUnavailable as error:
-            if time.monotonic() > deadline:
-                raise NoDesk(f"{error} A desk was started and does not answer; {log_file} says more.") from error
-            await asyncio.sleep(0.05)
+async def start_desk() -> None:
+    """Start a desk in a session of its own, unless one runs. Raises NoDesk."""
+    try:
+        await asyncio.to_thread(frontdesk.start_desk)
+    except frontdesk.DeskUnavailable as error:
+        raise NoDesk(str(error)) from error
+
+
+async def show_page(app: frontdesk.App, address: str) -> None:
+    """Have the desk open the page: a browser of Lobby's own would be put to sleep with Lobby."""
+    try:
+        await app.show_address(address)
+    except frontdesk.FrontdeskError as error:
+        log.warning("%s", error)
 
 
 async def page_port(app_id: str) -> int | None:

@@ -15,7 +15,6 @@ import os
 import secrets
 import sys
 import time
-import webbrowser
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -123,9 +122,7 @@ async def _serve(home: Home, store: "Store") -> int:
 
     async def open_page(room_id: str | None) -> None:
         if os.environ.get("LOBBY_BROWSER") != "none":
-            opened = await asyncio.to_thread(webbrowser.open, _page_address(home, port, room_id))
-            if not opened:
-                log.warning("No browser could be opened. Run `lobby address` and open what it prints.")
+            await background.show_page(app, _page_address(home, port, room_id))
 
     ties = background.Background(app, messenger, open_page)
     parents = tuple(os.environ.get("LOBBY_FRAME_PARENTS", "").split())
@@ -154,7 +151,7 @@ async def _open(home: Home) -> int:
     try:
         await background.open_lobby(_app_id(), home.manifest)
     except background.NoDesk:
-        await background.start_desk(home.folder / "desk.log")
+        await background.start_desk()
         await background.open_lobby(_app_id(), home.manifest)
     deadline = time.monotonic() + 10.0
     while (port := await background.page_port(_app_id())) is None:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from frontdesk.errors import FrontdeskError
-from frontdesk.start import start_detached
+from frontdesk.start import start_desk
 
 UNIT = "frontdesk.service"
 AUTOSTART = "frontdesk.desktop"
@@ -31,7 +31,7 @@ def enable() -> str:
         _systemctl("enable", "--now", UNIT)
         return f"The desk starts at every login, and runs now: systemd user unit {_unit_file()} is enabled."
     _write(_autostart_file(), autostart_entry())
-    start_detached()
+    start_desk()
     return f"The desk starts at every graphical login, and runs now: autostart entry {_autostart_file()} is written."
 
 

@@ -19,7 +19,7 @@ from frontdesk.app.connection import DeskConnection
 from frontdesk.app.one_process import take_lock
 from frontdesk.app.pushes import Pushes, PushHandler
 from frontdesk.errors import AlreadyRunning, DeskUnavailable
-from frontdesk.start import start_detached
+from frontdesk.start import start_desk
 from frontdesk.terms import Notification, PushKind, Receipt, Refusal, Subscription, WakeReason
 from frontdesk.wire import desk as wire
 
@@ -86,7 +86,7 @@ class App:
         self._lock = take_lock(self.id)
         if self._lock is None:
             await self._open_first()
-        self._connection = DeskConnection(places.desk_socket(), self._hello, self._received, start_detached)
+        self._connection = DeskConnection(places.desk_socket(), self._hello, self._received, start_desk)
         try:
             welcome = await self._connection.open()
         except BaseException:

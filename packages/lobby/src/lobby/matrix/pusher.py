@@ -39,6 +39,8 @@ def pusher_of(target: PushTarget) -> Json:
             # The path is fixed by the push gateway API; Synapse refuses any other.
             "url": f"{parts.scheme}://{parts.netloc}/_matrix/push/v1/notify",
             "format": "event_id_only",
+            # Counts alone are no news: every read receipt would wake a sleeping Lobby.
+            "events_only": True,
             "endpoint": target.endpoint,
             "p256dh": target.p256dh,
             "auth": target.auth,
