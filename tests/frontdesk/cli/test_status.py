@@ -1,0 +1,68 @@
+"""What ``frontdesk status`` prints, without a desk: a person is to see at a glance who is held awake, and by what."""
+
+import pytest
+
+from frontdesk.cli.status import duration, table
+from frontdesk.terms import (
+    AppState,
+    AppStatus,
+    DeskStatus,
+    Hold,
+    Notification,
+    Receipt,
+    Shown,
+    StopReason,
+)
+
+NOW = 1_000_000.0
+
+
+def status(*apps: AppStatus, shown: tuple[Shown, ...] = (), trouble: str = "", push: str = "") -> DeskStatus:
+    return DeskStatus(NOW, 4711, "1.2.3", apps, shown, (), push, "connected" if push else "off", trouble)
+
+
+@pytest.mark.contract("A11")
+def test_who_holds_what_since_when_and_how_long_it_may() -> None:
+    holds = (Hold("task", "upload", NOW - 5), Hold("push", "messages", NOW - 1))
+    mail = AppStatus("org.example.mail", "Mail", AppState.BACKGROUND, NOW - 5, seconds_left=24.6, holds=holds)
+    lines = table(status(mail), 0.0).splitlines()
+    assert lines[0].split() == ["APP", "STATE", "FOR", "LEFT", "HELD", "AWAKE", "BY"]
+    assert lines[1] == "Mail  background  5 s  25 s  task 'upload' for 5 s, push 'messages' for 1 s"
+
+
+def test_columns_line_up_and_time_goes_on_between_statuses() -> None:
+    apps = (
+        AppStatus("a.b", "A", AppState.FOREGROUND, NOW - 4000),
+        AppStatus("a.c", "A long name", AppState.BACKGROUND, NOW, seconds_left=2.0),
+    )
+    first, second = table(status(*apps), 10.0).splitlines()[1:3]
+    assert first.index("foreground") == second.index("background")
+    assert "1 h" in first and "0 s" in second and "-" not in second
+
+
+@pytest.mark.contract("L04", "L05")
+def test_a_stopped_app_says_why_and_quit_is_not_stopped() -> None:
+    receipt = Receipt("a.b", StopReason.SUSPENDED_LONG, NOW, "It had slept long.")
+    slept = AppStatus("a.b", "A", AppState.STOPPED, NOW, last_receipt=receipt)
+    quit = AppStatus("a.c", "B", AppState.STOPPED, NOW, quit=True)
+    lines = table(status(slept, quit), 0.0).splitlines()
+    assert lines[1].endswith("(suspended_long)") and "stopped" in lines[1]
+    assert "quit" in lines[2] and "stopped" not in lines[2]
+
+
+def test_nothing_registered_push_notifications_and_trouble_are_said() -> None:
+    shown = tuple(Shown("a.b", NOW, Notification(str(n), f"Title {n}", "Body")) for n in range(9))
+    text = table(status(shown=shown, trouble="The disk is full.", push="ws://push/"), 0.0)
+    assert "frontdesk apps add" in text
+    assert "desk 1.2.3, process 4711, push connected to ws://push/" in text
+    assert "Title 0: Body" in text and "Title 4" in text and "Title 5" not in text
+    assert text.endswith("! The disk is full.")
+    assert "push off" in table(status(), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(-1, "0 s"), (0, "0 s"), (59.4, "59 s"), (60, "1 min"), (3600, "1 h"), (86400, "1 d"), (200_000, "2 d")],
+)
+def test_durations(seconds: float, words: str) -> None:
+    assert duration(seconds) == words

@@ -1,0 +1,204 @@
+"""The app's end of the socket against a desk played by hand: refusals, silence, deaths, and what is said meanwhile."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from frontdesk.app import connection as app_connection
+from frontdesk.app.connection import DeskConnection
+from frontdesk.errors import AlreadyRunning, DeskUnavailable, RefusedError, VersionMismatch
+from frontdesk.terms import Refusal
+from frontdesk.wire import desk as wire
+from frontdesk.wire.frames import FrameReader, frame
+from tests.desks import PATIENCE
+
+WELCOME = wire.Welcome(version=1, desk="1.2.3")
+
+
+class PlayedDesk:
+    """Hears what clients say; answers nothing by itself."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.heard: asyncio.Queue[tuple[asyncio.StreamWriter, wire.ToDesk]] = asyncio.Queue()
+        self.server: asyncio.Server | None = None
+        self.writers: list[asyncio.StreamWriter] = []
+
+    async def start(self) -> None:
+        self.path.unlink(missing_ok=True)
+        self.server = await asyncio.start_unix_server(self._serve, self.path)
+
+    async def die(self) -> None:
+        if self.server is not None:
+            self.server.close()
+            self.server = None
+        for writer in self.writers:
+            writer.transport.abort()
+        self.writers.clear()
+
+    async def hears(self) -> tuple[asyncio.StreamWriter, wire.ToDesk]:
+        return await asyncio.wait_for(self.heard.get(), PATIENCE)
+
+    async def welcomes(self) -> tuple[asyncio.StreamWriter, wire.ToDesk]:
+        writer, opening = await self.hears()
+        say(writer, WELCOME)
+        return writer, opening
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.writers.append(writer)
+        frames = FrameReader()
+        try:
+            while data := await reader.read(65536):
+                for body in frames.feed(data):
+                    self.heard.put_nowait((writer, wire.decode_at_desk(body)))
+        except ConnectionError:
+            return
+
+
+def say(writer: asyncio.StreamWriter, message: wire.ToApp) -> None:
+    writer.write(frame(wire.encode(message)))
+
+
+@pytest.fixture
+async def played() -> AsyncIterator[PlayedDesk]:
+    folder = Path(tempfile.mkdtemp(prefix="fd-", dir="/tmp"))
+    desk = PlayedDesk(folder / "s")
+    await desk.start()
+    yield desk
+    await desk.die()
+    desk.path.unlink(missing_ok=True)
+    folder.rmdir()
+
+
+class Client:
+    def __init__(self, path: Path) -> None:
+        self.heard: asyncio.Queue[wire.ToApp] = asyncio.Queue()
+        self.tasks: tuple[wire.OpenTask, ...] = ()
+        self.connection = DeskConnection(path, self._hello, self.heard.put_nowait, None)
+
+    def _hello(self) -> tuple[wire.Opening, list[int]]:
+        return wire.Hello(app="org.example.app", run="r", oldest=1, newest=1, tasks=self.tasks), []
+
+
+async def connected(played: PlayedDesk) -> tuple[Client, asyncio.StreamWriter]:
+    client = Client(played.path)
+    opening = asyncio.create_task(client.connection.open())
+    writer, _ = await played.welcomes()
+    assert await opening == WELCOME
+    return client, writer
+
+
+async def test_no_desk_is_said_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(DeskUnavailable, match="frontdesk agent"):
+        await Client(tmp_path / "none").connection.open()
+
+
+@pytest.mark.contract("X03", "X04")
+@pytest.mark.parametrize(
+    ("reason", "error"),
+    [
+        (Refusal.VERSION, VersionMismatch),
+        (Refusal.ALREADY_RUNNING, AlreadyRunning),
+        (Refusal.WRONG_TOKEN, RefusedError),
+    ],
+)
+async def test_a_refusal_is_raised_by_its_name_with_the_desks_words(
+    played: PlayedDesk, reason: Refusal, error: type[RefusedError]
+) -> None:
+    client = Client(played.path)
+    opening = asyncio.create_task(client.connection.open())
+    writer, _ = await played.hears()
+    say(writer, wire.Refused(reason, "Update frontdesk."))
+    writer.close()
+    with pytest.raises(error, match=r"Update frontdesk\."):
+        await opening
+    await client.connection.close()
+
+
+async def test_a_desk_that_ends_at_once_or_talks_nonsense_is_unavailable(played: PlayedDesk) -> None:
+    for nonsense in (b"", frame(b"\xc1"), b"HTTP/1.1 400 Bad Request\r\n\r\n"):
+        client = Client(played.path)
+        opening = asyncio.create_task(client.connection.open())
+        writer, _ = await played.hears()
+        writer.write(nonsense)
+        if not nonsense:
+            writer.close()
+        with pytest.raises(DeskUnavailable):
+            await opening
+
+
+async def test_a_desk_that_says_nothing_is_waited_for_only_so_long(
+    played: PlayedDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app_connection, "ANSWER_WITHIN", 0.1)
+    client = Client(played.path)
+    with pytest.raises(DeskUnavailable, match="says nothing"):
+        await client.connection.open()
+    await client.connection.close()
+
+
+@pytest.mark.contract("A13")
+async def test_what_is_reported_between_hello_and_welcome_goes_behind_the_hello(played: PlayedDesk) -> None:
+    client, writer = await connected(played)
+    writer.transport.abort()
+    writer, again = await played.hears()
+    assert isinstance(again, wire.Hello)
+    assert client.connection.send(wire.EndTask(3))
+    assert (await played.hears())[1] == wire.EndTask(3)
+    say(writer, WELCOME)
+    await client.connection.close()
+
+
+@pytest.mark.contract("A13", "L06")
+async def test_reconnects_when_the_desk_is_gone_for_a_while_and_says_hello_anew(played: PlayedDesk) -> None:
+    client, _ = await connected(played)
+    await played.die()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not client.connection.connected
+    assert not client.connection.send(wire.BeginTask(3, "send"))
+    client.tasks = (wire.OpenTask(3, "send"),)
+    await asyncio.sleep(0.2)  # long enough for an attempt to be refused
+    await played.start()
+    _, again = await played.welcomes()
+    assert isinstance(again, wire.Hello) and again.tasks == client.tasks
+    await client.connection.close()
+
+
+@pytest.mark.contract("L06")
+async def test_a_request_is_asked_again_of_the_next_desk(played: PlayedDesk) -> None:
+    client, _ = await connected(played)
+    asking = asyncio.create_task(client.connection.ask(lambda request: wire.Unsubscribe(request, "m"), wire.Done))
+    writer, first = await played.hears()
+    writer.transport.abort()
+    await played.welcomes()
+    writer, second = await played.hears()
+    assert first == second and isinstance(second, wire.Unsubscribe)
+    say(writer, wire.Done(second.request))
+    assert await asking == wire.Done(second.request)
+    await client.connection.close()
+
+
+async def test_a_refused_request_raises_and_the_connection_goes_on(played: PlayedDesk) -> None:
+    client, writer = await connected(played)
+    asking = asyncio.create_task(client.connection.ask(wire.GetStatus, wire.StatusIs))
+    _, asked = await played.hears()
+    assert isinstance(asked, wire.GetStatus)
+    say(writer, wire.Refused(Refusal.STORE_UNAVAILABLE, "The disk is full.", asked.request))
+    with pytest.raises(RefusedError, match="disk is full") as refused:
+        await asking
+    assert refused.value.reason is Refusal.STORE_UNAVAILABLE
+    say(writer, wire.Open())
+    heard = [await asyncio.wait_for(client.heard.get(), PATIENCE) for _ in range(2)]
+    assert heard == [WELCOME, wire.Open()]
+    await client.connection.close()
+
+
+async def test_an_answer_that_does_not_come_is_said(played: PlayedDesk) -> None:
+    client, _ = await connected(played)
+    with pytest.raises(DeskUnavailable, match=r"within 0\.1 s"):
+        await client.connection.ask(wire.GetStatus, wire.StatusIs, 0.1)
+    await client.connection.close()
