@@ -340,7 +340,7 @@ def test_after_any_history_the_saved_form_holds_all_that_was_accepted(
             assert again.assertions.seconds_left(app, now) == driver.desk.assertions.seconds_left(app, now)
             for name in ("news", "chat"):
                 channel = channel_of(app, name)
-                assert again.push_routing.keys(channel) == driver.desk.push_routing.keys(channel)
+                assert again.subscriptions.of_channel(channel) == driver.desk.subscriptions.of_channel(channel)
         assert set(again.notifications.shown()) == set(driver.desk.notifications.shown())
         assert again.push_routing.uaid == driver.desk.push_routing.uaid
 

@@ -831,8 +831,8 @@ def test_what_cannot_be_decrypted_reaches_nobody_and_is_acknowledged() -> None:
 def test_what_is_saved_is_what_is_taken_back() -> None:
     driver = stopped()
     driver.push(APP, b"data", ttl=50.0)
-    kept = driver.desk.push_routing.keys(CHANNEL)
+    kept = driver.desk.subscriptions.of_channel(CHANNEL)
     saved = dict(driver.saved)
     driver.desk_dies()
-    assert driver.desk.push_routing.keys(CHANNEL) == kept
+    assert driver.desk.subscriptions.of_channel(CHANNEL) == kept
     assert msgspec.msgpack.decode(saved["subscription", CHANNEL])["private_key"] == "private"

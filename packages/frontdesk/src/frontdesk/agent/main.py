@@ -93,9 +93,13 @@ class Desk:
         lives = [life for life in self._dispatcher.lifecycle.lives() if life.state is not AppState.STOPPED]
         await self._processes.survivors([(life.app, life.process()) for life in lives], same_boot)
         self._loop.post(ev.DeskStarted())
+        if self._store.trouble:
+            for manifest in manifests:
+                if "push" in manifest.background:
+                    self._loop.post(ev.SubscriptionsLost(manifest.id))
         if self._settings.push_service:
-            routing = self._dispatcher.push_routing
-            self._push = PushLink(self._settings.push_service, routing.uaid, self._loop.post, routing.keys)
+            known = self._dispatcher.subscriptions
+            self._push = PushLink(self._settings.push_service, known.uaid, self._loop.post, known.of_channel)
             self._start(self._push.connection.run())
         self._reception = Reception(
             listener,

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from frontdesk.agent.core import assertions, lifecycle, notifications, push_routing
+from frontdesk.agent.core import assertions, lifecycle, notifications, push_routing, subscriptions
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.limits import Limits
@@ -24,16 +24,17 @@ class Dispatcher:
     ) -> None:
         self.lifecycle = lifecycle.Lifecycle(limits, new_id, desk_version, background_off)
         self.assertions = assertions.Assertions(limits, background_off)
+        self.subscriptions = subscriptions.Subscriptions(limits, self._not_wakeable, service_set=push_service_set)
         self.push_routing = push_routing.PushRouting(
             limits,
             new_id,
+            self.subscriptions,
             self._not_wakeable,
             self.assertions.seconds_left,
-            service_set=push_service_set,
         )
         self.notifications = notifications.Notifications()
         # The lifecycle comes first: what an app hears first after a pause is said by it (L13).
-        self._machines = (self.lifecycle, self.assertions, self.push_routing, self.notifications)
+        self._machines = (self.lifecycle, self.assertions, self.subscriptions, self.push_routing, self.notifications)
 
     def handle(self, happened: Sequence[ev.Event], now: float) -> list[do.Effect]:
         """What follows from these events, in order; all of it belongs into one commit."""
@@ -59,6 +60,8 @@ class Dispatcher:
                 self.assertions.restore(key, value)
             case notifications.MACHINE | notifications.PRESSED:
                 self.notifications.restore(machine, key, value)
+            case subscriptions.MACHINE | subscriptions.LINK:
+                self.subscriptions.restore(machine, key, value)
             case _:
                 self.push_routing.restore(machine, key, value)
 

@@ -34,6 +34,12 @@ class AppRemoved(Event, frozen=True):
     app: str
 
 
+class SubscriptionsLost(Event, frozen=True):
+    """What the desk knew of the app is gone with a broken database, and with it where it is pushed to (P01)."""
+
+    app: str
+
+
 class OpenAsked(Event, frozen=True):
     """The person opens the app (command, notification, second start)."""
 
@@ -310,6 +316,14 @@ class BoxOver(Signal, frozen=True):
     """Background time is up, and no task is open: whatever else held the app holds it no longer."""
 
     app: str
+
+
+class SubscriptionGone(Signal, frozen=True):
+    """The app gave it up, or was removed: nothing waits for it any more."""
+
+    app: str
+    name: str
+    channel: str
 
 
 class Present(Signal, frozen=True):

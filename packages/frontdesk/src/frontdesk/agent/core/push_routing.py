@@ -1,4 +1,4 @@
-"""Subscriptions and the way of a push from the push service to its app, or to the person in the app's place.
+"""The way of a push from the push service to its app, or to the person in the app's place.
 
 A changeable alert waits here, saved, until the app has answered it: given to the app when it is awake, else the app is
 woken, within a budget (contract P02). An app that dies over a push gets it again, and in the end the person sees the
@@ -12,14 +12,12 @@ import msgspec
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.limits import Limits
-from frontdesk.terms import Notification, PushKind, Refusal, StopReason, Subscription, Verdict, WakeReason
+from frontdesk.agent.core.subscriptions import Subscribed, Subscriptions
+from frontdesk.terms import Notification, PushKind, StopReason, Verdict, WakeReason
 from frontdesk.wire import desk as wire
 
-SUBSCRIPTION, WAITING, SEEN, LINK = "subscription", "push", "seen", "push_link"
-"""Under these words the parts of this machine are saved."""
-
-ANSWER_WITHIN = 10.0
-"""Seconds an app waits for its endpoint before it is told that the push service is away."""
+WAITING, SEEN = "push", "seen"
+"""Under these words waiting pushes and known versions are saved."""
 
 _IN_WORDS = {
     Verdict.SHOW_THIS: "show my text",
@@ -28,25 +26,6 @@ _IN_WORDS = {
 }
 
 Out = list[do.Effect | ev.Signal]
-
-
-class Subscribed(msgspec.Struct):
-    """One subscription as it is saved. ``endpoint`` is empty until the push service has given one."""
-
-    app: str
-    name: str
-    kind: PushKind
-    channel: str
-    private_key: str
-    p256dh: str
-    auth: str
-    fallback: Notification | None = None
-    endpoint: str = ""
-    told: str = ""
-    """The endpoint that the app knows of (P01)."""
-
-    def public(self) -> Subscription:
-        return Subscription(self.name, self.kind, self.endpoint, self.p256dh, self.auth)
 
 
 class Waiting(msgspec.Struct):
@@ -71,8 +50,6 @@ class _AppPushes:
         self.foreground = False
         self.due: dict[str, float] = {}
         """Pushes the app is working on, and until when it may."""
-        self.telling: dict[str, float] = {}
-        """Channels whose new endpoint it is being told, and until when that keeps it awake (P01)."""
         self.wakes: list[float] = []
         self.retry_at: float | None = None
 
@@ -88,39 +65,24 @@ class PushRouting:
         self,
         limits: Limits,
         new_id: Callable[[], str],
+        subscriptions: Subscriptions,
         not_wakeable: Callable[[str], str],
         seconds_left: Callable[[str, float], float | None],
-        *,
-        service_set: bool,
     ) -> None:
         self._limits = limits
         self._new_id = new_id
         self._not_wakeable = not_wakeable
         self._seconds_left = seconds_left
-        self._service_set = service_set
-        self._subscriptions: dict[str, Subscribed] = {}
+        self._subscriptions = subscriptions
         self._waiting: dict[str, Waiting] = {}
         self._seen: dict[str, dict[str, int]] = {}
         self._order = 0
         self._apps: dict[str, _AppPushes] = {}
-        self._askers: dict[str, list[tuple[int, int, float]]] = {}
-        self._link_is_down = False
-        self.uaid = ""
 
     # --- the three calls ------------------------------------------------------------------------------------------
 
     def handle(self, happened: ev.Event | ev.Signal, now: float) -> Out:
         match happened:
-            case ev.SubscribeAsked():
-                return self._subscribe(happened, now)
-            case ev.UnsubscribeAsked(app=app, name=name, asker=asker, request=request):
-                return [*self._drop(self._named(app, name)), do.Answer(asker, wire.Done(request))]
-            case ev.PushLinkUp(uaid=uaid, changed=changed):
-                return self._link_up(uaid, changed)
-            case ev.ChannelRegistered(channel=channel, endpoint=endpoint):
-                return self._registered(channel, endpoint, now)
-            case ev.ChannelRefused(channel=channel, text=text):
-                return self._answer_askers(channel, text)
             case ev.PushArrived():
                 return self._arrived(happened, now)
             case ev.PushAnswered():
@@ -135,40 +97,36 @@ class PushRouting:
             case ev.Awake(app=app):
                 at = self._of(app)
                 at.awake, at.waking, at.retry_at = True, False, None
-                return self._tell_endpoints(app, now) + self._offer(app, now)
-            case ev.PushLinkDown():
-                self._link_is_down = True
+                return self._offer(app, now)
             case ev.CameForeground(app=app):
                 self._of(app).foreground = True
-                reconnect: Out = [do.ReconnectPush()] if self._link_is_down else []
-                return reconnect + self._offer(app, now)
+                return self._offer(app, now)
             case ev.LeftForeground(app=app):
                 self._of(app).foreground = False
             case ev.Slept(app=app):
                 self._of(app).awake = False
-                self._of(app).telling.clear()
                 return self._offer(app, now)
             case ev.Ended(app=app, receipt=receipt):
                 return self._ended(app, receipt.reason, now)
             case ev.QuitAsked(app=app):
                 self._of(app).waking = False
                 return self._offer(app, now) if not self._of(app).awake else []
+            case ev.SubscriptionGone(app=app, name=name, channel=channel):
+                gone = [each for each in self._waiting.values() if (each.app, each.name) == (app, name)]
+                versions = self._seen.pop(channel, {})
+                forgotten: Out = [do.Save(SEEN, f"{channel} {version}", None) for version in versions]
+                return forgotten + [out for each in gone for out in self._forget(each)]
             case ev.AppRemoved(app=app):
-                mine = [entry for entry in self._subscriptions.values() if entry.app == app]
-                outs = [out for entry in mine for out in self._drop(entry)]
                 self._apps.pop(app, None)
-                return outs
             case ev.DeskStarted():
-                offers = [out for app in self._apps_waiting() for out in self._offer(app, now)]
-                return offers + [self._wake_for_endpoint(app) for app in self._apps_untold()]
+                return [out for app in self._apps_waiting() for out in self._offer(app, now)]
             case ev.TimePassed():
                 return self._time_passed(now)
         return []
 
     def next_wake(self) -> float | None:
         """When this machine wants ``TimePassed``: an answer due, a push over, a retry, a wake allowed again."""
-        moments = [due for at in self._apps.values() for due in (*at.due.values(), *at.telling.values())]
-        moments += [until for askers in self._askers.values() for _, _, until in askers]
+        moments = [due for at in self._apps.values() for due in at.due.values()]
         for entry in self._waiting.values():
             if entry.expires is not None and entry.id not in self._of(entry.app).due:
                 moments.append(entry.expires)
@@ -185,11 +143,8 @@ class PushRouting:
         return []
 
     def restore(self, machine: str, key: str, value: bytes) -> None:
-        """Take back one saved part; ``machine`` is one of the four words above."""
-        if machine == SUBSCRIPTION:
-            entry = msgspec.msgpack.decode(value, type=Subscribed)
-            self._subscriptions[entry.channel] = entry
-        elif machine == WAITING:
+        """Take back one saved part; ``machine`` is one of the two words above."""
+        if machine == WAITING:
             waiting = msgspec.msgpack.decode(value, type=Waiting)
             self._waiting[waiting.id] = waiting
             self._order = max(self._order, waiting.order + 1)
@@ -198,112 +153,16 @@ class PushRouting:
             order = msgspec.msgpack.decode(value, type=int)
             self._seen.setdefault(channel, {})[version] = order
             self._order = max(self._order, order + 1)
-        elif machine == LINK:
-            self.uaid = value.decode()
 
     # --- looking at it --------------------------------------------------------------------------------------------
-
-    def keys(self, channel: str) -> Subscribed | None:
-        """What the shell decrypts a push of this channel with."""
-        return self._subscriptions.get(channel)
 
     def waiting(self, app: str) -> int:
         return sum(entry.app == app for entry in self._waiting.values())
 
-    # --- subscriptions --------------------------------------------------------------------------------------------
-
-    def _subscribe(self, asked: ev.SubscribeAsked, now: float) -> Out:
-        if not self._service_set:
-            text = "No push service is set. Put push_service into the desk's settings.toml; nothing was subscribed."
-            return [do.Answer(asked.asker, wire.Refused(Refusal.PUSH_UNAVAILABLE, text, asked.request))]
-        out: Out = []
-        entry = self._named(asked.app, asked.name)
-        if entry is not None and entry.kind is not asked.kind:
-            out, entry = self._drop(entry), None
-        if entry is None:
-            entry = Subscribed(
-                asked.app,
-                asked.name,
-                asked.kind,
-                asked.channel,
-                asked.private_key,
-                asked.p256dh,
-                asked.auth,
-            )
-            self._subscriptions[entry.channel] = entry
-            out.append(do.RegisterChannel(entry.channel))
-        entry.fallback = asked.fallback
-        if entry.endpoint:
-            entry.told = entry.endpoint
-            return [*out, self._save(entry), do.Answer(asked.asker, wire.Subscribed(asked.request, entry.public()))]
-        self._askers.setdefault(entry.channel, []).append((asked.asker, asked.request, now + ANSWER_WITHIN))
-        return [*out, self._save(entry)]
-
-    def _registered(self, channel: str, endpoint: str, now: float) -> Out:
-        entry = self._subscriptions.get(channel)
-        if entry is None:
-            return [do.UnregisterChannel(channel)]
-        entry.endpoint = endpoint
-        out: Out = []
-        for asker, request, _ in self._askers.pop(channel, []):
-            entry.told = endpoint
-            out.append(do.Answer(asker, wire.Subscribed(request, entry.public())))
-        out.insert(0, self._save(entry))
-        out.append(do.Note(entry.app, "subscribed", f"subscription {entry.name} has its endpoint"))
-        if entry.told != endpoint:
-            if self._of(entry.app).awake:
-                return out + self._tell_endpoints(entry.app, now)
-            # P01: told even if it has to be launched. Who may not be woken hears of it when it is awake next.
-            if entry.app in self._apps_untold():
-                out.append(self._wake_for_endpoint(entry.app))
-        return out
-
-    def _tell_endpoints(self, app: str, now: float) -> Out:
-        out: Out = []
-        for entry in self._subscriptions.values():
-            if entry.app == app and entry.endpoint and entry.told != entry.endpoint:
-                # The app may never have waited for the first endpoint of all; then this is how it learns it.
-                entry.told = entry.endpoint
-                out += [self._save(entry), do.SendKept(app, wire.SubscriptionChanged(entry.public()))]
-                # Time to hear it; what it does about it then, it guards by a background task of its own.
-                self._of(app).telling[entry.channel] = now + self._limits.settle
-                out.append(ev.HoldOn(app, "endpoint", entry.channel, entry.name))
-        return out
-
-    def _link_up(self, uaid: str, changed: bool) -> Out:
-        self._link_is_down = False
-        out: Out = []
-        if uaid != self.uaid:
-            self.uaid = uaid
-            out.append(do.Save(LINK, "uaid", uaid.encode()))
-        for entry in self._subscriptions.values():
-            if changed and entry.endpoint:
-                entry.endpoint = ""
-                out.append(self._save(entry))
-            if not entry.endpoint:
-                out.append(do.RegisterChannel(entry.channel))
-        return out
-
-    def _drop(self, entry: Subscribed | None) -> Out:
-        if entry is None:
-            return []
-        del self._subscriptions[entry.channel]
-        out: Out = [do.Save(SUBSCRIPTION, entry.channel, None), do.UnregisterChannel(entry.channel)]
-        out += [do.Save(SEEN, f"{entry.channel} {version}", None) for version in self._seen.pop(entry.channel, {})]
-        for waiting in [each for each in self._waiting.values() if (each.app, each.name) == (entry.app, entry.name)]:
-            out += self._forget(waiting)
-        return out
-
-    def _answer_askers(self, channel: str, text: str) -> Out:
-        return [
-            do.Answer(asker, wire.Refused(Refusal.PUSH_UNAVAILABLE, text, request))
-            for asker, request, _ in self._askers.pop(channel, [])
-        ]
-
     # --- pushes ---------------------------------------------------------------------------------------------------
 
     def _arrived(self, push: ev.PushArrived, now: float) -> Out:
-        entry = self._subscriptions.get(push.channel)
+        entry = self._subscriptions.of_channel(push.channel)
         if entry is None:
             return [do.AckPush(push.channel, push.version, 102), do.UnregisterChannel(push.channel)]
         seen = self._seen.setdefault(push.channel, {})
@@ -377,7 +236,7 @@ class PushRouting:
         each = self._waiting.get(answer.push)
         if each is None or each.app != answer.app:
             return [do.SendKept(answer.app, wire.PushKept(answer.push))]
-        entry = self._named(each.app, each.name)
+        entry = self._subscriptions.named(each.app, each.name)
         shown: Notification | None = None
         if answer.verdict is Verdict.SHOW_THIS:
             shown = answer.notification
@@ -424,23 +283,15 @@ class PushRouting:
                 at.retry_at = max(at.retry_at or 0.0, now + pause)
         at.awake = at.waking = at.foreground = False
         at.due.clear()
-        at.telling.clear()
         return out + self._offer(app, now)
 
     def _time_passed(self, now: float) -> Out:
         out: Out = []
-        for channel, askers in list(self._askers.items()):
-            if any(until <= now for _, _, until in askers):
-                text = "The push service cannot be reached now. The subscription is kept; its endpoint follows."
-                out += self._answer_askers(channel, text)
-        for app, at in list(self._apps.items()):
+        for at in list(self._apps.values()):
             for push in [push for push, due in at.due.items() if due <= now]:
                 if push in self._waiting:
                     out += self._fall_back(self._waiting[push], f"no answer within {self._limits.push:g} s")
                 at.due.pop(push, None)
-            for channel in [channel for channel, until in at.telling.items() if until <= now]:
-                del at.telling[channel]
-                out.append(ev.LetGo(app, "endpoint", channel))
             if at.retry_at is not None and at.retry_at <= now:
                 at.retry_at = None
         for app in self._apps_waiting():
@@ -450,7 +301,7 @@ class PushRouting:
     # --- small parts ----------------------------------------------------------------------------------------------
 
     def _fall_back(self, each: Waiting, why: str) -> Out:
-        entry = self._named(each.app, each.name)
+        entry = self._subscriptions.named(each.app, each.name)
         note = do.Note(each.app, "push_fallback", f"push for {each.name}: fallback shown ({why})")
         return [*self._present(each.app, entry.fallback if entry else None), *self._forget(each), note]
 
@@ -494,19 +345,8 @@ class PushRouting:
     def _apps_waiting(self) -> list[str]:
         return sorted({entry.app for entry in self._waiting.values() if entry.id not in self._of(entry.app).due})
 
-    def _apps_untold(self) -> list[str]:
-        """Apps that have an endpoint to hear of, do not hear of it now, and may be woken for it."""
-        late = {each.app for each in self._subscriptions.values() if each.endpoint and each.told != each.endpoint}
-        return sorted(app for app in late if not self._of(app).awake and not self._not_wakeable(app))
-
-    def _wake_for_endpoint(self, app: str) -> ev.Signal:
-        return ev.Wake(app, WakeReason.ENDPOINT_CHANGED)
-
     def _is_over(self, each: Waiting, now: float) -> bool:
         return each.expires is not None and each.expires <= now and each.id not in self._of(each.app).due
-
-    def _named(self, app: str, name: str) -> Subscribed | None:
-        return next((each for each in self._subscriptions.values() if (each.app, each.name) == (app, name)), None)
 
     def _of(self, app: str) -> _AppPushes:
         return self._apps.setdefault(app, _AppPushes())
@@ -514,9 +354,6 @@ class PushRouting:
     def _next_order(self) -> int:
         self._order += 1
         return self._order
-
-    def _save(self, entry: Subscribed) -> do.Effect:
-        return do.Save(SUBSCRIPTION, entry.channel, msgspec.msgpack.encode(entry))
 
     def _save_waiting(self, each: Waiting) -> do.Effect:
         return do.Save(WAITING, each.id, msgspec.msgpack.encode(each))

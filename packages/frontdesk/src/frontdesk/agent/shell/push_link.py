@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core import push_session
-from frontdesk.agent.core.push_routing import Subscribed
+from frontdesk.agent.core.subscriptions import Subscribed
 from frontdesk.agent.shell.push_connection import PushConnection
 from frontdesk.errors import WireError
 from frontdesk.wire import webpush
