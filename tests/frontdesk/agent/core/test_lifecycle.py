@@ -573,6 +573,18 @@ def test_the_person_may_open_a_crashed_app_at_once() -> None:
     assert launches(driver.handle(ev.OpenAsked(APP))) == [APP]
 
 
+@pytest.mark.contract("P01")
+def test_an_app_whose_subscriptions_are_lost_is_launched_and_has_time_to_make_them_anew() -> None:
+    driver = Driver(NOTES, MAIL)
+    assert launches(driver.handle(ev.SubscriptionsLost(APP))) == [APP]
+    driver.connect(APP)
+    driver.pass_time(Limits().opening - 0.1)
+    assert driver.state(APP) is S.BACKGROUND
+    driver.pass_time(0.1)
+    assert driver.state(APP) is S.SUSPENDED
+    assert wire.Open not in messages(driver), "nobody wants to see it"
+
+
 @pytest.mark.contract("L11")
 def test_a_window_that_came_to_the_front_just_as_it_was_frozen_is_not_left_frozen() -> None:
     """A frozen app says nothing: what arrives was said before, and a person is looking at it."""

@@ -181,6 +181,11 @@ class Lifecycle:
                 return self._wake(life, at, WakeReason.PAGE_VISITED, now)
             case ev.Wake(why=why):
                 return self._wake(life, at, why, now)
+            case ev.SubscriptionsLost():
+                out = self._wake(life, at, WakeReason.ENDPOINT_CHANGED, now)
+                # Nothing holds it yet while it subscribes anew: it gets the time of one that is being opened.
+                life.opening_until = at.connect_by
+                return out
             case ev.QuitAsked():
                 return self._quit(life, at, now)
             case ev.WentForeground():

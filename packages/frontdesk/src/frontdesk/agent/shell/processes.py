@@ -92,7 +92,7 @@ class Processes:
         asyncio.get_running_loop().add_reader(pidfd, self._ended, pid, None)
 
     async def survivors(self, lives: list[tuple[str, do.Process]], same_boot: bool) -> None:
-        """After a restart: tell the core which of these still live (L06)."""
+        """After a restart: tell the core which of these still live (L06), and end launched ones it does not know."""
         children = {pid: app for app, pid in await self._keeper.children()}
         for app, process in lives:
             pid = process.pid
@@ -109,8 +109,16 @@ class Processes:
             else:
                 self.follow(app, pid)
             self._post(ev.Survived(app, child=pid in children))
+        self._end_unknown({pid: app for pid, app in children.items() if app not in dict(lives)})
 
     # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _end_unknown(self, children: dict[int, str]) -> None:
+        """Runs that a broken database took the desk's knowledge of: nobody would ever wake, freeze or stop them."""
+        for pid, app in children.items():
+            log.error("%s: process %d is ended, since the desk's database knows nothing of it any more", app, pid)
+            started, token = process_table.start_time(pid) or 0, process_table.launch_token(pid)
+            self._freezer.kill(pid, app, True, started=started, token=token)
 
     async def _launch(self, effect: do.Launch) -> None:
         app = effect.app
