@@ -342,7 +342,7 @@ def test_after_any_history_the_saved_form_holds_all_that_was_accepted(
                 channel = channel_of(app, name)
                 assert again.subscriptions.of_channel(channel) == driver.desk.subscriptions.of_channel(channel)
         assert set(again.notifications.shown()) == set(driver.desk.notifications.shown())
-        assert again.push_routing.uaid == driver.desk.push_routing.uaid
+        assert again.subscriptions.uaid == driver.desk.subscriptions.uaid
 
 
 # --- small things of the dispatcher itself ---------------------------------------------------------------------------
