@@ -90,6 +90,8 @@ class Background:
             self._messenger.take_up_outbox()
             raise NoDesk(f"{error} Messages arrive only while Lobby's window is open.") from error
         self._messenger.take_up_outbox()
+        for alert_id in self._withdrawn:
+            self._errand(self._app.withdraw(alert_id))
         for receipt in self._app.receipts:
             log.warning("An earlier run ended: %s", receipt.text)
         self._subscribe_when_logged_in()
@@ -107,7 +109,8 @@ class Background:
             self._app.report_foreground()
             self._messenger.foreground()
             self._subscribe_when_logged_in()
-            for alert_id in [alert_id for alert_id in self._told if alert_id.startswith(UNSENT)]:
+            # The page says all of this better; some of it an earlier run has told, or the desk by itself.
+            for alert_id in (SUBSCRIPTION, *(UNSENT + room_id for room_id in self._messenger.reading.unsent_rooms())):
                 self._withdraw(alert_id)
         else:
             self._app.report_background()

@@ -1,6 +1,7 @@
 """What is kept, as the page sees it: chats, invitations, bubbles. From disk and memory only."""
 
 from lobby.core import timeline, unread
+from lobby.core.outbox import Phase
 from lobby.core.views import Bubble, ChatSummary, Invitation
 from lobby.store import Store
 
@@ -49,6 +50,10 @@ class Reading:
         if place is None:
             return []
         return timeline.bubbles(self._store.events(room_id, place, most), (), self.me, names)
+
+    def unsent_rooms(self) -> set[str]:
+        """Rooms with messages that wait for the person to say what becomes of them."""
+        return {draft.item.room_id for draft in self._store.drafts() if draft.item.phase is Phase.UNSENT}
 
     def names(self, room_id: str) -> dict[str, str]:
         """User id → display name in that room; empty where none was given."""
