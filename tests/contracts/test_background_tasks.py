@@ -38,7 +38,7 @@ async def test_tasks_have_names_and_different_identifiers_and_keep_the_app_awake
     assert "task 'save'" in out and "background" in out
     for task in tasks[:2]:
         await puppet.do("end", task=task)
-    assert [hold.name for hold in (await desk.row()).holds] == ["save"]
+    await desk.until(lambda status: [hold.name for hold in row_of(status).holds] == ["save"])
     puppet.order("end", task=tasks[2])
     await desk.until_state(AppState.SUSPENDED)
 
@@ -191,7 +191,7 @@ async def test_guarded_work_ends_its_task_on_success_error_and_cancellation(desk
         await puppet.do("cancel guarded")
     assert (await puppet.hears("guarded"))["how"] == how
     assert "send" in await desk.happened("task_ended")
-    assert [hold.name for hold in (await desk.row()).holds] == ["keeps it awake"]
+    await desk.until(lambda status: [hold.name for hold in row_of(status).holds] == ["keeps it awake"])
 
 
 @pytest.mark.contract("A12", "A05")

@@ -21,7 +21,7 @@ async def frozen_by(request: pytest.FixtureRequest, home: DeskHome) -> DeskHome:
     if request.param == "cgroup" and cgroup.desk_folder(f"test-{os.getpid()}") is None:
         # Where no cgroup may be made there is one way only: nothing is left out by running the other twice.
         request.param = "signals"
-    home.settings(f'freezer = "{request.param}"')
+    home.settings(f'freezer = "{request.param}"', opening=3.0)
     await home.start()
     return home
 
@@ -150,6 +150,7 @@ async def test_stopped_after_sleeping_long_with_a_receipt_and_launchable_again(h
     second = await home.launch()
     assert [each["reason"] for each in second.first["receipts"]] == ["suspended_long"]
     await home.kill_process(second.pid)
+    await home.until_state(AppState.STOPPED)
     third = await home.launch()
     assert [each["reason"] for each in third.first["receipts"]] == ["crashed"]  # each is told once
 
