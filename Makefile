@@ -48,7 +48,7 @@ check: .venv/for-tests
 	.venv/bin/ruff format --check --quiet .
 	.venv/bin/mypy --no-error-summary $(TYPED)
 	.venv/bin/lint-imports --no-logo
-	$(INSIDE) -m pytest -q --ignore tests/shells --ignore tests/journeys
+	$(INSIDE) -m pytest -q --ignore tests/shells --ignore tests/contracts --ignore tests/journeys
 
 contract: .venv/for-tests browser compiled
 	@$(INSIDE) -m pytest -q --contract-report --contract-sections "$(SECTIONS)" $(ARGS)

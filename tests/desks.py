@@ -381,7 +381,7 @@ def environment_for(home: Path) -> dict[str, str]:
     """As a person has it, without what ties a program to this computer; compiled code is kept, it halves the time."""
     from_outside = ("FRONTDESK_", "LOBBY_", "DBUS_", "XDG_", "PYTHONDONTWRITEBYTECODE")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(from_outside)}
-    return kept | {"FRONTDESK_HOME": str(home), "PYTHONUNBUFFERED": "1"}
+    return kept | {"FRONTDESK_HOME": str(home), "FRONTDESK_LOG": "info", "PYTHONUNBUFFERED": "1"}
 
 
 @asynccontextmanager

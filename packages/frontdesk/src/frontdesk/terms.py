@@ -16,7 +16,7 @@ APP_ID_MOST = 100
 
 
 class AppState(enum.StrEnum):
-    """Where an app is in its life (contract L02); the moves between them are ``agent.core.lifecycle.MOVES``."""
+    """Where an app is in its life (contract L02); the moves between them are ``agent.core.life.MOVES``."""
 
     STOPPED = "stopped"
     LAUNCHING = "launching"

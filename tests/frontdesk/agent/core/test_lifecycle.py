@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
-from frontdesk.agent.core.lifecycle import MOVES
+from frontdesk.agent.core.life import MOVES
 from frontdesk.agent.core.limits import Limits
 from frontdesk.terms import AppState, StopReason, WakeReason
 from frontdesk.wire import desk as wire

@@ -287,9 +287,18 @@ async def _run(settings: Settings) -> int:
     return 0
 
 
+def _log_level() -> int:
+    """Everything that happens for a person who looks on (or asks, FRONTDESK_LOG=info); else what is wrong.
+
+    A log that nobody reads would grow for ever: `frontdesk status` and `frontdesk log` know what happened.
+    """
+    wanted = os.environ.get("FRONTDESK_LOG", "info" if sys.stderr.isatty() else "warning")
+    return logging.getLevelNamesMapping().get(wanted.upper(), logging.INFO)
+
+
 def main() -> int:
     """Run the desk; exit status 78 when it cannot run as things are set up."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    logging.basicConfig(level=_log_level(), format="%(asctime)s %(message)s", stream=sys.stderr)
     if "FRONTDESK_KEEPER_FD" not in os.environ:
         print("The desk is started by its keeper: use `frontdesk agent`.", file=sys.stderr)
         return HOPELESS

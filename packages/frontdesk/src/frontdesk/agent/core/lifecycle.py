@@ -1,116 +1,31 @@
 """The life of each app: which state it is in, which moves there are, when it is launched, frozen, thawed, stopped.
 
-Theory of operation. ``MOVES`` is the whole truth about states (contract L02): every change goes through ``_move``. An
+Theory of operation. ``MOVES`` (in ``life``) is the whole truth about states (contract L02), held by ``_move`` alone. An
 app in the background runs for as long as something *holds* it: a background task, a push it works on, a person who is
 opening it, or the time it is given to answer ``EnteredBackground``. Other machines take and drop holds by signals; when
 a batch of events has been handled, ``settle`` suspends every app that nothing holds. Deciding that late is what lets an
 app end one task and begin the next, or a push arrive just then, without a useless freeze in between.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import msgspec
 
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
+from frontdesk.agent.core.life import BY_PERSON, FAILED, IN_WORDS, MOVES, STRENGTH, Life, Moments
 from frontdesk.agent.core.limits import Limits
 from frontdesk.terms import AppState, AppStatus, Hold, Manifest, Receipt, StopReason, WakeReason
 from frontdesk.wire import desk as wire
 
 S = AppState
 
-MOVES: dict[AppState, frozenset[AppState]] = {
-    S.STOPPED: frozenset({S.LAUNCHING}),
-    S.LAUNCHING: frozenset({S.BACKGROUND, S.STOPPED}),
-    S.FOREGROUND: frozenset({S.BACKGROUND, S.STOPPED}),
-    S.BACKGROUND: frozenset({S.FOREGROUND, S.SUSPENDED, S.STOPPED}),
-    S.SUSPENDED: frozenset({S.BACKGROUND, S.STOPPED}),
-}
-"""Every move there is; whoever connects has been launching, whoever is thawed is in the background (L02)."""
-
-BY_PERSON = frozenset({WakeReason.OPENED, WakeReason.PRESSED, WakeReason.PAGE_VISITED})
-"""Wakes that end *quit* (L04)."""
-
-_STRENGTH = {
-    WakeReason.BY_HAND: 0,
-    WakeReason.TASK: 0,
-    WakeReason.ENDPOINT_CHANGED: 1,
-    WakeReason.PUSH: 2,
-    WakeReason.PAGE_VISITED: 3,
-    WakeReason.PRESSED: 4,
-    WakeReason.OPENED: 5,
-}
-
-_IN_WORDS = {
-    WakeReason.BY_HAND: "it was started by hand",
-    WakeReason.TASK: "it had begun a background task just then",
-    WakeReason.ENDPOINT_CHANGED: "its push endpoint has changed",
-    WakeReason.PUSH: "a push came",
-    WakeReason.PAGE_VISITED: "its page is being opened",
-    WakeReason.PRESSED: "a notification of it was pressed",
-    WakeReason.OPENED: "it is being opened",
-}
-
-_FAILED = frozenset({StopReason.CRASHED, StopReason.LAUNCH_TIMED_OUT, StopReason.LAUNCH_FAILED, StopReason.UNREACHABLE})
+MACHINE = "lifecycle"
+"""Under this word lives are saved."""
 
 _UNTOLD_MOST = 20
-MACHINE = "lifecycle"
 
 Out = list[do.Effect | ev.Signal]
-
-
-class Life(msgspec.Struct):
-    """What is known of one app. Everything above the line is saved and survives the desk."""
-
-    app: str
-    state: AppState = S.STOPPED
-    since: float = 0.0
-    quit: bool = False
-    pid: int = 0
-    started: int = 0
-    ran_since: float = 0.0
-    launched: bool = False
-    """The desk launched it: its process group is ours to signal (L01)."""
-    token: str = ""
-    run: str = ""
-    why: WakeReason = WakeReason.BY_HAND
-    slept_from: float | None = None
-    slept: float | None = None
-    """How long it slept before it was woken; None once it has said anything since, so that it knows (L13)."""
-    settle_until: float | None = None
-    """It was told that it is in the background; until then it may answer "ready" (L01)."""
-    opening_until: float | None = None
-    """Somebody opens it or visits its page: it stays awake until they are there, at most until then."""
-    page: str = ""
-    transition: int = 0
-    failures: int = 0
-    ending: Receipt | None = None
-    """It has been told to end, or killed, for this reason; its process is not gone yet."""
-    untold: tuple[Receipt, ...] = ()
-
-    def process(self) -> do.Process:
-        return do.Process(self.pid, self.started, self.launched, self.token)
-
-
-class _Now:
-    """What is known of one app only while this desk lives."""
-
-    def __init__(self) -> None:
-        self.connected = False
-        self.told_of_sleep = False
-        self.survived = False
-        self.version = 0
-        self.holds: dict[tuple[str, str], Hold] = {}
-        self.connect_by: float | None = None
-        self.quit_by: float | None = None
-        self.retry_at: float | None = None
-        self.wanted: WakeReason | None = None
-        self.launches = 0
-
-    def deadlines(self) -> Iterator[float]:
-        for moment in (self.connect_by, self.quit_by, self.retry_at):
-            if moment is not None:
-                yield moment
 
 
 class Lifecycle:
@@ -129,7 +44,7 @@ class Lifecycle:
         self._background_off = background_off
         self._manifests: dict[str, Manifest] = {}
         self._lives: dict[str, Life] = {}
-        self._nows: dict[str, _Now] = {}
+        self._nows: dict[str, Moments] = {}
         self._saved_as: dict[str, bytes] = {}
         self._leaving = False
 
@@ -234,7 +149,7 @@ class Lifecycle:
     def restore(self, key: str, value: bytes) -> None:
         """Take back one saved form; called for each before ``AppAdded``, ``Survived`` and ``DeskStarted``."""
         self._lives[key] = msgspec.msgpack.decode(value, type=Life)
-        self._nows[key] = _Now()
+        self._nows[key] = Moments()
         self._saved_as[key] = value
 
     # --- looking at it --------------------------------------------------------------------------------------------
@@ -302,7 +217,7 @@ class Lifecycle:
         self._manifests[manifest.id] = manifest
         if manifest.id not in self._lives:
             self._lives[manifest.id] = Life(manifest.id, since=now)
-            self._nows[manifest.id] = _Now()
+            self._nows[manifest.id] = Moments()
             return self._watch_page(manifest.id, on=True)
         return []
 
@@ -319,7 +234,7 @@ class Lifecycle:
 
     # --- waking ---------------------------------------------------------------------------------------------------
 
-    def _wake(self, life: Life, at: _Now, why: WakeReason, now: float) -> Out:
+    def _wake(self, life: Life, at: Moments, why: WakeReason, now: float) -> Out:
         if self._leaving:
             return []
         if why in BY_PERSON:
@@ -330,7 +245,7 @@ class Lifecycle:
             return []
         if life.state is S.STOPPED:
             if life.quit:
-                return [do.Note(life.app, "not_woken", f"not launched although {_IN_WORDS[why]}: the person quit it")]
+                return [do.Note(life.app, "not_woken", f"not launched although {IN_WORDS[why]}: the person quit it")]
             if at.retry_at is not None and why is not WakeReason.OPENED:
                 at.wanted = _stronger(at.wanted, why)
                 return []
@@ -346,7 +261,7 @@ class Lifecycle:
         out: Out = [ev.Awake(life.app, why, fresh=False)]
         return [do.Send(life.app, wire.Open()), *out] if why is WakeReason.OPENED else out
 
-    def _launch(self, life: Life, at: _Now, why: WakeReason, now: float) -> Out:
+    def _launch(self, life: Life, at: Moments, why: WakeReason, now: float) -> Out:
         self._move(life, S.LAUNCHING, now)
         life.token, life.why, life.pid, life.launched = self._new_id(), why, 0, True
         life.ran_since = now
@@ -358,15 +273,15 @@ class Lifecycle:
         return [
             *self._watch_page(life.app, on=False),
             do.Launch(life.app, life.token),
-            do.Note(life.app, "launched", f"launched: {_IN_WORDS[why]}"),
+            do.Note(life.app, "launched", f"launched: {IN_WORDS[why]}"),
         ]
 
-    def _thaw(self, life: Life, at: _Now, why: WakeReason, now: float) -> Out:
+    def _thaw(self, life: Life, at: Moments, why: WakeReason, now: float) -> Out:
         slept = self._slept(life, now)
         self._move(life, S.BACKGROUND, now)
         life.why = why
         out: Out = [*self._watch_page(life.app, on=False), do.Thaw(life.app, life.process())]
-        out.append(do.Note(life.app, "thawed", f"woken after {slept:.0f} s of sleep: {_IN_WORDS[why]}"))
+        out.append(do.Note(life.app, "thawed", f"woken after {slept:.0f} s of sleep: {IN_WORDS[why]}"))
         if at.connected:
             return out + self._awake(life, at, now)
         at.connect_by = now + self._limits.launch
@@ -379,7 +294,7 @@ class Lifecycle:
         self._nows[life.app].told_of_sleep = False
         return life.slept
 
-    def _awake(self, life: Life, at: _Now, now: float) -> Out:
+    def _awake(self, life: Life, at: Moments, now: float) -> Out:
         """Messages reach it now: first of all how long it slept (L13), then what it was woken for."""
         out: Out = []
         if life.slept is not None:
@@ -407,7 +322,7 @@ class Lifecycle:
             return []
         return self._ended(life, self._receipt(life, StopReason.LAUNCH_FAILED, text, now), now)
 
-    def _connected(self, life: Life, at: _Now, hello: ev.Connected, now: float) -> Out:
+    def _connected(self, life: Life, at: Moments, hello: ev.Connected, now: float) -> Out:
         if life.ending is not None:
             return []
         ended: Out = []
@@ -460,7 +375,7 @@ class Lifecycle:
             out += self._went_background(life, at, now)
         return out
 
-    def _exited(self, life: Life, at: _Now, pid: int, status: int | None, now: float) -> Out:
+    def _exited(self, life: Life, at: Moments, pid: int, status: int | None, now: float) -> Out:
         if life.state is S.STOPPED or (life.pid and life.pid != pid):
             return []
         if life.ending is not None:
@@ -487,14 +402,14 @@ class Lifecycle:
         life.slept_from = life.slept = life.settle_until = None
         life.opening_until = None
         life.untold = (*life.untold, receipt)[-_UNTOLD_MOST:]
-        at = self._nows[life.app] = _Now()
+        at = self._nows[life.app] = Moments()
         at.launches = launches
         out: Out = [
             do.KeepReceipt(receipt),
             do.Note(life.app, "stopped", f"stopped ({receipt.reason}): {receipt.text}"),
             ev.Ended(life.app, receipt),
         ]
-        if receipt.reason in _FAILED or left_visitor:
+        if receipt.reason in FAILED or left_visitor:
             # The page is not watched meanwhile: a waiting visitor must not launch a crashing app in a loop.
             pause = min(self._limits.retry_first * 2.0**life.failures, self._limits.retry_most)
             life.failures += 1
@@ -503,7 +418,7 @@ class Lifecycle:
         out += self._watch_page(life.app, on=True)
         return out + self._wake(life, at, wanted, now) if wanted is not None else out
 
-    def _survived(self, life: Life, at: _Now, child: bool, now: float) -> Out:
+    def _survived(self, life: Life, at: Moments, child: bool, now: float) -> Out:
         at.survived = True
         if life.ending is not None:
             return [do.Kill(life.app, life.process())]
@@ -538,7 +453,7 @@ class Lifecycle:
 
     # --- foreground and background --------------------------------------------------------------------------------
 
-    def _went_foreground(self, life: Life, at: _Now, now: float) -> Out:
+    def _went_foreground(self, life: Life, at: Moments, now: float) -> Out:
         if life.state not in (S.BACKGROUND, S.SUSPENDED) or not at.connected or life.ending is not None:
             return []
         # A frozen app says nothing: this was said just before it was frozen, and a person is looking at it (L11).
@@ -550,7 +465,7 @@ class Lifecycle:
         life.settle_until = life.opening_until = None
         return [*out, ev.CameForeground(life.app), do.Note(life.app, "foreground", "a person sees it")]
 
-    def _went_background(self, life: Life, at: _Now, now: float) -> Out:
+    def _went_background(self, life: Life, at: Moments, now: float) -> Out:
         if life.state is not S.FOREGROUND:
             return []
         self._move(life, S.BACKGROUND, now)
@@ -564,7 +479,7 @@ class Lifecycle:
 
     # --- stopping -------------------------------------------------------------------------------------------------
 
-    def _quit(self, life: Life, at: _Now, now: float) -> Out:
+    def _quit(self, life: Life, at: Moments, now: float) -> Out:
         life.quit = True
         at.wanted = life.opening_until = None
         if life.state is S.STOPPED or life.ending is not None:
@@ -678,7 +593,7 @@ def _over(moment: float | None, now: float) -> bool:
 
 
 def _stronger(one: WakeReason | None, other: WakeReason) -> WakeReason:
-    return other if one is None or _STRENGTH[other] > _STRENGTH[one] else one
+    return other if one is None or STRENGTH[other] > STRENGTH[one] else one
 
 
 def _how_it_ended(status: int) -> str:
