@@ -48,8 +48,6 @@ class StopReason(enum.StrEnum):
     """It ended by itself, with exit status 0."""
     CRASHED = "crashed"
     """It ended by itself, with another exit status or by a signal (L07)."""
-    PROTOCOL = "protocol"
-    """It broke the protocol: a malformed, oversized or flooding client (X02)."""
     LOGOUT = "logout"
     """The person logged out, or the desk was told to stop."""
     REMOVED = "removed"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from lobby.errors import LobbyError, NotKept
 
-VERSION = 1
-"""Of the schema below; a database of a later Lobby is refused, an older one is brought up (there is none yet)."""
+VERSION = 2
+"""Of the schema below; a database of a later Lobby is refused, an older one is brought up by ``STEPS``."""
 
 SCHEMA = """
 CREATE TABLE notes (name TEXT PRIMARY KEY, text TEXT NOT NULL);
@@ -63,11 +63,15 @@ CREATE TABLE outbox (
     retry_at REAL NOT NULL,
     reason TEXT NOT NULL,
     text TEXT NOT NULL,
-    at REAL NOT NULL
+    at REAL NOT NULL,
+    device TEXT NOT NULL DEFAULT ''
 );
 CREATE TABLE page_sessions (hash TEXT PRIMARY KEY, at REAL NOT NULL);
 CREATE TABLE nonces (nonce TEXT PRIMARY KEY, until REAL NOT NULL);
 """
+
+STEPS = {1: "ALTER TABLE outbox ADD COLUMN device TEXT NOT NULL DEFAULT '';"}
+"""What makes the next version of a version's schema."""
 
 
 class Database:
@@ -159,8 +163,9 @@ class Database:
             raise LobbyError(
                 f"{path} was written by a later Lobby (schema {version}). Nothing was changed; update Lobby."
             )
-        if version == 0:
-            db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+        steps = SCHEMA if version == 0 else "".join(STEPS[number] for number in range(version, VERSION))
+        if steps:
+            db.executescript(f"BEGIN; {steps} PRAGMA user_version = {VERSION}; COMMIT;")
 
     def _put_aside(self, path: Path) -> Path:
         number = 1

@@ -73,8 +73,8 @@ def take_older(db: sqlite3.Connection, room_id: str, page: Page) -> int:
         if not db.execute("SELECT 1 FROM events WHERE event_id = ?", (event.event_id,)).fetchone():
             place -= 1
             new += 1
+            # No ``_correct``: what was edited or deleted since comes as it is now, and an old edit is out of date.
             insert(db, room_id, place, event)
-        _correct(db, event)
     db.execute("UPDATE rooms SET before = ? WHERE room_id = ?", (page.next, room_id))
     return new
 
@@ -136,7 +136,7 @@ def _take_room(db: sqlite3.Connection, news: RoomNews, delivered: list[tuple[str
         if event.txn and db.execute("DELETE FROM outbox WHERE txn = ?", (event.txn,)).rowcount:
             delivered.append((event.txn, event.event_id))
         _place_last(db, news.room_id, event)
-        _correct(db, event)
+        _correct(db, news.room_id, event)
     return bool(_take_facts(db, news) or news.timeline or news.members)
 
 
@@ -187,13 +187,15 @@ def _place_last(db: sqlite3.Connection, room_id: str, event: Happened) -> None:
         insert(db, room_id, place, event)
 
 
-def _correct(db: sqlite3.Connection, event: Happened) -> None:
+def _correct(db: sqlite3.Connection, room_id: str, event: Happened) -> None:
+    """An edit or a redaction; it reaches its own room only, whatever event it names."""
     if event.replaces and event.text:
         db.execute(
-            "UPDATE events SET text = ? WHERE event_id = ? AND sender = ? AND kind = ?",
-            (event.text, event.replaces, event.sender, Kind.MESSAGE),
+            "UPDATE events SET text = ? WHERE event_id = ? AND room_id = ? AND sender = ? AND kind = ?",
+            (event.text, event.replaces, room_id, event.sender, Kind.MESSAGE),
         )
     elif event.replaces:
         db.execute(
-            "UPDATE events SET text = 'Message deleted' WHERE event_id = ? AND kind = ?", (event.replaces, Kind.MESSAGE)
+            "UPDATE events SET text = 'Message deleted' WHERE event_id = ? AND room_id = ? AND kind = ?",
+            (event.replaces, room_id, Kind.MESSAGE),
         )

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
 from lobby.core import outbox as box
-from lobby.core.batch import read_page
+from lobby.core.batch import TEXT_MOST, Happened, Kind, read_page
 from lobby.core.timeline import Draft
 from lobby.errors import LobbyError, NotKept, ServerRefused, TokenRefused, Unreachable
 from lobby.matrix.session import Session
@@ -62,7 +62,7 @@ class Sending:
         self._on_change = on_change
         self._on_unsent = on_unsent
         self._on_token_refused = on_token_refused
-        self._machine = box.Outbox(tuple(draft.item for draft in store.drafts()))
+        self._machine = box.Outbox(tuple(draft.item for draft in store.drafts()), session.login.device_id)
         self._requests: dict[str, asyncio.Task[box.Event]] = {}
         self._holds: dict[str, int] = {}
         self._gave_up: list[Draft] = []
@@ -146,8 +146,8 @@ class Sending:
                 self._on_change(item.room_id)
             case box.Send(txn):
                 self._requests[txn] = self._begin(txn, self._send(txn))
-            case box.Look(txn, since):
-                self._requests[txn] = self._begin(txn, self._look(txn, since))
+            case box.Look(txn, since, by_words):
+                self._requests[txn] = self._begin(txn, self._look(txn, since, by_words))
             case box.Cancel(txn):
                 self._requests[txn].cancel()
             case box.Sent(txn, event_id):
@@ -213,7 +213,7 @@ class Sending:
             return box.Refused(txn, "This chat is encrypted now, and Lobby cannot write in those yet.")
         return box.Delivered(txn, await self._session.send_text(draft.item.room_id, draft.text, txn))
 
-    async def _look(self, txn: str, since: float) -> box.Event:
+    async def _look(self, txn: str, since: float, by_words: bool) -> box.Event:
         draft = self._store.draft(txn)
         if draft is None:
             return box.Refused(txn, "This chat is gone.")
@@ -221,11 +221,19 @@ class Sending:
         while True:
             page = read_page(await self._session.messages(draft.item.room_id, before, HISTORY_PAGE))
             for event in page.events:
-                if event.txn == txn:
+                if event.txn == txn or (by_words and self._has_words_of(event, draft, since)):
                     return box.Delivered(txn, event.event_id)
             if not page.next or page.next == before or page.events[-1].at < since - CLOCKS_DIFFER:
                 return box.NotFound(txn)
             before = page.next
+
+    def _has_words_of(self, event: Happened, draft: Draft, since: float) -> bool:
+        """Whether an event of this person can be that message, and is known to be no other."""
+        if event.txn or event.kind is not Kind.MESSAGE or event.sender != self._session.login.user_id:
+            return False
+        kept = self._store.event(event.event_id)
+        of_another = kept is not None and kept.key != kept.event_id
+        return event.text == draft.text[:TEXT_MOST] and event.at >= since - CLOCKS_DIFFER and not of_another
 
     async def _tell_unsent(self) -> None:
         """Tell the person of all that was given up together, then let go of the process; never the other way round."""

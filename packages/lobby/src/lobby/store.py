@@ -137,16 +137,19 @@ class Store:
     def keep_draft(self, draft: Draft) -> None:
         """A new own message, durable when this returns. Raises NotKept."""
         with self._db.transaction() as db:
-            db.execute("INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _draft_values(draft))
+            db.execute("INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", _draft_values(draft))
 
     def keep_item(self, item: Item) -> None:
         """The item's new standing. Raises NotKept."""
         with self._db.transaction() as db:
             db.execute(
-                "UPDATE outbox SET turn = ?, phase = ?, first_tried = ?, attempts = ?, retry_at = ?, reason = ? "
-                "WHERE txn = ?",
-                (item.turn, item.phase, item.first_tried, item.attempts, item.retry_at, item.reason, item.txn),
-            )
+                "UPDATE outbox SET turn = ?, phase = ?, first_tried = ?, attempts = ?, retry_at = ?, reason = ?, "
+                "device = ? WHERE txn = ?",
+                (
+                    item.turn, item.phase, item.first_tried, item.attempts, item.retry_at, item.reason,
+                    item.device, item.txn,
+                ),
+            )  # fmt: skip
 
     def drop_draft(self, txn: str) -> None:
         """The person discarded it. Raises NotKept."""
@@ -160,6 +163,11 @@ class Store:
             return
         with self._db.transaction() as db:
             db.execute("DELETE FROM outbox WHERE txn = ?", (txn,))
+            # Sent by an earlier login, it came as anybody's event: it is this message from now on, and no other.
+            db.execute(
+                "UPDATE OR IGNORE events SET key = ? WHERE event_id = ? AND key = event_id AND sender = ?",
+                (txn, event_id, me),
+            )
             if not db.execute("SELECT 1 FROM events WHERE event_id = ?", (event_id,)).fetchone():
                 event = Happened(event_id, me, now, Kind.MESSAGE, row["text"], txn)
                 place = intake.last_place(db, row["room_id"]) + 1
@@ -232,6 +240,7 @@ def _draft(row: sqlite3.Row) -> Draft:
         attempts=row["attempts"],
         retry_at=row["retry_at"],
         reason=row["reason"],
+        device=row["device"],
     )
     return Draft(item, row["text"], row["at"])
 
@@ -240,5 +249,5 @@ def _draft_values(draft: Draft) -> tuple[object, ...]:
     item = draft.item
     return (
         item.txn, item.room_id, item.turn, item.phase, item.first_tried, item.attempts, item.retry_at, item.reason,
-        draft.text, draft.at,
+        draft.text, draft.at, item.device,
     )  # fmt: skip

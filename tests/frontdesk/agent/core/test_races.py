@@ -107,3 +107,27 @@ def test_somebody_who_looks_does_not_wait_for_the_next_push_attempt() -> None:
     driver.sleep(APP)
     driver.handle(ev.PushLinkUp("uaid", changed=False))
     assert do.ReconnectPush() not in driver.handle(ev.OpenAsked(APP)) + driver.to_front(APP)
+
+
+@pytest.mark.contract("L11")
+def test_an_open_that_reached_a_dying_app_launches_it_again() -> None:
+    driver = Driver(NOTES)
+    driver.open(APP)
+    driver.to_front(APP)
+    driver.processes[APP].connected = False  # it has crashed, and nobody has heard of it
+    driver.handle(ev.OpenAsked(APP))
+    driver.handle(ev.Disconnected(APP))
+    driver.exit(APP, -11)
+    driver.pass_time(1)
+    assert driver.state(APP) is S.LAUNCHING
+
+
+def test_an_open_that_was_heard_does_not_bring_back_an_app_that_crashes_later() -> None:
+    driver = Driver(NOTES)
+    driver.open(APP)
+    driver.to_front(APP)
+    driver.handle(ev.OpenAsked(APP))
+    driver.handle(ev.WentForeground(APP))
+    driver.exit(APP, -11)
+    driver.pass_time(10)
+    assert driver.state(APP) is S.STOPPED

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from frontdesk.errors import DeskUnavailable, FrontdeskError, WireError, refused
+from frontdesk.terms import Refusal
 from frontdesk.wire import desk as wire
 from frontdesk.wire.frames import FrameReader, frame
 
@@ -17,6 +18,9 @@ ANSWER_WITHIN = 5.0
 """Seconds a request waits for its answer, a desk that is just coming back included."""
 
 _FIRST_PAUSE, _MOST_PAUSE = 0.05, 2.0
+
+_PASSING = frozenset({Refusal.TOO_FAST, Refusal.TOO_LARGE, Refusal.BAD_REQUEST})
+"""Refusals of what was said on one connection: the next may do better. The others would only be repeated."""
 
 Reply = TypeVar("Reply", bound=wire.ToApp)
 
@@ -214,7 +218,9 @@ class DeskConnection:
             await self._ended.wait()
             if self._refusal is not None:
                 log.error("The desk refused this app (%s): %s", self._refusal.reason, self._refusal.text)
-                return
+                if self._refusal.reason not in _PASSING:
+                    return
+                await asyncio.sleep(_MOST_PAUSE)
             try:
                 await self._connect()
                 await self._until_welcomed()

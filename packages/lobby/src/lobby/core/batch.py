@@ -173,7 +173,15 @@ def read_event(event: object) -> Happened | None:
         return Happened(event_id, sender, at, Kind.HIDDEN, corrected, txn, replaces)
     if not content:
         return Happened(event_id, sender, at, Kind.MESSAGE, "Message deleted", txn)
-    return Happened(event_id, sender, at, Kind.MESSAGE, message_text(content), txn)
+    return Happened(event_id, sender, at, Kind.MESSAGE, _edited(unsigned, sender) or message_text(content), txn)
+
+
+def _edited(unsigned: Json, sender: str) -> str:
+    """The text of the last edit, which comes along with the message itself (Matrix client-server API, "Event
+    replacements"); empty: it was not edited."""
+    edit = _mapping(_mapping(unsigned.get("m.relations")).get("m.replace"))
+    new = _mapping(_mapping(edit.get("content")).get("m.new_content"))
+    return message_text(new) if new and edit.get("sender") == sender else ""
 
 
 def message_text(content: Json) -> str:

@@ -11,7 +11,10 @@ import enum
 from dataclasses import dataclass, replace
 
 TXN_REMEMBERED = 23 * 3600.0
-"""Seconds a homeserver surely knows a transaction id (Synapse: 24 h). Older: look into the timeline before sending."""
+"""Seconds a homeserver surely knows a transaction id (Synapse: 24 h), and it knows them per login.
+
+Older, or first tried by another login: look into the timeline before sending.
+"""
 
 FIRST_RETRY = 1.0
 LONGEST_RETRY = 60.0
@@ -46,6 +49,8 @@ class Item:
     attempts: int = 0
     retry_at: float = 0.0
     reason: str = ""
+    device: str = ""
+    """The login that first tried it; empty: never tried, or not known."""
 
 
 @dataclass(frozen=True)
@@ -158,10 +163,12 @@ class Send:
 
 @dataclass(frozen=True)
 class Look:
-    """Look for the transaction in the timeline, back to ``since``."""
+    """Look for the message in the timeline, back to ``since``."""
 
     txn: str
     since: float
+    by_words: bool = False
+    """Another login may have sent it, whose transactions the homeserver tells nobody: its words have to do."""
 
 
 @dataclass(frozen=True)
@@ -201,8 +208,12 @@ _REQUESTED = (Phase.SENDING, Phase.LOOKING)
 class Outbox:
     """All own messages that are not yet events, in the order they were written."""
 
-    def __init__(self, items: tuple[Item, ...] = ()) -> None:
-        """Take back a saved outbox: what was under way when Lobby died is queued again, under the same transaction."""
+    def __init__(self, items: tuple[Item, ...] = (), device: str = "") -> None:
+        """Take back a saved outbox: what was under way when Lobby died is queued again, under the same transaction.
+
+        ``device``: the login that sends from now on.
+        """
+        self._device = device
         self._items: dict[str, Item] = {}
         for item in sorted(items, key=lambda item: item.turn):
             pending = item.phase is not Phase.UNSENT
@@ -271,7 +282,7 @@ class Outbox:
             case Refused(_, reason):
                 return self._give_up(item, reason)
             case NotFound():
-                return self._keep(replace(item, phase=Phase.QUEUED, first_tried=None))
+                return self._keep(replace(item, phase=Phase.QUEUED, first_tried=None, device=""))
             case Stopped():
                 return self._keep(replace(item, phase=Phase.QUEUED))
             case Failed(_, retry_after):
@@ -302,10 +313,12 @@ class Outbox:
 
     def _start(self, item: Item, now: float) -> list[Effect]:
         self._in_flight.add(item.txn)
-        if item.first_tried is not None and now - item.first_tried > TXN_REMEMBERED:
-            return [*self._keep(replace(item, phase=Phase.LOOKING)), Look(item.txn, item.first_tried)]
-        first = now if item.first_tried is None else item.first_tried
-        return [*self._keep(replace(item, phase=Phase.SENDING, first_tried=first)), Send(item.txn)]
+        if item.first_tried is None:
+            item = replace(item, first_tried=now, device=self._device)
+        elif item.device != self._device or not 0.0 <= now - item.first_tried <= TXN_REMEMBERED:
+            look = Look(item.txn, item.first_tried, by_words=item.device != self._device)
+            return [*self._keep(replace(item, phase=Phase.LOOKING)), look]
+        return [*self._keep(replace(item, phase=Phase.SENDING)), Send(item.txn)]
 
     def _give_up(self, item: Item, reason: str) -> list[Effect]:
         cancel: list[Effect] = [Cancel(item.txn)] if item.txn in self._in_flight else []

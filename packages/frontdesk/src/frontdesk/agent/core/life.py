@@ -93,6 +93,8 @@ class Moments:
         self.quit_by: float | None = None
         self.retry_at: float | None = None
         self.wanted: WakeReason | None = None
+        self.opened_at: float | None = None
+        """When it was last told that the person opens it, and has said nothing since."""
         self.launches = 0
 
     def deadlines(self) -> Iterator[float]:

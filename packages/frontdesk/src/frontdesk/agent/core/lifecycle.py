@@ -23,6 +23,9 @@ S = AppState
 MACHINE = "lifecycle"
 """Under this word lives are saved."""
 
+OPEN_LOST_WITHIN = 2.0
+"""Seconds: an app that ends so soon after it was told to open, without a word, has not opened. It is launched."""
+
 _UNTOLD_MOST = 20
 
 Out = list[do.Effect | ev.Signal]
@@ -70,7 +73,7 @@ class Lifecycle:
             return []
         life, at = self._lives[app], self._nows[app]
         if isinstance(happened, ev.Report):
-            life.slept = None
+            life.slept = at.opened_at = None
         match happened:
             case ev.AppRemoved():
                 return self._removed(life, now)
@@ -259,7 +262,10 @@ class Lifecycle:
             at.connect_by = at.connect_by or now + self._limits.launch
             return []
         out: Out = [ev.Awake(life.app, why, fresh=False)]
-        return [do.Send(life.app, wire.Open()), *out] if why is WakeReason.OPENED else out
+        if why is WakeReason.OPENED:
+            at.opened_at = now
+            out.insert(0, do.Send(life.app, wire.Open()))
+        return out
 
     def _launch(self, life: Life, at: Moments, why: WakeReason, now: float) -> Out:
         self._move(life, S.LAUNCHING, now)
@@ -395,6 +401,8 @@ class Lifecycle:
     def _ended(self, life: Life, receipt: Receipt, now: float) -> Out:
         at = self._nows[life.app]
         wanted, launches = at.wanted, at.launches
+        if at.opened_at is not None and now - at.opened_at < OPEN_LOST_WITHIN and receipt.reason is not StopReason.QUIT:
+            wanted = WakeReason.OPENED
         # Leaving at once for a visitor is as bad as crashing: that visitor still waits at the page.
         left_visitor = receipt.reason is StopReason.EXITED and life.why in BY_PERSON and life.state is not S.FOREGROUND
         self._move(life, S.STOPPED, now)
