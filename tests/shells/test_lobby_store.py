@@ -163,6 +163,20 @@ def test_edits_count_only_from_the_author_and_redactions_hide(store: Store) -> N
     assert texts(store) == ["edited", "Message deleted"]
 
 
+def test_a_redaction_of_another_room_changes_nothing(store: Store) -> None:
+    store.apply(news(said(1)), ME, 1.0)
+    elsewhere = RoomNews("!b", (Happened("$2", YOU, 2.0, Kind.HIDDEN, replaces="$1"),))
+    store.apply(Batch("s2", (elsewhere,)), ME, 2.0)
+    assert texts(store) == ["message 1"]
+
+
+def test_an_old_edit_in_an_older_page_does_not_undo_a_later_one(store: Store) -> None:
+    store.apply(news(said(9), before="p1"), ME, 1.0)
+    first_edit = Happened("$2", YOU, 2.0, Kind.HIDDEN, "first edit", replaces="$1")
+    store.add_older("!a", Page((first_edit, said(1, text="as edited last"))))
+    assert texts(store) == ["as edited last", "message 9"]
+
+
 def test_an_invitation_is_open_until_joined_or_left(store: Store) -> None:
     invited = Batch("s1", invited=(Invited("!a", YOU, "You", "", True),))
     assert store.apply(invited, ME, 1.0).invitations
@@ -172,6 +186,18 @@ def test_an_invitation_is_open_until_joined_or_left(store: Store) -> None:
     store.apply(invited, ME, 1.0)
     store.apply(Batch("s3", left=("!a",)), ME, 2.0)
     assert store.invitations() == [] and store.room("!a") is None
+
+
+def test_a_room_made_here_has_its_name_although_sync_was_quicker(store: Store) -> None:
+    store.apply(Batch("s1", (RoomNews("!a", (said(1),), members=(Member(YOU, "join", "You"),)),)), ME, 1.0)
+    store.add_room("!a", "Team", direct=False)
+    store.add_members("!a", [Member(YOU, "invite"), Member("@third:x", "invite")])
+    room = store.room("!a")
+    assert room is not None and room.name == "Team"
+    assert {(member.user_id, member.membership) for member in store.members("!a")} == {
+        (YOU, "join"),
+        ("@third:x", "invite"),
+    }
 
 
 def test_names_survive_a_restart(path: Path) -> None:
@@ -273,6 +299,20 @@ def test_a_database_of_a_later_lobby_is_left_alone(path: Path) -> None:
     with pytest.raises(LobbyError, match="later Lobby"):
         Database(path)
     assert path.read_bytes() == before
+
+
+def test_a_database_of_the_first_version_is_brought_up(path: Path) -> None:
+    database = Database(path)
+    Store(database).keep_draft(Draft(Item("t1", "!a", 1, Phase.UNSENT, first_tried=5.0), "hello", 1.0))
+    database.close()
+    with sqlite3.connect(path) as other:
+        other.execute("ALTER TABLE outbox DROP COLUMN device")
+        other.execute("PRAGMA user_version = 1")
+    database = Database(path)
+    [draft] = Store(database).drafts()
+    assert (draft.text, draft.item) == ("hello", Item("t1", "!a", 1, Phase.UNSENT, first_tried=5.0))
+    assert database.rows("PRAGMA user_version")[0][0] == VERSION
+    database.close()
 
 
 def test_a_folder_in_its_place_is_a_clear_error(path: Path) -> None:

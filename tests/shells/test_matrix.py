@@ -208,17 +208,40 @@ async def test_a_resend_of_what_had_arrived_after_all_is_not_said_twice(world: W
     assert left.texts(room_id) == ["hello", "and on"]
 
 
+async def test_after_a_new_log_in_too_a_resend_of_what_had_arrived_is_not_said_twice(world: World) -> None:
+    """The homeserver knows transaction ids per login: the new one has to find the message by its words."""
+    left, right = world.left, world.right
+    room_id = await introduce(left, right)
+    world.network.set(Condition.SLOW)
+    keys = [await left.lobby.send(room_id, "hello") for _ in range(2)]
+    await right.until(lambda: right.texts(room_id) == ["hello"])
+    world.network.set(Condition.OFF)
+    await left.lobby.background()
+    left.guard.expire()
+    await left.until(lambda: not left.guard.open)
+    world.network.set(Condition.GOOD)
+    await left.log_in()
+    for key in keys:
+        await left.lobby.resend(room_id, key)
+    await left.until(lambda: [bubble.mark for bubble in left.bubbles(room_id)] == [Mark.SENT, Mark.SENT])
+    await right.until(lambda: len(right.texts(room_id)) == 2)
+    assert await bodies(right, room_id) == ["hello", "hello"], "the first was there, the second had never left"
+    assert left.store.drafts() == []
+
+
 async def test_the_timeline_settles_what_an_old_attempt_became(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     left, right = world.left, world.right
     room_id = await introduce(left, right)
     key = await left.lobby.send(room_id, "hello")
     await left.until(lambda: left.bubbles(room_id)[-1].mark is Mark.SENT)
     await left.lobby.stop()
+    login = left.home.login()
+    assert login is not None
     # As if Lobby had died before the answer came, two days ago.
     with left.database.transaction() as db:
         db.execute("DELETE FROM events WHERE key = ?", (key,))
-        values = (key, room_id, 1, "queued", 1.0, 1, 0.0, "", "hello", 1.0)
-        db.execute("INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+        values = (key, room_id, 1, "queued", 1.0, 1, 0.0, "", "hello", 1.0, login.device_id)
+        db.execute("INSERT INTO outbox VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
 
     async def not_again(*message: str) -> str:
         raise AssertionError("sent without a look into the timeline")
@@ -306,6 +329,7 @@ async def test_the_pusher_is_what_the_gateway_needs_and_goes_with_the_log_out(wo
     assert pusher["data"] == {
         "url": "http://127.0.0.1:9/_matrix/push/v1/notify",
         "format": "event_id_only",
+        "events_only": True,
         "endpoint": "http://127.0.0.1:9/push/abc",
         "p256dh": "BP256",
         "auth": "AUTH",

@@ -133,6 +133,20 @@ def test_membership_becomes_a_line(membership: str, before: str, sender: str, wo
     assert (event.kind, event.text, event.about) == ((Kind.NOTICE, words, "@you:x") if words else (Kind.HIDDEN, "", ""))
 
 
+@pytest.mark.parametrize(("editor", "shown"), [("@right:x", "corrected"), ("@other:x", "original")])
+def test_a_message_that_was_edited_comes_with_its_last_edit(editor: str, shown: str) -> None:
+    edit = {"sender": editor, "content": {"m.new_content": {"msgtype": "m.text", "body": "corrected"}}}
+    event = {
+        "event_id": "$1",
+        "sender": "@right:x",
+        "type": "m.room.message",
+        "content": {"msgtype": "m.text", "body": "original"},
+        "unsigned": {"m.relations": {"m.replace": edit}},
+    }
+    happened = read_event(event)
+    assert happened is not None and happened.text == shown
+
+
 def test_what_lobby_cannot_show_says_so() -> None:
     assert message_text({"msgtype": "m.image", "body": "cat.png"}) == "Picture: cat.png"
     encrypted = read_event(message(type="m.room.encrypted", content={"ciphertext": "x"}))

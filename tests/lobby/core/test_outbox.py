@@ -118,6 +118,21 @@ def test_a_resend_within_a_day_uses_the_same_transaction_and_an_older_one_looks_
     assert box.Send("t2") in older.handle(box.NotFound("t2"), DAY + 1)
 
 
+def test_what_another_login_has_tried_is_looked_for_by_its_words() -> None:
+    tried = Item("t1", "!a", 1, Phase.UNSENT, first_tried=50.0, device="OLD")
+    outbox = Outbox((tried, Item("t2", "!b", 2, Phase.UNSENT)), "NEW")
+    assert box.Look("t1", since=50.0, by_words=True) in outbox.handle(box.Resend("t1"), 60.0)
+    assert box.Send("t2") in outbox.handle(box.Resend("t2"), 60.0)
+    effects = outbox.handle(box.NotFound("t1"), 61.0)
+    assert box.Keep(Item("t1", "!a", 3, Phase.SENDING, first_tried=61.0, device="NEW")) in effects
+    assert box.Send("t1") in effects
+
+
+def test_a_clock_that_was_set_back_says_nothing_about_when_it_was_tried() -> None:
+    outbox = Outbox((Item("t1", "!a", 1, Phase.QUEUED, first_tried=9 * DAY),))
+    assert box.Look("t1", since=9 * DAY) in outbox.handle(box.Reachable(), DAY)
+
+
 def test_what_is_found_in_the_timeline_is_not_sent_again() -> None:
     outbox = Outbox((Item("t1", "!a", 1, Phase.QUEUED, first_tried=0.0),))
     assert begun(outbox.handle(box.Reachable(), 2 * DAY)) == ["t1"]
@@ -145,16 +160,18 @@ def test_only_an_unsent_message_can_be_discarded_or_resent() -> None:
 
 @dataclass
 class Server:
-    """A homeserver that knows a transaction for 24 hours, and what it has in its rooms."""
+    """A homeserver that knows a transaction of a login for 24 hours, and what it has in its rooms."""
 
     timeline: list[str] = field(default_factory=list)
-    remembered: dict[str, float] = field(default_factory=dict)
+    device: str = "1"
+    """The login that sends to it."""
+    remembered: dict[tuple[str, str], float] = field(default_factory=dict)
 
     def take(self, txn: str, now: float) -> None:
-        known = self.remembered.get(txn)
+        known = self.remembered.get((self.device, txn))
         if known is None or now - known >= DAY:
             self.timeline.append(txn)
-            self.remembered[txn] = now
+            self.remembered[self.device, txn] = now
 
 
 class OutboxLife(RuleBasedStateMachine):
@@ -164,8 +181,8 @@ class OutboxLife(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.outbox = Outbox()
         self.server = Server()
+        self.outbox = Outbox((), self.server.device)
         self.now = 1_000.0
         self.in_flight: dict[str, str] = {}
         self.cancelled: set[str] = set()
@@ -285,21 +302,23 @@ class OutboxLife(RuleBasedStateMachine):
     def reach(self) -> None:
         self.feed(box.Reachable())
 
-    @rule(reached=st.booleans())
-    def crash_and_start_again(self, reached: bool) -> None:
+    @rule(reached=st.booleans(), device=st.sampled_from(["1", "2"]))
+    def crash_and_start_again(self, reached: bool, device: str) -> None:
+        """The person may have logged in anew meanwhile."""
         for txn, kind in self.in_flight.items():
             if kind == "send" and reached:
                 self.server.take(txn, self.now)
         self.in_flight.clear()
         self.cancelled.clear()
-        self.outbox = Outbox(tuple(self.kept.values()))
+        self.server.device = device
+        self.outbox = Outbox(tuple(self.kept.values()), device)
         self.feed(box.Reachable())
 
     @invariant()
     def saved_form_is_what_was_kept(self) -> None:
         def lasting(item: Item) -> tuple[object, ...]:
             # The phase of what was under way in a crash is known to be out of date.
-            return (item.room_id, item.turn, item.first_tried, item.phase is Phase.UNSENT)
+            return (item.room_id, item.turn, item.first_tried, item.device, item.phase is Phase.UNSENT)
 
         items = {item.txn: lasting(item) for item in self.outbox.items()}
         assert items == {txn: lasting(item) for txn, item in self.kept.items()}

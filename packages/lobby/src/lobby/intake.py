@@ -64,11 +64,8 @@ def take_older(db: sqlite3.Connection, room_id: str, page: Page) -> int:
     first = db.execute("SELECT min(place) FROM events WHERE room_id = ?", (room_id,)).fetchone()[0]
     place = 1 if first is None else first
     for member in page.members:
-        # What an old page says of somebody may be out of date: it only fills gaps.
-        db.execute(
-            "INSERT OR IGNORE INTO members VALUES (?, ?, ?, ?)",
-            (room_id, member.user_id, member.membership, member.name),
-        )
+        # What an old page says of somebody may be out of date.
+        keep_new_member(db, room_id, member)
     for event in page.events:
         if not db.execute("SELECT 1 FROM events WHERE event_id = ?", (event.event_id,)).fetchone():
             place -= 1
@@ -83,6 +80,13 @@ def keep_member(db: sqlite3.Connection, room_id: str, member: Member) -> None:
     """What is known of somebody in a room now."""
     db.execute(
         "INSERT OR REPLACE INTO members VALUES (?, ?, ?, ?)", (room_id, member.user_id, member.membership, member.name)
+    )
+
+
+def keep_new_member(db: sqlite3.Connection, room_id: str, member: Member) -> None:
+    """As ``keep_member``, of somebody of whom nothing is known yet."""
+    db.execute(
+        "INSERT OR IGNORE INTO members VALUES (?, ?, ?, ?)", (room_id, member.user_id, member.membership, member.name)
     )
 
 

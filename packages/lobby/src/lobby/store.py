@@ -102,9 +102,10 @@ class Store:
         return self._db.row("SELECT * FROM invitations WHERE room_id = ?", room_id)
 
     def add_room(self, room_id: str, name: str, direct: bool, encrypted: bool = False) -> None:
-        """A room that was just made or joined: shown before the next sync tells of it. Raises NotKept."""
+        """A room that was just made or joined: shown before the next sync tells (all) of it. Raises NotKept."""
         with self._db.transaction() as db:
-            db.execute("INSERT OR IGNORE INTO rooms (room_id, name) VALUES (?, ?)", (room_id, name))
+            db.execute("INSERT OR IGNORE INTO rooms (room_id) VALUES (?)", (room_id,))
+            db.execute("UPDATE rooms SET name = ? WHERE room_id = ? AND name = ''", (name, room_id))
             db.execute(
                 "UPDATE rooms SET direct = max(direct, ?), encrypted = max(encrypted, ?) WHERE room_id = ?",
                 (direct, encrypted, room_id),
@@ -112,10 +113,10 @@ class Store:
             db.execute("DELETE FROM invitations WHERE room_id = ?", (room_id,))
 
     def add_members(self, room_id: str, members: Iterable[Member]) -> None:
-        """Members we know of before the homeserver tells. Raises NotKept."""
+        """Members we know of, unless the homeserver was quicker to tell. Raises NotKept."""
         with self._db.transaction() as db:
             for member in members:
-                intake.keep_member(db, room_id, member)
+                intake.keep_new_member(db, room_id, member)
 
     def drop_room(self, room_id: str) -> None:
         """The chat or invitation is gone, with all that was kept of it. Raises NotKept."""
