@@ -45,7 +45,9 @@ class Network:
         """Opens a proxy to the port `upstream` of this machine and gives its own port, `preferred` if it is free."""
 
         async def link(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await self._link(reader, writer, upstream)
+            # Only `stop()` cancels; Python 3.11 prints a traceback about a cancelled connection handler.
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._link(reader, writer, upstream)
 
         try:
             server = await asyncio.start_server(link, LOOPBACK, free_port(preferred))
