@@ -18,8 +18,7 @@ async def stand() -> AsyncIterator[Stand]:
 async def left(stand: Stand) -> AsyncIterator[Person]:
     """Left, the chat with Right open in a tab."""
     async with stand.person(stand.left) as person:
-        await person.enters()
-        await person.page.goto(person.origin + stand.place)
+        await person.sits_down(stand.place)
         yield person
 
 
@@ -27,6 +26,5 @@ async def left(stand: Stand) -> AsyncIterator[Person]:
 async def right(stand: Stand) -> AsyncIterator[Person]:
     """Right, the chat with Left open in a tab."""
     async with stand.person(stand.right) as person:
-        await person.enters()
-        await person.page.goto(person.origin + stand.place)
+        await person.sits_down(stand.place)
         yield person

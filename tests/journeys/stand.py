@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote, urlsplit
 
-from playwright.async_api import Browser, BrowserContext, Locator, Page, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, Locator, Page, StorageState, async_playwright, expect
 
 from demo import processes
 from demo.machine import LOBBY, Machine, app_of
@@ -28,7 +28,7 @@ from tests.programs import CHROMIUM_FLAGS, chromium
 
 PASSWORD = "correct horse battery staple"
 
-LIMITS = {"background": 10.0, "expiry_lead": 2.0, "suspended": 8.0}
+LIMITS = {"background": 7.5, "expiry_lead": 2.0, "suspended": 8.0, "opening": 5.0}
 """Of every desk here, in seconds; short, so that a journey through them all is."""
 
 SLOW = Line(latency=2.0, rate=8192.0, setup=0.5)
@@ -39,7 +39,7 @@ PATIENCE = 20.0
 
 
 class Person:
-    """Somebody at a machine of their own, whose browser keeps its cookies. `page` is the tab opened last."""
+    """Somebody at a machine of their own, with a browser. `page`: the tab opened last; `origin`: of Lobby's page."""
 
     def __init__(self, machine: Machine, context: BrowserContext, user_id: str) -> None:
         self.machine = machine
@@ -47,6 +47,16 @@ class Person:
         self.user_id = user_id
         self.page: Page
         self.origin = ""
+
+    async def sits_down(self, place: str) -> None:
+        """Has Lobby's page open at this place, as one who has used this browser before, or else by a new address."""
+        self.origin = app_of(await self.machine.status()).page.rstrip("/")
+        self.page = await self.context.new_page()
+        answer = await self.page.goto(self.origin + place)
+        if answer is None or answer.status != 200:
+            await self.page.close()
+            await self.enters()
+            await self.page.goto(self.origin + place)
 
     async def enters(self) -> Page:
         """A new tab, by an address that `lobby address` prints; from then on the browser is let in."""
@@ -61,6 +71,12 @@ class Person:
         """A new tab at Lobby's page as a bookmark opens it; returns when the browser has begun to show it."""
         self.page = await self.context.new_page()
         await self.page.goto(self.origin + place, wait_until="commit")
+        return self.page
+
+    async def follows(self, address: str) -> Page:
+        """A new tab at an address that Lobby wants shown."""
+        self.page = await self.context.new_page()
+        await self.page.goto(address)
         return self.page
 
     async def closes(self) -> None:
@@ -137,6 +153,8 @@ class Stand:
         self.right = self._machine("Right")
         self.chat = ""
         self.browser: Browser
+        self._cookies: dict[str, StorageState] = {}
+        """What each person's browser keeps from one journey to the next."""
         self._stops = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -162,7 +180,8 @@ class Stand:
     @asynccontextmanager
     async def person(self, machine: Machine) -> AsyncIterator[Person]:
         """Somebody with a browser of their own, at a machine without a care: good network, no notifications."""
-        context = await self.browser.new_context(viewport={"width": 1280, "height": 800})
+        cookies = self._cookies.get(machine.user)
+        context = await self.browser.new_context(viewport={"width": 1280, "height": 800}, storage_state=cookies)
         wrong: list[str] = []
         context.on("weberror", lambda error: wrong.append(str(error.error)))
         context.on("console", lambda line: wrong.append(line.text) if "Content Security Policy" in line.text else None)
@@ -174,6 +193,7 @@ class Stand:
             yield Person(machine, context, self.synapse.user_id(machine.user))
         finally:
             machine.network.set(Condition.GOOD)
+            self._cookies[machine.user] = await context.storage_state()
             await context.close()
         assert wrong == [], "errors of the page's module, or what its policy refused"
 

@@ -73,7 +73,7 @@ async def test_after_a_ruined_database_of_the_desk_apps_are_kept_and_messages_ar
     await right.desk(notified("found you again", "Left"), "who wrote, and what")
 
 
-@pytest.mark.contract("L06", "L11")
+@pytest.mark.contract("L11")
 async def test_a_desk_that_loses_its_database_under_a_sleeping_lobby_gets_it_back(
     stand: Stand, left: Person, right: Person
 ) -> None:

@@ -137,7 +137,7 @@ async def test_a_tab_opened_again_launches_a_lobby_that_the_desk_stopped(
     assert in_order(await happenings(right, stopped.since), "launched", "connected", "foreground")
 
 
-@pytest.mark.contract("L07", "L11")
+@pytest.mark.contract("L11")
 async def test_a_tab_opened_again_launches_a_lobby_that_was_killed(
     stand: Stand, right: Person, told: Callable[[str, float], None]
 ) -> None:

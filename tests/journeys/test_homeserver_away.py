@@ -1,0 +1,32 @@
+"""The homeserver goes away and comes back while somebody looks: said on the page, nothing lost, nothing sent twice."""
+
+import pytest
+from playwright.async_api import expect
+
+from tests.journeys.stand import Person, Stand
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
+
+
+async def test_what_is_written_meanwhile_is_sent_once_it_is_back(stand: Stand, left: Person, right: Person) -> None:
+    await left.writes("all is well")
+    await right.sees("all is well")
+    strip = left.page.locator("#strip")
+    await expect(strip).to_have_text("")
+    await stand.synapse.stop()
+    try:
+        await expect(strip).to_contain_text("No connection. Messages wait", timeout=20_000)
+        for text in ("written into the silence", "and another"):
+            await left.writes(text)
+            await left.sees(text, "sending")
+        await left.page.reload()
+        await left.sees("and another", "sending")
+    finally:
+        await stand.synapse.start()
+    await left.sees("written into the silence", "sent", within=40)
+    await left.sees("and another", "sent", within=40)
+    await expect(strip).to_have_text("", timeout=40_000)
+    await right.sees("and another", within=40)
+    async with stand.observer(stand.right) as homeserver:
+        texts = await homeserver.texts(stand.chat)
+    assert texts[:3] == ["and another", "written into the silence", "all is well"], "the newest first, each once"

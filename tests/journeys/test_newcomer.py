@@ -1,0 +1,101 @@
+"""Somebody new: logs in through the page, finds people, chats, and leaves without a trace."""
+
+import aiohttp
+import pytest
+from playwright.async_api import expect
+
+from frontdesk import AppState
+from tests.journeys.stand import PASSWORD, Person, Stand
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(150)]
+
+
+async def log_in(person: Person, password: str) -> None:
+    page = person.page
+    await page.get_by_label("Homeserver").fill(person.machine.homeserver)
+    await page.get_by_label("User name").fill(person.machine.user)
+    await page.get_by_label("Password").fill(password)
+    await page.get_by_role("button", name="Log in").click()
+
+
+async def accept(person: Person, inviter: str) -> None:
+    await person.page.get_by_role("button", name=f"Accept the invitation of {inviter}").click()
+    await expect(person.page.locator("#composer")).to_be_visible()
+
+
+async def test_from_the_first_log_in_to_the_log_out(stand: Stand, left: Person, right: Person) -> None:
+    async with stand.newcomer("Third") as third, stand.observer(third.machine) as homeserver:
+        devices_before = await homeserver.devices()
+        page = await third.enters()
+        await expect(page.get_by_role("heading", name="Log in to Lobby")).to_be_visible()
+        await log_in(third, "wrong")
+        await expect(page.get_by_role("alert")).to_contain_text("password")
+        await expect(page.get_by_label("User name")).to_have_value("third")
+        await log_in(third, PASSWORD)
+        await expect(page.get_by_role("heading", name="Welcome to Lobby")).to_be_visible()
+        assert len(await homeserver.devices()) == len(devices_before) + 1
+        await _chat_with_left(third, left)
+        await _group_of_three(third, left, right)
+        await _is_reached(third, left)
+        (pusher,) = await homeserver.pushers()
+        await _log_out(third, pusher["data"]["endpoint"])
+        assert await homeserver.pushers() == []
+        assert await homeserver.devices() == devices_before, "its token is good for nothing now"
+
+
+async def _chat_with_left(third: Person, left: Person) -> None:
+    await third.page.get_by_role("link", name="New chat").first.click()
+    await third.page.get_by_label("Matrix address").fill("nobody-of-that-name")
+    await third.page.get_by_role("button", name="Start chat").click()
+    await expect(third.page.get_by_role("alert")).to_be_visible()
+    await third.page.get_by_label("Matrix address").fill(left.user_id)
+    await third.page.get_by_role("button", name="Start chat").click()
+    await accept(left, "Third")
+    await third.writes("Hello Left, I am new here")
+    await left.sees("Hello Left, I am new here")
+    await left.writes("Welcome!")
+    await third.sees("Welcome!")
+
+
+async def _group_of_three(third: Person, left: Person, right: Person) -> None:
+    await third.page.get_by_role("link", name="New chat").first.click()
+    await third.page.get_by_label("Name of the group").fill("Picnic")
+    await third.page.get_by_label("People").fill(f"{left.user_id}, {right.user_id}")
+    await third.page.get_by_role("button", name="Make group").click()
+    for person in (left, right):
+        await expect(person.page.get_by_text("invites you to Picnic")).to_be_visible()
+        await accept(person, "Third")
+        await expect(person.page.get_by_role("heading", name="Picnic")).to_be_visible()
+    people = (third, left, right)
+    for person in people:
+        text = f"{person.machine.person} brings cake"
+        await person.writes(text)
+        for each in people:
+            await each.sees(text)
+    await expect(third.page.get_by_text("You, Left, Right")).to_be_visible()
+
+
+async def _is_reached(third: Person, left: Person) -> None:
+    """The first push of a fresh log-in, in a chat made minutes ago."""
+    await third.falls_asleep()
+    await left.writes("Third, are you coming?")
+    status = await third.desk(lambda status: bool(status.shown), "a notification")
+    shown = status.shown[0].notification
+    assert "Picnic" in shown.title + shown.body and "Third, are you coming?" in shown.body
+    await third.visits()
+    await third.lobby(AppState.FOREGROUND)
+
+
+async def _log_out(third: Person, endpoint: str) -> None:
+    page, folder = third.page, third.machine.folder / "lobby"
+    await page.get_by_label("Account of Third").click()
+    await page.get_by_role("link", name="Log out").click()
+    await page.get_by_role("button", name="Log out").click()
+    await expect(page.get_by_role("heading", name="Log in to Lobby")).to_be_visible()
+    assert not (folder / "account.json").exists()
+    kept = b"".join(file.read_bytes() for file in folder.glob("lobby.sqlite3*"))
+    assert b"I am new here" not in kept and b"Picnic" not in kept, "messages are still in the database file"
+    # The desk has given its subscription up, so the push service knows of none (RFC 8030 §7.3).
+    async with aiohttp.ClientSession() as sender:
+        async with sender.post(endpoint, headers={"TTL": "0"}) as answer:
+            assert answer.status in (404, 410)
