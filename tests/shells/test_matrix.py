@@ -16,7 +16,7 @@ from lobby.core.alerts import Pushed
 from lobby.core.views import Connection, Mark
 from lobby.errors import ChatRefused, LoginRefused, NotKept
 from lobby.matrix.pusher import PushTarget
-from lobby.matrix.session import Session, find_homeserver, log_in
+from lobby.matrix.session import Session, find_homeserver, log_in, named_in_file
 from tests.homeserver import PASSWORD, Homeserver, homeserver
 from tests.people import Person, introduce
 
@@ -79,6 +79,19 @@ async def test_an_address_without_a_homeserver_is_a_sentence() -> None:
 async def test_a_domain_that_cannot_be_asked_is_taken_as_the_homeserver() -> None:
     # "invalid" never resolves (RFC 2606 §2).
     assert await find_homeserver("matrix.invalid") == "https://matrix.invalid"
+
+
+@pytest.mark.parametrize("named", ["a..b", "http://a..b", "..", "x" * 70 + ".localhost"])
+async def test_what_cannot_be_an_address_is_a_sentence(named: str) -> None:
+    with pytest.raises(LoginRefused, match="is not an address"):
+        await log_in(named, "somebody", "secret")
+
+
+def test_only_a_good_file_names_another_address() -> None:
+    assert named_in_file({"m.homeserver": {"base_url": "https://matrix.x/"}}) == "https://matrix.x"
+    for found in (None, [], {}, {"m.homeserver": []}, {"m.homeserver": {"base_url": 5}}):
+        assert named_in_file(found) == ""
+    assert named_in_file({"m.homeserver": {"base_url": "http://matrix.x"}}) == "", "no password over plain HTTP"
 
 
 async def test_two_people_meet_and_chat(world: World) -> None:

@@ -154,6 +154,9 @@ async def log_in(homeserver: str, user: str, password: str, device_name: str = "
         if not token:
             raise _login_refused(_error_of_nio(answer), address)
         return Login(address, str(answer.user_id), str(answer.device_id), str(token))
+    except UnicodeError as error:
+        # A host name that cannot be looked up at all (RFC 5891: an empty or too long label).
+        raise LoginRefused(f"{address} is not an address. Check it; nothing was changed.") from error
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise LoginRefused(_why_unreachable(error, address)) from error
     finally:
@@ -175,11 +178,16 @@ async def find_homeserver(named: str) -> str:
         timeout = aiohttp.ClientTimeout(total=REQUEST_TIME / 3)
         async with aiohttp.ClientSession(timeout=timeout) as http, http.get(url) as answer:
             found = json.loads(await answer.content.read(100_000)) if answer.status == 200 else {}
-    except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, RecursionError):
         found = {}  # No file, or none that can be used: the specification says to try the domain itself.
-    base = found.get("m.homeserver", {}).get("base_url", "") if isinstance(found, dict) else ""
-    good = isinstance(base, str) and base.startswith("https://")
-    return base.rstrip("/") if good else f"https://{named}"
+    return named_in_file(found) or f"https://{named}"
+
+
+def named_in_file(found: object) -> str:
+    """The address in a .well-known file; empty: there is none, or none that Lobby would send a password to."""
+    server = found.get("m.homeserver") if isinstance(found, dict) else None
+    base = server.get("base_url") if isinstance(server, dict) else None
+    return base.rstrip("/") if isinstance(base, str) and base.startswith("https://") else ""
 
 
 async def load_nio() -> None:
