@@ -280,6 +280,28 @@ async def test_what_cannot_be_kept_stays_in_the_composer_and_says_why(page: Page
     await expect(page.locator("#text")).to_have_value("precious")
 
 
+async def test_what_was_refused_after_another_chat_was_opened_waits_in_its_own(page: Page, lobby: Lobby) -> None:
+    lobby.messenger.full = True
+    go_on = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await go_on.wait()
+        await route.continue_()
+
+    await page.route("**/send", late)
+    await page.keyboard.type("precious")
+    async with page.expect_response("**/send"):
+        await page.keyboard.press("Enter")
+        await page.get_by_role("link", name="Ann").click()
+        await expect(page.get_by_role("textbox", name="Message to Ann")).to_have_value("")
+        go_on.set()
+    await expect(page.get_by_role("textbox", name="Message to Ann")).to_have_value("")
+    await page.get_by_role("link", name="Right").click()
+    await expect(page.get_by_role("textbox", name="Message to Right")).to_have_value("precious")
+    await page.reload()
+    await expect(page.get_by_role("textbox", name="Message to Right")).to_have_value("precious")
+
+
 async def test_a_lobby_that_does_not_answer_is_said_and_found_again(page: Page, lobby: Lobby) -> None:
     assert lobby.server._runner is not None
     await lobby.server._runner.cleanup()  # As when it crashed: the streams end without a word.

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lobby.core.views import Connection, Mark
+from lobby.errors import NotKept
 from lobby.ui import static_files
 from lobby.ui.render import Renderer
 from lobby.ui.stream import NEWEST, Stream, conversation, event
@@ -107,6 +108,18 @@ async def test_what_looks_the_same_is_not_sent_again(messenger: MemoryMessenger,
     messenger._tell("chats")
     messenger.connect(Connection.ONLINE)
     assert "account" in [(await page.events.get())[0] for _ in range(2)]
+
+
+async def test_a_full_disk_does_not_end_the_stream(messenger: MemoryMessenger, page: Reader) -> None:
+    async def full(room_id: str) -> None:
+        raise NotKept("The disk is full.")
+
+    messenger.mark_read = full  # type: ignore[method-assign]
+    await page.next("bubbles")
+    messenger.put(ROOM, "first", RIGHT)
+    assert "first" in await page.next("bubbles")
+    messenger.put(ROOM, "second", RIGHT)
+    assert "second" in await page.next("bubbles")
 
 
 async def test_a_chat_that_is_left_sends_the_page_to_the_list(messenger: MemoryMessenger, page: Reader) -> None:

@@ -5,15 +5,19 @@ while a fragment is on its way are taken together: a slow page gets fewer fragme
 """
 
 import asyncio
+import logging
 import re
 from collections.abc import Awaitable, Callable, Iterator
 
 from lobby.core.views import Account, Change
-from lobby.messenger import Messenger
+from lobby.messenger import LobbyError, Messenger
 from lobby.ui.render import Conversation, Renderer, Scene
 
 NEWEST = 50
 """Bubbles in the fragment of a conversation; older ones that the page shows stay as they are."""
+
+
+log = logging.getLogger("lobby")
 
 
 def event(name: str, data: str) -> bytes:
@@ -105,4 +109,8 @@ class Stream:
         """A chat that is open on a visible page is read."""
         chat = self._messenger.chat(self._room_id) if self._room_id is not None else None
         if chat is not None and chat.unread:
-            await self._messenger.mark_read(chat.room_id)
+            try:
+                await self._messenger.mark_read(chat.room_id)
+            except LobbyError as error:
+                # It stays unread; ending the stream would only make the page call again and again.
+                log.warning("A chat that is being read could not be marked as read: %s", error)

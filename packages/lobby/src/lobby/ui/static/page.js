@@ -309,6 +309,7 @@ let sending = Promise.resolve();
 function send(form) {
   const text = one("#text");
   const words = text.value;
+  const key = draftKey();
   if (!words.trim()) return;
   const fields = new FormData(form);
   text.value = "";
@@ -319,8 +320,15 @@ function send(form) {
   sending = sending.then(async () => {
     const refusal = await act(form, fields);
     if (!refusal) return;
-    text.value = text.value ? `${words}\n${text.value}` : words;
-    grow(text);
+    if (draftKey() !== key) {
+      // Another chat is open by now: the words wait in this one's composer.
+      const since = sessionStorage.getItem(key);
+      return sessionStorage.setItem(key, since ? `${words}\n${since}` : words);
+    }
+    const now = one("#text");
+    now.value = now.value ? `${words}\n${now.value}` : words;
+    grow(now);
+    keepDraft();
     refuse(refusal);
   });
 }
