@@ -1,5 +1,6 @@
 """The demo's folder: one demo at a time in it, and none of its processes forgotten."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -52,7 +53,8 @@ class Folder:
         for number in (signal.SIGTERM, signal.SIGKILL):
             left = {pid: born for pid, born in left.items() if born and _born(pid) == born}
             for pid in left:
-                os.kill(pid, number)
+                with contextlib.suppress(ProcessLookupError):  # It may have ended just now.
+                    os.kill(pid, number)
             deadline = time.monotonic() + _LEFT_OVER_PATIENCE
             while any(_born(pid) == born for pid, born in left.items()) and time.monotonic() < deadline:
                 time.sleep(0.05)

@@ -105,6 +105,12 @@ async def test_without_the_one_time_address_nothing_is_shown(stage: Stage) -> No
                 assert "Left" not in await answer.text()
 
 
+async def test_a_garbled_cookie_is_no_session(stage: Stage) -> None:
+    async with aiohttp.ClientSession() as stranger:
+        async with stranger.get(here(stage, stage.origin), headers={"Cookie": "stage=caf\u00e9"}) as answer:
+            assert answer.status == 401
+
+
 async def test_an_address_opens_the_stage_once(stage: Stage) -> None:
     address = here(stage, stage.address())
     for expected in (200, 401):
@@ -178,6 +184,22 @@ async def test_the_page_follows_the_desk(page: Page, board: HandMade) -> None:
     await expect(right.get_by_label("Notifications on Right’s desktop")).to_contain_text("Are you there?")
     board.right_says(None)
     await expect(right.get_by_role("status")).to_contain_text("Desk away")
+
+
+async def test_what_is_followed_stays_in_place_with_its_focus(page: Page, board: HandMade) -> None:
+    """A live region that is replaced says nothing, and a list that is replaced loses its reader."""
+    sleeping = status(AppState.SUSPENDED, shown=(Notification("room", "Left", "Are you there?"),))
+    board.right_says(sleeping)
+    card = page.locator("#right .card")
+    await card.focus()
+    await page.evaluate("document.querySelectorAll('#right [id]').forEach((one) => (one.wasHere = true))")
+    board.right_says(status(AppState.SUSPENDED, shown=(Notification("room", "Left", "Still there?"),)))
+    await expect(card).to_contain_text("Still there?")
+    await expect(card).to_be_focused()
+    for region in ("right-state", "right-shown", "right-seen"):
+        assert await page.evaluate("id => document.getElementById(id).wasHere", region)
+    board.right_says(status(AppState.STOPPED))
+    await expect(page.locator("#right-state")).to_have_attribute("data-tone", "gone")
 
 
 async def test_switches_and_windows_by_keyboard(page: Page, board: HandMade) -> None:

@@ -16,14 +16,16 @@ function patch(html) {
     const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
     const scrolled = old.querySelector(".events")?.scrollTop ?? 0;
     const known = new Set([...old.querySelectorAll(".card")].map((card) => card.dataset.id + card.textContent));
-    old.replaceWith(fresh);
-    for (const card of fresh.querySelectorAll(".card")) {
+    // The element itself stays: what is said to screen readers is a change inside a region they know.
+    for (const { name, value } of fresh.attributes) old.setAttribute(name, value);
+    old.replaceChildren(...fresh.childNodes);
+    for (const card of old.querySelectorAll(".card")) {
       if (!known.has(card.dataset.id + card.textContent)) arrive(card.parentElement);
     }
     if (focused) document.getElementById(focused)?.focus();
-    const events = fresh.querySelector(".events");
+    const events = old.querySelector(".events");
     if (events) events.scrollTop = scrolled;
-    for (const count of fresh.querySelectorAll("[data-seconds]")) {
+    for (const count of old.querySelectorAll("[data-seconds]")) {
       count.dataset.until = String(performance.now() + 1000 * Number(count.dataset.seconds));
     }
   }
