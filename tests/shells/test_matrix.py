@@ -14,7 +14,7 @@ from demo.network import Condition, Network
 from lobby.arrival import alert_for
 from lobby.core.alerts import Pushed
 from lobby.core.views import Connection, Mark
-from lobby.errors import ChatRefused, LoginRefused, NotKept
+from lobby.errors import ChatRefused, LoginRefused, NotKept, Unreachable
 from lobby.matrix.pusher import PushTarget
 from lobby.matrix.session import Session, find_homeserver, log_in, named_in_file
 from tests.homeserver import PASSWORD, Homeserver, homeserver
@@ -353,6 +353,45 @@ async def test_the_pusher_is_what_the_gateway_needs_and_goes_with_the_log_out(wo
     assert pusher["pushkey"] == "BOTHER"
     await left.lobby.push_to(None)
     assert (await asked(left, "/pushers"))["pushers"] == []
+
+
+async def test_a_new_log_in_is_pushed_to_although_the_old_one_was_forgotten(world: World) -> None:
+    left = world.left
+    await left.log_in()
+    await left.lobby.push_to(TARGET)
+    assert left.lobby.pushed_to
+    login = left.home.login()
+    assert login is not None
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {login.token}"}) as http:
+        async with http.post(f"{left.homeserver}/_matrix/client/v3/logout", json={}) as answer:
+            assert answer.status == 200
+    await left.log_in()
+    assert not left.lobby.pushed_to
+    await left.lobby.push_to(TARGET)
+    assert [pusher["pushkey"] for pusher in (await asked(left, "/pushers"))["pushers"]] == ["BP256"]
+
+
+async def test_news_that_comes_after_the_log_out_is_not_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = world.left
+    await introduce(left, world.right)
+    await left.lobby.background()
+    answered, go_on = asyncio.Event(), asyncio.Event()
+    sync = Session.sync
+
+    async def late(self: Session, since: str, waits: float) -> Any:
+        answer = await sync(self, "", waits)
+        answered.set()
+        await go_on.wait()
+        return answer
+
+    monkeypatch.setattr(Session, "sync", late)
+    fetching = asyncio.create_task(left.lobby.fetch())
+    await answered.wait()
+    await left.lobby.log_out()
+    go_on.set()
+    with pytest.raises(Unreachable, match="has ended"):
+        await fetching
+    assert left.store.rooms() == [] and left.store.token() == ""
 
 
 async def made(person: Person, body: dict[str, Any]) -> str:

@@ -184,10 +184,10 @@ class Background:
     # Pushes
 
     def _subscribe_when_logged_in(self) -> None:
+        """Asked at every occasion: the homeserver may have been away, or have forgotten the pusher with a login."""
         logged_in = self._messenger.account() is not None
-        if not self._connected or logged_in == self._subscribed:
-            return
-        if not self._subscribing:
+        arranged = self._subscribed and self._messenger.pushed_to if logged_in else not self._subscribed
+        if self._connected and not arranged and not self._subscribing:
             self._subscribing = True
             self._errand(self._subscribe() if logged_in else self._unsubscribe())
 

@@ -14,7 +14,7 @@ from lobby.errors import ChatRefused, LobbyError, LoginRefused, NotKept, ServerR
 from lobby.home import Home, Login
 from lobby.intake import Applied
 from lobby.matrix import chats
-from lobby.matrix.pusher import PushTarget, kept_target, remove_pusher, set_pusher
+from lobby.matrix.pusher import PushTarget, forget_target, kept_target, remove_pusher, set_pusher
 from lobby.matrix.session import Session, load_nio, log_in
 from lobby.matrix.sync import Sync
 from lobby.reading import Reading
@@ -156,6 +156,8 @@ class MatrixMessenger:
         await self._let_go()
         if self._login is None:
             self._store.forget_all()
+        # Homeservers forget the pusher together with the login that set it.
+        forget_target(self._store)
         self._home.keep_login(login)
         self._take_up(login)
         if self._foreground:
@@ -180,10 +182,12 @@ class MatrixMessenger:
         self._changed("chats")
 
     async def older(self, room_id: str) -> bool:
-        room = self._store.room(room_id)
-        while room is not None and room.before and self._session is not None:
+        room, session = self._store.room(room_id), self._session
+        while room is not None and room.before and session is not None:
             try:
-                page = read_page(await self._session.messages(room_id, room.before, OLDER_PAGE))
+                page = read_page(await session.messages(room_id, room.before, OLDER_PAGE))
+                if self._session is not session:
+                    return False
                 new = self._store.add_older(room_id, page)
             except LobbyError as error:
                 log.info("older messages: %s", error)
@@ -260,6 +264,11 @@ class MatrixMessenger:
         elif kept_target(self._store) != target:
             await set_pusher(self._session, self._store, target)
 
+    @property
+    def pushed_to(self) -> bool:
+        """Whether the homeserver has been told where to push, the last place that was wanted."""
+        return self._target is not None and kept_target(self._store) == self._target
+
     def subscribe(self, on_change: Callable[[Change], None]) -> Callable[[], None]:
         self._listeners.append(on_change)
 
@@ -313,6 +322,8 @@ class MatrixMessenger:
 
     async def _let_go(self) -> None:
         await self._stop_watching()
+        if self._sync is not None:
+            self._sync.end()
         await self._drop_errands()
         if self._sending is not None:
             await self._sending.stop()

@@ -54,6 +54,11 @@ def kept_target(store: Store) -> PushTarget | None:
     return PushTarget(**json.loads(note)) if note else None
 
 
+def forget_target(store: Store) -> None:
+    """The homeserver knows of no target any more. Raises NotKept."""
+    store.keep_note(NOTE, "")
+
+
 async def set_pusher(session: Session, store: Store, target: PushTarget) -> None:
     """Have pushes sent to ``target`` and nowhere else of ours. Raises what ``Session.request`` raises."""
     old = kept_target(store)
@@ -68,7 +73,7 @@ async def remove_pusher(session: Session, store: Store) -> None:
     old = kept_target(store)
     if old is not None:
         await _remove(session, old)
-        store.keep_note(NOTE, "")
+        forget_target(store)
 
 
 async def _remove(session: Session, target: PushTarget) -> None:

@@ -39,6 +39,7 @@ class Sync:
         self._on_connection = on_connection
         self._one_at_a_time = asyncio.Lock()
         self._hurry = asyncio.Event()
+        self._ended = False
 
     async def step(self, waits: float = 0.0) -> Applied:
         """Fetch what is new and keep it. ``waits``: seconds to wait for news when there is none.
@@ -57,6 +58,8 @@ class Sync:
             except LobbyError:
                 self._on_connection(Connection.OFFLINE)
                 raise
+            if self._ended:
+                raise Unreachable("This login has ended. What came for it was not kept.")
             applied = self._store.apply(batch, self._session.login.user_id, self._clock())
             self._on_connection(Connection.ONLINE)
             self._on_applied(applied)
@@ -80,6 +83,10 @@ class Sync:
                 log.warning("sync: %s", error)
                 await self._pause(10, 0.0)
                 waits = 0.0
+
+    def end(self) -> None:
+        """The login ends: what is on its way for it may not be kept any more."""
+        self._ended = True
 
     def hurry(self) -> None:
         """Something suggests that the homeserver can be reached: do not wait for the next attempt."""
