@@ -3,8 +3,12 @@
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
+from playwright.async_api import expect
 
-from tests.journeys.stand import Person, Stand
+from tests.journeys.stand import PATIENCE, Person, Stand
+
+# Playwright's own five seconds are too few for a chain of programs on a machine that is busy with other things.
+expect.set_options(timeout=PATIENCE * 1000)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -428,5 +428,5 @@ def test_desk_that_does_not_leave_is_killed_after_five_seconds(home: Path) -> No
     asked = time.monotonic()
     status, said = keeper.stop()
     assert status == 0
-    assert 5.0 <= time.monotonic() - asked < 8.0
+    assert 5.0 <= time.monotonic() - asked < 15.0
     assert "the desk did not leave in 5 s and is killed" in said

@@ -47,7 +47,7 @@ async def readable(channel: DeskChannel) -> None:
     ready = asyncio.Event()
     asyncio.get_running_loop().add_reader(channel.fileno(), ready.set)
     try:
-        await asyncio.wait_for(ready.wait(), 5)
+        await asyncio.wait_for(ready.wait(), 20)
     finally:
         asyncio.get_running_loop().remove_reader(channel.fileno())
 
@@ -57,7 +57,7 @@ async def test_whoever_asks_when_the_keeper_dies_is_told(pair: Pair) -> None:
     asking = [asyncio.ensure_future(desk.children()), asyncio.ensure_future(desk.forget("a.b"))]
     await readable(pair.keeper)
     pair.keeper.close()
-    answers = await asyncio.wait_for(asyncio.gather(*asking, return_exceptions=True), 5)
+    answers = await asyncio.wait_for(asyncio.gather(*asking, return_exceptions=True), 20)
     assert [type(answer) for answer in answers] == [KeeperLost, KeeperLost]
     assert pair.lost == 1
     with pytest.raises(KeeperLost):
@@ -73,7 +73,7 @@ async def test_keeper_of_another_make_is_left(pair: Pair) -> None:
     await readable(pair.keeper)
     pair.keeper.send(1, wire.Launched(5))
     with pytest.raises(KeeperLost, match="answered Launched to ListChildren"):
-        await asyncio.wait_for(asking, 5)
+        await asyncio.wait_for(asking, 20)
     assert pair.lost == 1
 
 
@@ -97,7 +97,7 @@ async def test_answers_to_a_slow_desk_wait_and_arrive_in_order_with_their_socket
     answers = [asyncio.get_running_loop().create_future() for _ in range(count)]
     desk._asked.update(enumerate(answers, start=1))
     for number, answer in enumerate(answers, start=1):
-        report, fds = await asyncio.wait_for(answer, 5)
+        report, fds = await asyncio.wait_for(answer, 20)
         assert report.pages[0][1] == number
         with socket.socket(fileno=fds[0]) as handed:
             assert handed.getsockname()[1] == port
@@ -114,7 +114,7 @@ async def test_questions_to_a_slow_keeper_wait(pair: Pair) -> None:
         received = pair.keeper.receive()
         assert received is not None and received[0] == number
         pair.keeper.send(number, wire.Launched(100 + number))
-    assert await asyncio.wait_for(asyncio.gather(*asking), 5) == list(range(101, 121))
+    assert await asyncio.wait_for(asyncio.gather(*asking), 20) == list(range(101, 121))
     desk.close()
 
 
@@ -129,7 +129,7 @@ async def test_answer_that_nobody_waits_for_any_more_leaves_no_socket_open(pair:
     pair.keeper.send(0, wire.Exited(7, 0))
     heard = asyncio.Event()
     desk.on_exit = lambda pid, status: heard.set()
-    await asyncio.wait_for(heard.wait(), 5)
+    await asyncio.wait_for(heard.wait(), 20)
     assert len(os.listdir("/proc/self/fd")) == before
     desk.close()
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import shutil
 import socket
 import time
 from collections.abc import AsyncIterator
@@ -18,16 +17,15 @@ from lobby.core.views import Connection, Invitation, Mark
 from lobby.ui.codes import mint
 from lobby.ui.server import Page as PageServer
 from tests.lobby.ui.memory_messenger import MemoryMessenger, MemorySessions
+from tests.programs import CHROMIUM_FLAGS, chromium
 from tests.shells.tabs import chromium_tabs
 
 # One Chromium for all tests of this file, each with a context of its own.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-ARGUMENTS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync"),
-]
+# Playwright's own five seconds are too few on a machine that is busy with other things.
+expect.set_options(timeout=20_000)
+
 ROOM, OTHER, GROUP = "!right:demo.localhost", "!ann:demo.localhost", "!hills:demo.localhost"
 RIGHT = "@right:demo.localhost"
 SECRET = secrets.token_bytes(32)
@@ -63,9 +61,8 @@ class Lobby:
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def browser() -> AsyncIterator[Browser]:
-    assert CHROMIUM, "Chromium is needed: apt-get install chromium"
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        browser = await playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
         yield browser
         await browser.close()
 
@@ -229,8 +226,7 @@ async def test_without_a_connection_earlier_messages_are_looked_for_once(page: P
 
 
 async def test_a_hidden_page_closes_its_stream_and_misses_nothing(lobby: Lobby) -> None:
-    assert CHROMIUM
-    async with chromium_tabs(CHROMIUM, ARGUMENTS) as tabs:
+    async with chromium_tabs(chromium(), [*CHROMIUM_FLAGS]) as tabs:
         tab = await tabs.open(f"{lobby.enter()}&chat={quote(ROOM)}")
         assert await asyncio.wait_for(lobby.tellings.get(), 20) is True
         other = await tabs.open("about:blank")

@@ -354,15 +354,15 @@ async def test_an_open_stream_is_a_visible_page_and_two_seconds_without_any_are_
     await served.enter()
     assert served.told.empty()
     _, first = await open_stream(served)
-    assert await asyncio.wait_for(served.told.get(), 5) is True
+    assert await asyncio.wait_for(served.told.get(), 20) is True
     _, second = await open_stream(served)
     first.close()
     second.close()
     closed = time.monotonic()
     assert await asyncio.wait_for(served.told.get(), 10) is False
-    assert 1.9 < time.monotonic() - closed < 6
+    assert 1.9 < time.monotonic() - closed < 10
     _, third = await open_stream(served)
-    assert await asyncio.wait_for(served.told.get(), 5) is True
+    assert await asyncio.wait_for(served.told.get(), 20) is True
     third.close()
 
 
@@ -370,8 +370,8 @@ async def test_a_message_arrives_on_the_stream_and_counts_as_read(served: Served
     await served.enter()
     reader, writer = await open_stream(served)
     served.messenger.put(ROOM, "live & well", "@right:demo.localhost")
-    await asyncio.wait_for(reader.readuntil(b"live &amp; well"), 5)
-    await asyncio.wait_for(reader.readuntil(b"event: bubbles"), 5)
+    await asyncio.wait_for(reader.readuntil(b"live &amp; well"), 20)
+    await asyncio.wait_for(reader.readuntil(b"event: bubbles"), 20)
     assert served.messenger.chat(ROOM) is not None and served.messenger.read == [ROOM]
     writer.close()
 
@@ -398,21 +398,21 @@ async def test_what_was_sent_is_kept_although_the_window_closes_in_the_middle(se
     served.messenger.send = slow_send  # type: ignore[method-assign]
     _, writer = await served.connect()
     writer.write(served.request("POST", f"{CHAT}/send", {}, urlencode({"csrf": csrf, "text": "goodbye"})))
-    await asyncio.wait_for(begun.wait(), 5)
+    await asyncio.wait_for(begun.wait(), 20)
     writer.close()
     await writer.wait_closed()
     assert (await served.ask("GET", "/")).status == 200  # By now the closed connection has been noticed.
     go_on.set()
-    await asyncio.wait_for(kept.wait(), 5)
+    await asyncio.wait_for(kept.wait(), 20)
     assert [bubble.text for bubble in served.messenger.bubbles(ROOM)] == ["goodbye"]
 
 
 async def test_stopping_ends_the_streams_and_tells_nothing_more(served: Served) -> None:
     await served.enter()
     reader, writer = await open_stream(served)
-    assert await asyncio.wait_for(served.told.get(), 5) is True
-    await asyncio.wait_for(served.page.stop(), 5)
-    assert b"event: quit" in await asyncio.wait_for(reader.read(), 5)
+    assert await asyncio.wait_for(served.told.get(), 20) is True
+    await asyncio.wait_for(served.page.stop(), 20)
+    assert b"event: quit" in await asyncio.wait_for(reader.read(), 20)
     writer.close()
     assert served.told.empty()
 

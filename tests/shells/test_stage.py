@@ -18,6 +18,9 @@ from frontdesk import AppState, DeskStatus, Notification
 from tests.demo.stage.desks import APP, status
 from tests.programs import CHROMIUM_FLAGS, chromium
 
+# Playwright's own five seconds are too few on a machine that is busy with other things.
+expect.set_options(timeout=20_000)
+
 
 class HandMade:
     """A board whose desks say what the test wants them to say; it notes the switches."""
