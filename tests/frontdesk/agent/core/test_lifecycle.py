@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
+from frontdesk.agent.core.dispatcher import Dispatcher
 from frontdesk.agent.core.life import MOVES
 from frontdesk.agent.core.limits import Limits
 from frontdesk.terms import AppState, StopReason, WakeReason
@@ -653,3 +654,21 @@ def test_a_clock_that_was_set_back_makes_no_negative_sleep() -> None:
     driver.now -= 500
     driver.handle(ev.OpenAsked(APP))
     assert driver.processes[APP].inbox[0] == wire.Resumed(0.0)
+
+
+@pytest.mark.contract("L05", "L07")
+def test_a_run_that_ended_while_there_was_no_desk_is_told_as_it_was_and_what_waits_launches_the_next() -> None:
+    driver = Driver(NOTES)
+    driver.open(NOTES.id)
+    driver.subscribe(NOTES.id)
+    driver.sleep(NOTES.id)
+    driver.push(NOTES.id)
+    ended = driver.processes.pop(NOTES.id)
+    driver.desk = Dispatcher(driver.limits, lambda: "another token")
+    for (machine, key), value in driver.saved.items():
+        driver.desk.restore(machine, key, value)
+    driver.handle(ev.AppAdded(NOTES), ev.Exited(NOTES.id, ended.pid, 0), ev.DeskStarted())
+    assert driver.reasons(NOTES.id) == [StopReason.EXITED]
+    assert driver.state(NOTES.id) is AppState.LAUNCHING
+    driver.connect(NOTES.id)
+    assert len(driver.pushes(NOTES.id)) == 1

@@ -272,6 +272,8 @@ class Lifecycle:
         life.token, life.why, life.pid, life.launched = self._new_id(), why, 0, True
         life.ran_since = now
         at.retry_at, at.wanted = None, None
+        # Launched by this desk, perhaps for a run that ended while there was none: not to be looked for at its start.
+        at.survived = True
         at.launches += 1
         at.connect_by = now + self._limits.launch
         if why in BY_PERSON:

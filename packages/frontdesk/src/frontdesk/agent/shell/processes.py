@@ -39,7 +39,9 @@ class Processes:
         self._apps: dict[int, str] = {}
         self._pidfds: dict[int, int] = {}
         self._early: dict[int, int] = {}
+        """Ends that were reported before we knew the process: it was being launched, or we have just started."""
         self._launching = 0
+        self._taking_up = True
         self._frozen: dict[str, asyncio.TimerHandle | None] = {}
         self._doing: set[asyncio.Task[None]] = set()
         keeper.on_exit = self._exited
@@ -102,6 +104,10 @@ class Processes:
                 if not pid:
                     continue
                 self._post(ev.Launched(app, pid, process_table.start_time(pid) or 0))
+            elif same_boot and pid in self._early:
+                # It ended while no desk was there, or just now: the keeper knows how (L05, L07).
+                self._post(ev.Exited(app, pid, self._early[pid]))
+                continue
             elif not same_boot or not process_table.alive(pid, process.started):
                 continue
             if pid in children:
@@ -110,6 +116,8 @@ class Processes:
                 self.follow(app, pid)
             self._post(ev.Survived(app, child=pid in children))
         self._end_unknown({pid: app for pid, app in children.items() if app not in dict(lives)})
+        self._taking_up = False
+        self._early.clear()
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
@@ -154,7 +162,7 @@ class Processes:
         """The keeper reports; perhaps before we know that we launched it."""
         if pid in self._apps:
             self._ended(pid, status)
-        elif self._launching:
+        elif self._launching or self._taking_up:
             self._early[pid] = status
         self._keeper.seen(pid)
 
@@ -162,7 +170,9 @@ class Processes:
         self._stop_following(pid)
         app = self._apps.pop(pid, None)
         if app is not None:
-            self._frozen.pop(app, None)
+            again = self._frozen.pop(app, None)
+            if again is not None:
+                again.cancel()
             self._freezer.remove(app)
             self._post(ev.Exited(app, pid, status))
 

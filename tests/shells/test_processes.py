@@ -1,0 +1,59 @@
+"""What the desk makes of the keeper's reports about its apps, over a real channel; the test is the keeper."""
+
+import asyncio
+import socket
+import subprocess
+
+import pytest
+
+from frontdesk.agent.core import effects as do
+from frontdesk.agent.core import events as ev
+from frontdesk.agent.shell import process_table
+from frontdesk.agent.shell.desk_channel import DeskChannel
+from frontdesk.agent.shell.freezer import SignalFreezer
+from frontdesk.agent.shell.keeper_channel import KeeperChannel
+from frontdesk.agent.shell.processes import Processes
+from frontdesk.wire import keeper as wire
+
+
+async def asked(keeper: DeskChannel) -> tuple[int, wire.Request]:
+    """The next request of the desk."""
+    ready = asyncio.Event()
+    asyncio.get_running_loop().add_reader(keeper.fileno(), ready.set)
+    try:
+        await asyncio.wait_for(ready.wait(), 5)
+    finally:
+        asyncio.get_running_loop().remove_reader(keeper.fileno())
+    request = keeper.receive()
+    assert request is not None
+    return request[:2]
+
+
+@pytest.mark.contract("L05", "L06")
+async def test_how_an_app_ended_while_there_was_no_desk_is_not_lost() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    keeper, channel = DeskChannel(ours), KeeperChannel(theirs)
+    happened: list[ev.Event] = []
+    processes = Processes(channel, SignalFreezer(), happened.append, lambda app: None)
+    with subprocess.Popen(["sleep", "100"]) as lives, subprocess.Popen(["false"]) as ended:
+        try:
+            started = process_table.start_time(lives.pid) or 0
+            ended.wait()
+            # As the keeper does it: first what it has to tell, then the answers.
+            keeper.send(0, wire.Exited(ended.pid, 1))
+            known = [
+                ("a.ended", do.Process(ended.pid, 1, True, "")),
+                ("a.lives", do.Process(lives.pid, started, True, "")),
+            ]
+            taking_up = asyncio.ensure_future(processes.survivors(known, True))
+            requests = [await asked(keeper), await asked(keeper)]
+            assert wire.Seen(ended.pid) in [request for _, request in requests]
+            number = next(number for number, request in requests if isinstance(request, wire.ListChildren))
+            keeper.send(number, wire.Children((("a.lives", lives.pid),)))
+            await asyncio.wait_for(taking_up, 5)
+            assert happened == [ev.Exited("a.ended", ended.pid, 1), ev.Survived("a.lives", child=True)]
+        finally:
+            lives.kill()
+    processes.close()
+    channel.close()
+    keeper.close()
