@@ -148,7 +148,8 @@ class DesktopNotifications:
 
     def _arguments(self, key: _Key, name: str, notification: Notification) -> list[Any]:
         can = self._capabilities or frozenset()
-        title, body, actions = notification.title, notification.body, []
+        name, title, body = _sendable(name), _sendable(notification.title), _sendable(notification.body)
+        actions: list[str] = []
         if "body" not in can and body:
             title, body = f"{title}: {body}", ""
         if "body-markup" in can:
@@ -156,7 +157,7 @@ class DesktopNotifications:
         if "actions" in can:
             actions = [_CLICKED, name]
             for action in notification.actions:
-                actions += [_BUTTON + action.id, action.title]
+                actions += [_BUTTON + _sendable(action.id), _sendable(action.title)]
         hints = {"urgency": Variant("y", _URGENCY[notification.level]), "desktop-entry": Variant("s", key[0])}
         if notification.level is Level.PASSIVE:
             hints["suppress-sound"] = Variant("b", True)
@@ -259,6 +260,11 @@ class DesktopNotifications:
             log.warning("The session bus is gone (%s); notifications stay in the desk's own list.", ended.exception())
         self._bus_lost = True
         self._wake.set()
+
+
+def _sendable(text: str) -> str:
+    """Without zero bytes, which D-Bus cannot carry and a stranger's push may hold: one would end the connection."""
+    return text.replace("\0", "")
 
 
 def _session_bus() -> str:
