@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import socket
 import tempfile
 from collections.abc import AsyncIterator
@@ -205,3 +206,27 @@ async def test_a_large_message_goes_out_whole(listening: Listening) -> None:
         notification = Notification("n", "t", "x" * 1000)
         client.say(wire.Notify(1, notification))
         assert (await listening.message())[1] == wire.Notify(1, notification)
+
+
+@pytest.mark.contract("X02")
+async def test_without_a_descriptor_for_another_connection_the_desk_rests_and_takes_it_later(
+    listening: Listening, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app_server, "LOOK_AGAIN", 0.2)
+    client = socket.socket(socket.AF_UNIX)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+    try:
+        client.connect(str(listening.path))
+        async with asyncio.timeout(PATIENCE):
+            while len(caplog.records) < 2:  # noqa: ASYNC110 - nobody is told of a line in a log
+                await asyncio.sleep(0.01)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert len(caplog.records) < 10  # it rests in between
+    client.sendall(HELLO)
+    _, message = await listening.message()
+    assert isinstance(message, wire.Hello)
+    client.close()

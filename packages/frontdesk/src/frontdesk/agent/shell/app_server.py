@@ -6,6 +6,7 @@ socket takes only a few hundred frames. A flood, a broken frame, silence at the 
 
 import asyncio
 import itertools
+import logging
 import os
 import socket
 import struct
@@ -23,6 +24,10 @@ HELLO_WITHIN = 5.0
 """Seconds a connection may stay without saying who it is."""
 MOST_WAITING = 8 << 20
 """Bytes that may wait for one client before it is given up."""
+LOOK_AGAIN = 1.0
+"""Seconds until the next look at who connects, when there was no descriptor for another connection."""
+
+log = logging.getLogger("frontdesk.desk")
 
 _READ = 1 << 16
 _MOST_FDS = 4
@@ -172,11 +177,15 @@ class AppServer:
         self._on_end = on_end
         self._on_broken = on_broken
         self._connections: set[Connection] = set()
+        self._loop = asyncio.get_running_loop()
+        self._again: asyncio.TimerHandle | None = None
         listener.setblocking(False)
-        asyncio.get_running_loop().add_reader(listener, self._accept)
+        self._loop.add_reader(listener, self._accept)
 
     def close(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._listener)
+        if self._again is not None:
+            self._again.cancel()
+        self._loop.remove_reader(self._listener)
         for connection in list(self._connections):
             connection.close()
 
@@ -191,6 +200,12 @@ class AppServer:
         try:
             sock, _ = self._listener.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError as error:
+            # No descriptor is left. Whoever knocks waits in the socket; asking at once again would be all we do.
+            log.error("Nobody can connect to the desk just now (%s); it looks again in %g s.", error, LOOK_AGAIN)
+            self._loop.remove_reader(self._listener)
+            self._again = self._loop.call_later(LOOK_AGAIN, self._loop.add_reader, self._listener, self._accept)
             return
         sock.setblocking(False)
         self._connections.add(Connection(self, sock))
