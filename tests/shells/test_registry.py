@@ -1,5 +1,6 @@
 """The registered apps as files: added, replaced, removed, unusable ones named, nothing half written."""
 
+import os
 import resource
 from pathlib import Path
 
@@ -78,3 +79,14 @@ def test_what_cannot_be_written_leaves_the_old_entry(home: Path, tmp_path: Path)
         resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
     assert [file.suffix for file in (home / "config" / "apps").iterdir()] == [".json"]
     assert Registry().load() == ([added], [])
+
+
+@pytest.mark.contract("X02")
+@pytest.mark.timeout(10)
+def test_a_pipe_or_an_impossible_name_is_no_manifest_and_nobody_waits_for_it(home: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.toml"
+    os.mkfifo(pipe)
+    with pytest.raises(ManifestError, match="is no file"):
+        Registry().read(pipe, PYTHON)
+    with pytest.raises(ManifestError, match="Nothing was registered"):
+        Registry().read(Path("a\0b"), PYTHON)

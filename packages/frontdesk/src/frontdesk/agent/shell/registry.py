@@ -34,10 +34,13 @@ class Registry:
     def read(self, file: Path, python: str) -> Manifest:
         """The manifest in ``file`` as it would be registered; ``ManifestError`` when it cannot be used."""
         try:
+            # Whether it is a file is asked first: opening a pipe would wait for a writer, and the desk with it.
+            if file.exists() and not file.is_file():
+                raise OSError("it is no file")
             with open(file, "rb") as manifest:
                 text = manifest.read(_MOST_BYTES + 1)
-        except OSError as error:
-            why = f"{file} cannot be read ({error.strerror}). Nothing was registered or changed."
+        except (OSError, ValueError) as error:
+            why = f"{str(file)!r} cannot be read ({error}). Nothing was registered or changed."
             raise ManifestError(Refusal.BAD_MANIFEST, why) from error
         if len(text) > _MOST_BYTES:
             raise ManifestError(Refusal.BAD_MANIFEST, f"{file} is larger than {_MOST_BYTES} bytes: no manifest.")
