@@ -79,3 +79,17 @@ def test_an_address_stays_one_word(monkeypatch: pytest.MonkeyPatch) -> None:
     assert browser.command_for("http://x/?a=$(id) b") == ["browser", "--new-window", "http://x/?a=$(id) b"]
     monkeypatch.setenv("BROWSER", "browser")
     assert browser.command_for("http://x/") == ["browser", "http://x/"]
+
+
+@pytest.mark.parametrize("address", ["http://[", "http://a.b/\0", "file:///etc/passwd"])
+async def test_what_is_no_web_address_is_refused(address: str) -> None:
+    with pytest.raises(RefusedError) as refused:
+        await browser.open_address(address)
+    assert refused.value.reason is Refusal.BAD_REQUEST
+
+
+async def test_a_browser_setting_that_is_no_command_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BROWSER", "firefox 'half a quotation")
+    with pytest.raises(RefusedError, match="BROWSER") as refused:
+        await browser.open_address("http://a.b/")
+    assert refused.value.reason is Refusal.UNAVAILABLE

@@ -33,14 +33,24 @@ def command_for(address: str) -> list[str]:
 
 async def open_address(address: str) -> None:
     """Returns when it is opened, or seems to be; ``RefusedError`` when it is no web address, or nothing opens it."""
-    if urlsplit(address).scheme not in ("http", "https"):
+    if not _is_web_address(address):
         raise RefusedError(Refusal.BAD_REQUEST, f"{address!r} is no web address; it was not opened.")
-    command = command_for(address)
+    try:
+        command = command_for(address)
+    except ValueError as error:
+        raise RefusedError(Refusal.UNAVAILABLE, f"BROWSER is no command ({error}). Correct it: {address}") from error
     env = {name: value for name, value in os.environ.items() if not name.startswith("FRONTDESK_")}
     env[process_table.STAYS] = "1"
     if not await asyncio.to_thread(_started, command, env):
         text = f"No browser could be opened ({command[0]}). Open the address by hand: {address}"
         raise RefusedError(Refusal.UNAVAILABLE, text)
+
+
+def _is_web_address(address: str) -> bool:
+    try:
+        return urlsplit(address).scheme in ("http", "https") and "\0" not in address
+    except ValueError:  # a bracket that is not closed, say
+        return False
 
 
 def _started(command: list[str], env: dict[str, str]) -> bool:
