@@ -12,6 +12,8 @@ import pytest
 from frontdesk.agent.core.effects import KeepReceipt, Save
 from frontdesk.agent.shell.store import Store, StoreFailed
 from frontdesk.terms import Receipt, StopReason
+from frontdesk.wire import desk as wire
+from frontdesk.wire.frames import frame
 
 DAY = 86400.0
 ON_A_FULL_DISK = """
@@ -147,3 +149,15 @@ def test_a_locked_database_fails_and_can_be_written_later(file: Path) -> None:
     store.commit([Save("m", "a", b"1")], [])
     store.close()
     assert kept(file) == {("m", "a"): b"1"}
+
+
+@pytest.mark.contract("L05")
+def test_a_month_of_receipts_fits_into_one_answer_newest_first(file: Path) -> None:
+    store = Store(file, 30 * DAY)
+    text = "It had slept for 600 s. Open it, or let a push wake it, and it is as before."
+    many = [Receipt("a.b", StopReason.SUSPENDED_LONG, float(at), text, pid=at) for at in range(10_000)]
+    store.commit([], [KeepReceipt(receipt) for receipt in many])
+    found = store.receipts("a.b", 0.0)
+    store.close()
+    assert found == tuple(reversed(many[-len(found) :])) and len(found) > 1000
+    frame(wire.encode(wire.ReceiptsAre(1, found)))

@@ -11,6 +11,9 @@ from frontdesk.agent.core.effects import KeepReceipt, Save
 from frontdesk.errors import FrontdeskError
 from frontdesk.terms import Receipt
 
+MOST_ANSWER = 512 * 1024
+"""Bytes of receipts given at once: a month of a busy app's would be more than one frame may hold (X02)."""
+
 _SCHEMA = 1
 
 
@@ -102,9 +105,15 @@ class Store:
             ) from error
 
     def receipts(self, app: str, since: float) -> tuple[Receipt, ...]:
-        """Those of one app from ``since`` on, newest first (L05)."""
+        """Those of one app from ``since`` on, newest first (L05); as many as MOST_ANSWER bytes hold."""
         rows = self._db.execute("SELECT value FROM receipts WHERE app = ? AND at >= ? ORDER BY at DESC", (app, since))
-        return tuple(msgspec.msgpack.decode(value, type=Receipt) for (value,) in rows)
+        found, room = [], MOST_ANSWER
+        for (value,) in rows:
+            room -= len(value)
+            if room < 0:
+                break
+            found.append(msgspec.msgpack.decode(value, type=Receipt))
+        return tuple(found)
 
 
 def _is_broken(error: sqlite3.Error) -> bool:
