@@ -66,3 +66,9 @@ def test_nothing_registered_push_notifications_and_trouble_are_said() -> None:
 )
 def test_durations(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+def test_a_strangers_words_do_not_steer_the_terminal() -> None:
+    told = Shown("a.b", NOW, Notification("1", "Ann\x1b]0;hello\x07", "one\ntwo\x9b2J"))
+    lines = table(status(shown=(told,)), 0.0).splitlines()
+    assert lines[-1] == "  Ann\ufffd]0;hello\ufffd: one\ufffdtwo\ufffd2J"

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from frontdesk.app.control import DeskControl
-from frontdesk.cli.status import duration
+from frontdesk.cli.status import duration, printable
 from frontdesk.terms import Receipt
 
 
@@ -34,4 +34,4 @@ def line(receipt: Receipt) -> str:
     when = datetime.datetime.fromtimestamp(receipt.at).strftime("%Y-%m-%d %H:%M:%S")
     ran = f", had run for {duration(receipt.at - receipt.ran_since)}" if receipt.ran_since else ""
     used = f" (limit {receipt.limit:g}, used {receipt.used:.4g})" if receipt.limit and receipt.used else ""
-    return f"{when}  {receipt.reason}{ran}\n    {receipt.text}{used}"
+    return f"{when}  {receipt.reason}{ran}\n    {printable(receipt.text)}{used}"

@@ -70,7 +70,12 @@ def table(status: DeskStatus, age: float) -> str:
         lines += ["", "NOTIFICATIONS", *(f"  {notification.title}: {notification.body}" for notification in newest)]
     if status.trouble:
         lines += ["", f"! {status.trouble}"]
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
+
+
+def printable(text: str) -> str:
+    """Without control characters: titles and names come from strangers, and a terminal would obey them."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def duration(seconds: float) -> str:
