@@ -113,11 +113,6 @@ class Sending:
         """Everything pending becomes unsent."""
         self._handle(box.GiveUpAll(reason))
 
-    async def settled(self) -> None:
-        """Return when no cancelled request and no telling of the person is under way any more."""
-        while self._telling is not None:
-            await asyncio.shield(self._telling)
-
     async def stop(self) -> None:
         """Break everything off; what is pending stays in the outbox, and the next run takes it up."""
         self._stopping = True
