@@ -115,6 +115,7 @@ class Desk:
         )
         self._pressure.set_trigger()
         self._start(self._desktop.run())
+        log.info("The desk is ready: %s, %d apps.", places.desk_socket(), len(manifests))
         await self._stopping.wait()
         await self._end()
 

@@ -210,7 +210,9 @@ class DeskConnection:
         if not self._welcomed.is_set():
             if self._refusal is not None:
                 raise refused(self._refusal.reason, self._refusal.text)
-            raise DeskUnavailable("The desk ended the connection before it said anything.")
+            raise DeskUnavailable(
+                "The desk ended before it said anything. `frontdesk agent` in a terminal says why it cannot run."
+            )
 
     async def _keep_connected(self) -> None:
         pause = _FIRST_PAUSE

@@ -8,20 +8,21 @@ from typing import Any
 import msgspec
 
 from frontdesk.app.control import DeskControl
+from frontdesk.cli.apps import app_id
 from frontdesk.cli.status import duration, printable
 from frontdesk.terms import Receipt
 
 
 def add_to(subjects: "argparse._SubParsersAction[Any]") -> None:
     log = subjects.add_parser("log", help="receipts: why and when an app was stopped")
-    log.add_argument("app", metavar="APP", help="its id, as `frontdesk apps list` shows it")
+    log.add_argument("app", metavar="APP", help="its id or its name")
     log.add_argument("--json", action="store_true", help="as JSON")
     log.set_defaults(run=lambda chosen: asyncio.run(_run(chosen)))
 
 
 async def _run(chosen: argparse.Namespace) -> int:
     async with DeskControl() as desk:
-        receipts = await desk.receipts(chosen.app)
+        receipts = await desk.receipts(await app_id(desk, chosen.app))
     if chosen.json:
         print(msgspec.json.format(msgspec.json.encode(receipts)).decode())
     else:

@@ -1,6 +1,7 @@
 """The ``frontdesk`` command: finds the subject, runs it, and turns errors into one clear sentence."""
 
 import argparse
+import importlib.metadata
 import sys
 from collections.abc import Sequence
 
@@ -17,6 +18,7 @@ def main(words: Sequence[str] | None = None) -> int:
         prog="frontdesk",
         description="One small process per person stays awake so that desktop apps can sleep.",
     )
+    parser.add_argument("--version", action="version", version=f"frontdesk {importlib.metadata.version('frontdesk')}")
     subjects = parser.add_subparsers(dest="subject", required=True, metavar="COMMAND")
     for subject in (desk, status, log, apps, push):
         subject.add_to(subjects)

@@ -39,12 +39,19 @@ def read_settings(file: Path) -> Settings:
         settings = msgspec.toml.decode(text, type=Settings)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise SettingsWrong(f"{file}: {error}. Correct it, then start the desk; nothing was changed.") from error
+    _check(file, settings)
+    return settings
+
+
+def _check(file: Path, settings: Settings) -> None:
+    then = "Correct it, then start the desk; nothing was changed."
     for name in msgspec.structs.fields(Limits):
         value = getattr(settings.limits, name.name)
         if not 0 < value < math.inf:
-            raise SettingsWrong(f"{file}: limits.{name.name} is {value}; it must be more than 0, and finite.")
+            raise SettingsWrong(f"{file}: limits.{name.name} is {value}; it must be more than 0, and finite. {then}")
     if settings.limits.expiry_lead >= min(settings.limits.background, settings.limits.push):
-        raise SettingsWrong(f"{file}: limits.expiry_lead must be less than limits.background and limits.push.")
+        what = "limits.expiry_lead must be less than limits.background and limits.push"
+        raise SettingsWrong(f"{file}: {what}. {then}")
     if settings.push_service and urlsplit(settings.push_service).scheme not in ("ws", "wss"):
-        raise SettingsWrong(f"{file}: push_service is {settings.push_service!r}; it must begin with ws:// or wss://.")
-    return settings
+        what = f"push_service is {settings.push_service!r}; it must begin with ws:// or wss://"
+        raise SettingsWrong(f"{file}: {what}. {then}")
