@@ -25,6 +25,8 @@ class Page(HTMLParser):
     def __init__(self, html: str) -> None:
         super().__init__(convert_charrefs=True)
         self.csrf = ""
+        self.words = ""
+        """All the text that it shows."""
         self.messages: list[Message] = []
         self.chats: list[str] = []
         """Room ids, the newest chat first."""
@@ -54,6 +56,7 @@ class Page(HTMLParser):
             self._text_depth -= 1
 
     def handle_data(self, data: str) -> None:
+        self.words += data
         if self._text_depth:
             last = self.messages[-1]
             self.messages[-1] = dataclasses.replace(last, text=last.text + data)

@@ -70,6 +70,10 @@ class Window:
         """Room ids of the open invitations."""
         return self._fragments["chats"].invitations if "chats" in self._fragments else []
 
+    def fragment(self, name: str) -> str:
+        """The text of the part of the page that Lobby calls ``name`` (``strip``, say); empty while there is none."""
+        return self._fragments[name].words if name in self._fragments else ""
+
     async def until(self, seen: Callable[["Window"], bool], what: str, patience: float = _PATIENCE) -> None:
         """Waits until the page shows it; DemoError with `what` when it does not within `patience` seconds."""
         try:

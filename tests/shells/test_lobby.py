@@ -231,6 +231,51 @@ async def test_a_running_lobby_is_not_logged_out_behind_its_back(right: Right) -
 
 
 @pytest.mark.timeout(120)
+async def test_a_log_out_that_the_homeserver_did_not_hear_of_says_so(right: Right) -> None:
+    await right.desk.control.quit(LOBBY)
+    await right.state(AppState.STOPPED)
+    right.network.set(Condition.OFF)
+    status, out, error = await right.lobby("logout")
+    assert status == 0 and f"{right.user_id} is logged out" in out
+    assert "could not be told" in error and "\n" not in error
+
+
+@pytest.mark.timeout(120)
+async def test_an_address_is_the_desks_and_only_for_the_folder_that_it_uses(right: Right) -> None:
+    await right.state(AppState.SUSPENDED)
+    here = row_of(await right.desk.status(), LOBBY).page
+    right.desk.environment["LOBBY_HOST"] = "elsewhere.localhost"
+    status, address, error = await right.lobby("address")
+    assert status == 0 and address.startswith(f"{here}enter?code="), error
+    right.desk.environment["LOBBY_HOME"] = str(right.desk.home / "another")
+    status, out, error = await right.lobby("address")
+    assert status == 1 and out == "" and here in error and "page.secret" in error and "\n" not in error
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("pushed", [True, False])
+async def test_the_page_promises_to_be_reachable_only_with_a_push_service(
+    home: DeskHome, push_service: RunningPushService, homeserver: Homeserver, pushed: bool
+) -> None:
+    home.environment |= {"LOBBY_HOME": str(home.home / "lobby"), "LOBBY_BROWSER": "none"}
+    home.settings(push_service.setting if pushed else "", background=6.0, expiry_lead=2.0)
+    await home.start()
+    right = Right(home, Network(), homeserver.url, await homeserver.account("Right"))
+    await right.log_in()
+    status, _, error = await right.lobby()
+    assert status == 0, error
+    window = await right.window()
+    if pushed:
+        await window.until(lambda page: "You are reachable" in page.fragment("welcome"), "the promise")
+        assert "only while" not in window.fragment("strip")
+    else:
+        words = "Messages arrive only while this window is open. No push service is set."
+        await window.until(lambda page: words in page.fragment("strip"), "why not")
+        assert "reachable" not in window.fragment("welcome")
+    await window.close()
+
+
+@pytest.mark.timeout(120)
 async def test_a_second_lobby_hands_over_to_the_first(right: Right) -> None:
     await right.state(AppState.SUSPENDED)
     status, _, error = await right.lobby("run")
@@ -308,9 +353,10 @@ def alone(tmp_path: Path, *words: str, says: str = "") -> "subprocess.CompletedP
         (
             ["login", "--homeserver", "http://127.0.0.1:9", "--user", "me", "--password-stdin"],
             "x\n",
-            "cannot be reached",
+            "cannot be reached: nothing answers at that address. Nothing was changed.",
         ),
         (["login", "--homeserver", "", "--user", "me", "--password-stdin"], "x\n", "Which homeserver"),
+        (["login", "--homeserver", "http://127.0.0.1:9", "--user", "me"], "", "--password-stdin"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(tmp_path: Path, words: list[str], says: str, sentence: str) -> None:

@@ -46,6 +46,14 @@ def test_the_secret_is_drawn_once(tmp_path: Path) -> None:
     assert Home(tmp_path / "other").page_secret() != secret
 
 
+def test_the_address_of_its_page_is_remembered(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    assert home.page_address() == ""
+    home.keep_page_address("http://a.localhost:1/")
+    home.keep_page_address("http://b.localhost:2/")
+    assert Home(tmp_path).page_address() == "http://b.localhost:2/"
+
+
 def test_a_damaged_secret_is_not_used(tmp_path: Path) -> None:
     (tmp_path / "page.secret").write_bytes(b"short")
     with pytest.raises(LobbyError, match="damaged"):

@@ -106,11 +106,12 @@ class MemoryMessenger:
         self._account = Account(ME, user, homeserver, Connection.ONLINE)
         self._tell("account")
 
-    async def log_out(self) -> None:
+    async def log_out(self) -> bool:
         self._account = None
         self._chats.clear()
         self._bubbles.clear()
         self._tell("account")
+        return True
 
     def chats(self) -> list[ChatSummary]:
         return sorted(self._chats.values(), key=lambda chat: chat.last_at or 0.0, reverse=True)
@@ -132,6 +133,9 @@ class MemoryMessenger:
         self._bubbles[room_id] = earlier[-40:] + self._bubbles[room_id]
         self.earlier[room_id] = earlier[:-40]
         return bool(earlier)
+
+    def complete(self, room_id: str) -> bool:
+        return self._account is not None and self._account.connection is Connection.ONLINE
 
     async def send(self, room_id: str, text: str) -> str:
         if self.full:

@@ -62,6 +62,8 @@ def every_page(name: str, text: str) -> list[str]:
         RENDERER.logout(around, 2),
         RENDERER.trouble(name, text, text),
         RENDERER.chats(around, ""),
+        RENDERER.strip(Account(text, name, text, Connection.ONLINE, unreachable=text, notice=text)),
+        RENDERER.welcome(around),
         RENDERER.head(shown.chat),
         RENDERER.bubbles(shown, around),
     ]
@@ -119,6 +121,31 @@ def test_each_mark_has_words_and_an_attribute(mark: Mark | None, words: str) -> 
 def test_the_strip_says_what_is_the_matter(connection: Connection, words: str | None) -> None:
     strip = RENDERER.strip(Account("@left:x", "Left", "http://x", connection))
     assert (words in strip) if words else not strip.strip()
+
+
+UNREACHABLE = Account("@left:x", "Left", "http://x", Connection.ONLINE, unreachable="No push service is set.")
+REACHABLE = Account("@left:x", "Left", "http://x", Connection.ONLINE, reachable=True)
+
+
+@pytest.mark.parametrize("chats", [[], [CHAT]])
+@pytest.mark.parametrize("account", [ACCOUNT, UNREACHABLE, REACHABLE])
+def test_only_who_is_reachable_is_promised_to_be(account: Account, chats: list[ChatSummary]) -> None:
+    around = Scene(account, chats, [], 1e9, "t")
+    for shown in (RENDERER.no_chat(around), RENDERER.welcome(around)):
+        assert ("reachable" in shown) == account.reachable
+
+
+def test_the_strip_says_why_messages_wait_for_the_window() -> None:
+    assert "only while this window is open. No push service is set." in RENDERER.strip(UNREACHABLE)
+    assert not RENDERER.strip(REACHABLE).strip()
+    offline = Account("@left:x", "Left", "http://x", Connection.OFFLINE, unreachable="No push service is set.")
+    assert "No push service" not in RENDERER.strip(offline), "one thing at a time"
+
+
+def test_the_strip_says_what_happened_to_the_kept_data() -> None:
+    damaged = Account("@left:x", "Left", "http://x", Connection.OFFLINE, notice="The database <was> put aside.")
+    strip = RENDERER.strip(damaged)
+    assert "The database &lt;was&gt; put aside." in strip and "No connection" in strip
 
 
 def test_the_title_counts_what_is_unread() -> None:

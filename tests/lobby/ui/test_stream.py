@@ -90,6 +90,16 @@ async def test_it_begins_with_all_there_is_and_marks_the_open_chat_read(
     assert messenger.read == [ROOM]
 
 
+async def test_the_welcome_goes_when_chats_arrive() -> None:
+    lobby, reader = MemoryMessenger(lambda: 1e9), Reader()
+    running = asyncio.ensure_future(Stream(lobby, RENDERER, None, "token", lambda: 1e9).run(reader.write))
+    assert "Welcome to Lobby" in await reader.next("welcome")
+    lobby.put_chat(ROOM, "Right")
+    assert "Pick a chat" in await reader.next("welcome")
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
 async def test_a_message_and_its_mark_arrive(messenger: MemoryMessenger, page: Reader) -> None:
     await page.next("bubbles")
     key = messenger.put(ROOM, "mine", mark=Mark.SENDING)

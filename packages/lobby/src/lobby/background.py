@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Coroutine
 from itertools import groupby
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import frontdesk
 from lobby.arrival import alert_for
@@ -88,6 +87,7 @@ class Background:
             raise AlreadyRunning("Lobby is running already; it has been opened.") from error
         except frontdesk.FrontdeskError as error:
             self._messenger.take_up_outbox()
+            self._messenger.not_pushed(str(error))
             raise NoDesk(f"{error} Messages arrive only while Lobby's window is open.") from error
         self._messenger.take_up_outbox()
         for alert_id in self._withdrawn:
@@ -114,6 +114,7 @@ class Background:
                 self._withdraw(alert_id)
         else:
             self._app.report_background()
+            self._messenger.notice("")
             if not self._connected:
                 self._errand(self._messenger.background())
 
@@ -198,6 +199,9 @@ class Background:
             subscription = await self._app.subscribe(SUBSCRIPTION, kind=kind, fallback=fallback)
             self._subscribed = True
             await self._push_to(subscription)
+        except frontdesk.FrontdeskError as error:
+            self._messenger.not_pushed(str(error))
+            raise
         finally:
             self._subscribing = False
 
@@ -213,7 +217,11 @@ class Background:
         """Tell the homeserver; until it has heard, this process is not put to sleep."""
         target = PushTarget(subscription.endpoint, subscription.p256dh, subscription.auth)
         async with self._app.background_task("tell the homeserver where to push"):
-            await self._messenger.push_to(target)
+            try:
+                await self._messenger.push_to(target)
+            except LobbyError as error:
+                self._messenger.not_pushed(f"The homeserver could not be told where to push. {error}")
+                raise
 
     def _withdraw(self, alert_id: str) -> None:
         self._told.discard(alert_id)
@@ -240,12 +248,13 @@ def new_app(app_id: str, manifest: Path) -> frontdesk.App:
     return frontdesk.App(app_id, manifest=manifest)
 
 
-def page_socket(app: frontdesk.App, host: str) -> tuple[socket.socket, int]:
-    """The page's listening socket and its port: the desk's, so that visiting the page wakes Lobby (contract L11)."""
+def page_socket(app: frontdesk.App, host: str) -> tuple[socket.socket, int, str]:
+    """The page's listening socket, its port, the page's address: the desk's, so that a visit wakes Lobby (L11)."""
     listening = app.page_socket()
     port = int(listening.getsockname()[1])
-    app.set_page_address(f"http://{host}:{port}/")
-    return listening, port
+    address = f"http://{host}:{port}/"
+    app.set_page_address(address)
+    return listening, port, address
 
 
 async def open_lobby(app_id: str, manifest: Path) -> None:
@@ -276,10 +285,10 @@ async def show_page(app: frontdesk.App, address: str) -> None:
         log.warning("%s", error)
 
 
-async def page_port(app_id: str) -> int | None:
-    """The port at which the desk keeps Lobby's page, asleep or not; None: it has none yet. Raises NoDesk."""
+async def page_address(app_id: str) -> str:
+    """The address at which the desk keeps Lobby's page, asleep or not; empty: it has none yet. Raises NoDesk."""
     status = await _status(app_id)
-    return urlsplit(status.page).port if status is not None and status.page else None
+    return status.page if status is not None else ""
 
 
 async def is_running(app_id: str) -> bool:

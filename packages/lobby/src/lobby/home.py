@@ -78,6 +78,22 @@ class Home:
         """The host name of the page: ``LOBBY_HOST``, else a name of this folder's own, as cookies ignore ports."""
         return os.environ.get("LOBBY_HOST") or f"lobby-{self._drawn('page.id', 4).hex()}.localhost"
 
+    def page_address(self) -> str:
+        """The address of the page that was last served with this folder's secret; empty: none ever was."""
+        try:
+            return (self.folder / "page.address").read_text()
+        except FileNotFoundError:
+            return ""
+        except (OSError, ValueError) as error:
+            raise LobbyError(
+                f"{self.folder / 'page.address'} cannot be read. Remove it and open Lobby again."
+            ) from error
+
+    def keep_page_address(self, address: str) -> None:
+        """Remember where the page is served now. Raises LobbyError."""
+        if self.page_address() != address:
+            self._write("page.address", address.encode())
+
     def _drawn(self, name: str, length: int) -> bytes:
         path = self.folder / name
         if not path.exists():

@@ -37,15 +37,15 @@ def main(arguments: list[str] | None = None) -> int:
         os.environ["LOBBY_HOME"] = options.home
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     log.setLevel(logging.INFO if options.command == "run" else logging.WARNING)
+    # What nio warns of comes back as an answer, and Lobby says it in its own words.
+    logging.getLogger("nio").setLevel(logging.ERROR)
     try:
         home = home_from_environment()
         match options.command:
             case "run":
                 return asyncio.run(_run(home))
             case "login":
-                password = (
-                    sys.stdin.readline().rstrip("\n") if options.password_stdin else getpass.getpass("Password: ")
-                )
+                password = _password(options.password_stdin)
                 return asyncio.run(_log_in(home, options.homeserver, options.user, password))
             case "logout":
                 return asyncio.run(_log_out(home))
@@ -94,10 +94,21 @@ def _app_id() -> str:
     return os.environ.get("LOBBY_APP_ID") or "org.frontdesk.Lobby"
 
 
-def _page_address(home: Home, port: int, room_id: str | None = None) -> str:
+def _password(on_stdin: bool) -> str:
+    if on_stdin:
+        return sys.stdin.readline().rstrip("\n")
+    try:
+        if sys.stdin.isatty():
+            return getpass.getpass("Password: ")
+    except EOFError:
+        print(file=sys.stderr)
+    raise LobbyError("No password was typed: write it to standard input with --password-stdin. Nothing was changed.")
+
+
+def _address_with_code(home: Home, page: str, room_id: str | None = None) -> str:
     code = mint(home.page_secret(), time.time(), secrets.token_urlsafe(18))
     chat = f"&chat={quote(room_id, safe='')}" if room_id else ""
-    return f"http://{home.page_host()}:{port}/enter?code={code}{chat}"
+    return f"{page}enter?code={code}{chat}"
 
 
 async def _run(home: Home) -> int:
@@ -105,24 +116,25 @@ async def _run(home: Home) -> int:
 
     write_manifest(home)
     with _opened(home) as database:
-        return await _serve(home, Store(database))
+        return await _serve(home, Store(database), database.trouble)
 
 
-async def _serve(home: Home, store: "Store") -> int:
+async def _serve(home: Home, store: "Store", trouble: str) -> int:
     from lobby import background
     from lobby.matrix_messenger import MatrixMessenger
     from lobby.ui.server import Page
 
     app = background.new_app(_app_id(), home.manifest)
     host = home.page_host()
-    sock, port = background.page_socket(app, host)
+    sock, port, address = background.page_socket(app, host)
     guard = background.DeskGuard(app)
     messenger = MatrixMessenger(home, store, guard, time.time, lambda: secrets.token_urlsafe(18))
     messenger.start()
+    messenger.notice(trouble)
 
     async def open_page(room_id: str | None) -> None:
         if os.environ.get("LOBBY_BROWSER") != "none":
-            await background.show_page(app, _page_address(home, port, room_id))
+            await background.show_page(app, _address_with_code(home, address, room_id))
 
     ties = background.Background(app, messenger, open_page)
     parents = tuple(os.environ.get("LOBBY_FRAME_PARENTS", "").split())
@@ -135,7 +147,11 @@ async def _serve(home: Home, store: "Store") -> int:
             print(f"lobby: {error}", file=sys.stderr)
             return 0
         except background.NoDesk as error:
-            print(f"lobby: {error} The page: {_page_address(home, port)}", file=sys.stderr)
+            print(f"lobby: {error} The page: {_address_with_code(home, address)}", file=sys.stderr)
+        try:
+            home.keep_page_address(address)
+        except LobbyError as error:
+            log.warning("`lobby address` may not know this page. %s", error)
         await app.run_until_quit()
         return 0
     finally:
@@ -153,24 +169,40 @@ async def _open(home: Home) -> int:
     except background.NoDesk:
         await background.start_desk()
         await background.open_lobby(_app_id(), home.manifest)
-    deadline = time.monotonic() + 10.0
-    while (port := await background.page_port(_app_id())) is None:
-        # Only at the very first launch: from then on the desk keeps the page's socket.
-        if time.monotonic() > deadline:
-            raise LobbyError("Lobby was opened, but shows no page. `frontdesk log` tells why it stopped.")
-        await asyncio.sleep(0.1)
-    print(_page_address(home, port))
+    # Only at the very first launch with this folder does it take its time: then the desk keeps the page's socket.
+    page = await _own_page(home, patience=10.0)
+    if not page:
+        raise LobbyError("Lobby was opened, but shows no page. `frontdesk log` tells why it stopped.")
+    print(_address_with_code(home, page))
     return 0
 
 
 async def _address(home: Home) -> int:
+    page = await _own_page(home, patience=1.0)
+    if not page:
+        raise LobbyError("Lobby has no page yet. Run `lobby` first.")
+    print(_address_with_code(home, page))
+    return 0
+
+
+async def _own_page(home: Home, patience: float) -> str:
+    """The address of the desk's page of Lobby; empty: none within ``patience`` seconds.
+
+    Raises LobbyError when it is served from another folder: a code made with this folder's secret would not open it.
+    """
     from lobby import background
 
-    port = await background.page_port(_app_id())
-    if port is None:
-        raise LobbyError("Lobby has no page yet. Run `lobby` first.")
-    print(_page_address(home, port))
-    return 0
+    deadline = time.monotonic() + patience
+    while not (page := await background.page_address(_app_id())) or page != home.page_address():
+        if time.monotonic() > deadline:
+            break
+        await asyncio.sleep(0.1)
+    if page and page != home.page_address():
+        raise LobbyError(
+            f"The desk's Lobby ({page}) does not use page.secret of {home.folder}, so no address made here opens it. "
+            f"Set LOBBY_HOME to the folder it uses, or run `frontdesk quit {_app_id()}` and then `lobby`."
+        )
+    return page
 
 
 async def _log_in(home: Home, homeserver: str, user: str, password: str) -> int:
@@ -199,8 +231,13 @@ async def _log_out(home: Home) -> int:
         messenger = MatrixMessenger(home, Store(database), Unguarded(), time.time, lambda: "")
         messenger.start()
         known = messenger.account()
-        await messenger.log_out()
+        told = await messenger.log_out()
     print(f"{known.user_id} is logged out; nothing of it is kept here." if known else "Nobody was logged in.")
+    if not told:
+        print(
+            "lobby: The homeserver could not be told, so it still lists this login. End it there from another client.",
+            file=sys.stderr,
+        )
     return 0
 
 

@@ -1,7 +1,6 @@
 """The messenger itself: one login, its sync, its outbox and what is kept, behind the face of ``Messenger``."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
@@ -10,7 +9,7 @@ from lobby.core import outbox as box
 from lobby.core import timeline
 from lobby.core.batch import read_event, read_page
 from lobby.core.views import Account, Bubble, Change, ChatSummary, Connection, Invitation
-from lobby.errors import ChatRefused, LobbyError, LoginRefused, NotKept, ServerRefused
+from lobby.errors import ChatRefused, LobbyError, LoginRefused, NotKept, ServerRefused, TokenRefused
 from lobby.home import Home, Login
 from lobby.intake import Applied
 from lobby.matrix import chats
@@ -53,6 +52,8 @@ class MatrixMessenger:
         self._may_send = False
         self._untold: dict[str, str] = {}
         self._target: PushTarget | None = None
+        self._unreachable = ""
+        self._notice = ""
         self._listeners: list[Callable[[Change], None]] = []
         self._errands: set[asyncio.Task[None]] = set()
         self.on_read: Callable[[str], None] = lambda room_id: None
@@ -119,7 +120,9 @@ class MatrixMessenger:
         if self._login is None:
             return None
         name = self._login.name or timeline.person_name(self._login.user_id, {})
-        return Account(self._login.user_id, name, self._login.homeserver, self._connection)
+        login, reachable = self._login, self.pushed_to
+        why_not = "" if reachable else self._unreachable
+        return Account(login.user_id, name, login.homeserver, self._connection, reachable, why_not, self._notice)
 
     def chats(self) -> list[ChatSummary]:
         return self.reading.chats() if self._login else []
@@ -165,14 +168,9 @@ class MatrixMessenger:
         self._changed("account")
         self._changed("chats")
 
-    async def log_out(self) -> None:
-        session = self._session
-        if session is not None:
-            await self._stop_watching()
-            with contextlib.suppress(LobbyError, TimeoutError):  # The person wants to be gone, with or without answer.
-                async with asyncio.timeout(LOGOUT_PATIENCE):
-                    await remove_pusher(session, self._store)
-                    await session.log_out()
+    async def log_out(self) -> bool:
+        await self._stop_watching()
+        told = self._session is None or await _log_out_there(self._session, self._store)
         await self._let_go()
         self._login = None
         self._home.forget_login()
@@ -180,6 +178,7 @@ class MatrixMessenger:
         self.reading.forget(None)
         self._changed("account")
         self._changed("chats")
+        return told
 
     async def older(self, room_id: str) -> bool:
         room, session = self._store.room(room_id), self._session
@@ -197,6 +196,10 @@ class MatrixMessenger:
                 return True
             room = self._store.room(room_id)
         return False
+
+    def complete(self, room_id: str) -> bool:
+        room = self._store.room(room_id)
+        return room is not None and not room.before
 
     async def send(self, room_id: str, text: str) -> str:
         if self._sending is None:
@@ -263,6 +266,20 @@ class MatrixMessenger:
             await remove_pusher(self._session, self._store)
         elif kept_target(self._store) != target:
             await set_pusher(self._session, self._store, target)
+        self._unreachable = ""
+        self._changed("account")
+
+    def not_pushed(self, why: str) -> None:
+        """Pushes could not be arranged; ``why``: sentences for the person, shown until ``push_to`` succeeds."""
+        if why != self._unreachable:
+            self._unreachable = why
+            self._changed("account")
+
+    def notice(self, text: str) -> None:
+        """Show ``text`` on the page, in place of an earlier one; empty: no more."""
+        if text != self._notice:
+            self._notice = text
+            self._changed("account")
 
     @property
     def pushed_to(self) -> bool:
@@ -345,6 +362,7 @@ class MatrixMessenger:
         await self._tell_read()
         if self._target is not None:
             await set_pusher(session, self._store, self._target)
+            self._changed("account")
         name = await session.display_name()
         if name != login.name and self._session is session:
             self._login = Login(login.homeserver, login.user_id, login.device_id, login.token, name)
@@ -419,6 +437,20 @@ class MatrixMessenger:
     def _room_name(self, room_id: str) -> str:
         chat = self.chat(room_id)
         return chat.name if chat else "a chat"
+
+
+async def _log_out_there(session: Session, store: Store) -> bool:
+    """Tell the homeserver; the person wants to be gone, with or without its answer. Returns whether it heard."""
+    try:
+        async with asyncio.timeout(LOGOUT_PATIENCE):
+            await remove_pusher(session, store)
+            await session.log_out()
+    except TokenRefused:
+        return True
+    except (LobbyError, TimeoutError) as error:
+        log.info("The homeserver could not be told of the log-out: %s", error)
+        return False
+    return True
 
 
 async def _undo(login: Login) -> None:

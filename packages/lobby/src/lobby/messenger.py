@@ -21,8 +21,11 @@ class Messenger(Protocol):
         Raises LoginRefused with a text for the person.
         """
 
-    async def log_out(self) -> None:
-        """Pusher, token and local data gone; local ones also when the homeserver cannot be reached."""
+    async def log_out(self) -> bool:
+        """Pusher, token and local data gone; local ones also when the homeserver cannot be reached.
+
+        Returns whether the homeserver heard of it.
+        """
 
     def chats(self) -> list[ChatSummary]:
         """Joined chats, the newest first."""
@@ -38,6 +41,9 @@ class Messenger(Protocol):
 
     async def older(self, room_id: str) -> bool:
         """Fetch one more page from the homeserver. False: the beginning was reached, or nothing could be fetched."""
+
+    def complete(self, room_id: str) -> bool:
+        """Whether the homeserver has nothing older of this chat than what is here."""
 
     async def send(self, room_id: str, text: str) -> str:
         """Keep ``text`` in the outbox, then send it in order. Returns its key as soon as it is durable.

@@ -39,6 +39,12 @@ class Account:
     name: str
     homeserver: str
     connection: Connection
+    reachable: bool = False
+    """Messages arrive with the window closed: the homeserver knows where to push."""
+    unreachable: str = ""
+    """Why they do not, sentences for the person; empty while that is still being arranged, and when they do."""
+    notice: str = ""
+    """What happened to the kept data, sentences for the person; else empty."""
 
 
 @dataclass(frozen=True)
@@ -97,5 +103,5 @@ class Change:
     """Something that is shown may look different now; ask again."""
 
     kind: Literal["account", "chats", "chat"]
-    """``account``: login or connection; ``chats``: the list or the invitations; ``chat``: the one ``room_id`` names."""
+    """``account``: any of ``Account``; ``chats``: the list or the invitations; ``chat``: the one ``room_id`` names."""
     room_id: str | None = None

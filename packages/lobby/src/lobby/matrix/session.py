@@ -158,7 +158,7 @@ async def log_in(homeserver: str, user: str, password: str, device_name: str = "
         # A host name that cannot be looked up at all (RFC 5891: an empty or too long label).
         raise LoginRefused(f"{address} is not an address. Check it; nothing was changed.") from error
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise LoginRefused(_why_unreachable(error, address)) from error
+        raise LoginRefused(f"{_why_unreachable(error, address)} Nothing was changed.") from error
     finally:
         await client.close()
 
@@ -251,7 +251,16 @@ def _login_refused(error: LobbyError, address: str) -> LoginRefused:
 def _why_unreachable(error: Exception, address: str) -> str:
     if isinstance(error, TimeoutError):
         return f"{address} did not answer in time."
-    return f"{address} cannot be reached ({type(error).__name__})."
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            why = "no computer of that name was found"
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError():
+            why = "no secure connection could be made"
+        case aiohttp.ClientConnectorError(os_error=ConnectionRefusedError()):
+            why = "nothing answers at that address"
+        case _:
+            why = "the connection failed"
+    return f"{address} cannot be reached: {why}."
 
 
 def path_part(text: str) -> str:

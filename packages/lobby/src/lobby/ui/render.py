@@ -101,7 +101,7 @@ class Renderer:
         return self._page("trouble.html", title=title, text=text, command=command, back=back, csrf="")
 
     def strip(self, account: Account) -> str:
-        """The line about the connection."""
+        """The lines about what is the matter, if anything is."""
         return self._page("_strip.html", account=account)
 
     def account(self, account: Account) -> str:
@@ -111,6 +111,10 @@ class Renderer:
     def chats(self, scene: Scene, current: str) -> str:
         """Invitations and the chat list; ``current``: the room that is open."""
         return self._page("_chats.html", current=current, **vars(scene))
+
+    def welcome(self, scene: Scene) -> str:
+        """What stands where no chat is open."""
+        return self._page("_welcome.html", **vars(scene))
 
     def head(self, chat: ChatSummary) -> str:
         """The head of a conversation."""

@@ -251,8 +251,7 @@ class Routes:
                 return
             if not await self._messenger.older(room_id):
                 # Nothing came. It is the beginning, unless the homeserver could not be asked.
-                account = self._messenger.account()
-                if account is not None and account.connection is Connection.ONLINE:
+                if self._messenger.complete(room_id):
                     self._from_beginning.add(room_id)
                 return
 

@@ -96,6 +96,8 @@ class Stream:
         if "chats" in changed:
             yield "chats", renderer.chats(scene, current)
         if self._room_id is None:
+            if changed & {"account", "chats"}:
+                yield "welcome", renderer.welcome(scene)
             return
         shown = conversation(messenger, self._room_id, NEWEST)
         if shown is None:

@@ -163,6 +163,7 @@ const takers = {
     morphChildren(one("#chats"), parsed(html));
     countUnread();
   },
+  welcome: (html) => one("#welcome") && morphChildren(one("#welcome"), parsed(html)),
   head: (html) => one("#head") && morphChildren(one("#head"), parsed(html)),
   bubbles: (html) => takeBubbles(parsed(html, "ol")),
   gone: (place) => location.replace(place),
