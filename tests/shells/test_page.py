@@ -343,6 +343,23 @@ async def test_a_lobby_that_was_quit_is_opened_again_by_the_person_only(page: Pa
         await again.stop()
 
 
+async def test_a_short_wait_takes_no_room_on_the_page(page: Page, lobby: Lobby) -> None:
+    lobby.messenger.connect(Connection.CONNECTING)
+    strip = page.locator("#strip .strip.late")
+    await strip.wait_for(state="attached")
+    heights = await strip.evaluate(
+        """async (strip) => {
+             const [motion] = strip.getAnimations();
+             const first = strip.offsetHeight;
+             await motion.finished;
+             return [first, strip.offsetHeight];
+           }"""
+    )
+    assert heights[0] == 0 and heights[1] > 20
+    lobby.messenger.connect(Connection.ONLINE)
+    await expect(strip).to_be_hidden()
+
+
 async def test_the_connection_is_said(page: Page, lobby: Lobby) -> None:
     lobby.messenger.connect(Connection.OFFLINE)
     await expect(page.get_by_text("No connection. Messages wait and are sent when it is back.")).to_be_visible()
