@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 
 from demo.errors import DemoError
 from demo.machine import LOBBY, Machine, app_of
 from demo.network import Condition
+from demo.stage.absence import Absence
 from demo.stage.guide import Guide
 from demo.stage.scene import Scene, scene
 from frontdesk import DeskStatus, FrontdeskError
@@ -24,6 +26,7 @@ class Machines:
         self._status: dict[str, DeskStatus | None] = dict.fromkeys(self._machines)
         self._open = dict.fromkeys(self._machines, True)
         self._asked = dict.fromkeys(self._machines, 0)
+        self._absence = {user: Absence() for user in self._machines}
         self._wanted: dict[str, str] = {}
         """Addresses at which Lobby wants to be shown and that no window has used yet."""
         self._changed = asyncio.Event()
@@ -38,6 +41,10 @@ class Machines:
     async def _follow(self, user: str) -> None:
         async for status in self._machines[user].watch():
             before, self._status[user] = self._status[user], status
+            if status:
+                self._absence[user].there(status.pid, time.time())
+            else:
+                self._absence[user].away(time.time())
             if before and status and app_of(status).quit and not app_of(before).quit:
                 self._open[user] = False
             self._tell()
@@ -57,7 +64,13 @@ class Machines:
     def _scene(self, user: str) -> Scene:
         machine = self._machines[user]
         return scene(
-            machine.person, self._open[user], machine.network.condition, self._status[user], LOBBY, self._asked[user]
+            machine.person,
+            self._open[user],
+            machine.network.condition,
+            self._status[user],
+            LOBBY,
+            self._asked[user],
+            self._absence[user].noted,
         )
 
     async def changes(self) -> AsyncIterator[None]:
@@ -89,6 +102,7 @@ class Machines:
                 case "kill", _:
                     with contextlib.suppress(ProcessLookupError):
                         await machine.kill_desk()
+                        self._absence[user].killed(time.time())
                     # What it last said holds no more; the next one speaks for itself.
                     self._status[user] = None
                 case "notification", _:

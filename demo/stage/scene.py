@@ -4,7 +4,7 @@ import dataclasses
 import datetime
 
 from demo.network import Condition
-from frontdesk import AppState, AppStatus, DeskStatus, Hold, Shown
+from frontdesk import AppState, AppStatus, DeskStatus, Happening, Hold, Shown
 
 _EVENTS_MOST = 30
 
@@ -27,6 +27,8 @@ class Event:
     clock: str
     what: str
     text: str
+    at: float
+    """When, in seconds since 1970."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +48,8 @@ class Scene:
     trouble: str = ""
     shown: tuple[Shown, ...] = ()
     events: tuple[Event, ...] = ()
+    woken: Event | None = None
+    """How the app last came out of sleep, `thawed` or `launched`; None: the desk remembers no such event."""
 
     @property
     def user(self) -> str:
@@ -63,13 +67,23 @@ class Scene:
 
 
 def scene(
-    person: str, window_open: bool, network: Condition, status: DeskStatus | None, app: str, asked: int = 0
+    person: str,
+    window_open: bool,
+    network: Condition,
+    status: DeskStatus | None,
+    app: str,
+    asked: int = 0,
+    noted: tuple[Happening, ...] = (),
 ) -> Scene:
-    """What to show of `person`'s machine; `status` None: no desk answers at the moment."""
+    """What to show of `person`'s machine; `status` None: no desk answers at the moment.
+
+    `noted` are events that no desk can tell of, since it was gone: they stand among its own.
+    """
     if status is None:
         away = State("Desk away", "The desk is gone; the keeper starts it again. Apps and their sockets stay.", "alarm")
-        return Scene(person, window_open, network, None, away, asked)
+        return Scene(person, window_open, network, None, away, asked, events=_events(noted))
     row = next((row for row in status.apps if row.app == app), None)
+    wakes = tuple(one for one in status.happenings if one.app == app and one.what in ("thawed", "launched"))
     return Scene(
         person,
         window_open,
@@ -81,7 +95,8 @@ def scene(
         push=_push(status),
         trouble=status.trouble,
         shown=tuple(sorted(status.shown, key=lambda shown: -shown.at)),
-        events=_events(status),
+        events=_events(noted + status.happenings),
+        woken=next(iter(_events(wakes)), None),
     )
 
 
@@ -130,14 +145,15 @@ def _push(status: DeskStatus) -> str:
     }.get(status.push_state, status.push_state)
 
 
-def _events(status: DeskStatus) -> tuple[Event, ...]:
+def _events(happenings: tuple[Happening, ...]) -> tuple[Event, ...]:
     # Of those at the same moment the last noted comes first, too.
-    newest_first = sorted(status.happenings, key=lambda happening: happening.at)[: -_EVENTS_MOST - 1 : -1]
+    newest_first = sorted(happenings, key=lambda happening: happening.at)[: -_EVENTS_MOST - 1 : -1]
     return tuple(
         Event(
             f"{datetime.datetime.fromtimestamp(happening.at):%H:%M:%S}",
             happening.what,
             happening.text[:1].upper() + happening.text[1:],
+            happening.at,
         )
         for happening in newest_first
     )

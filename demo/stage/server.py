@@ -20,7 +20,6 @@ from demo.stage.scene import Scene
 HOST = "demo.localhost"
 """The stage's own name: its windows (left.demo.localhost …) belong to the same site, or they would get no cookie."""
 
-_COOKIE = "stage"
 _SECURITY = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -54,8 +53,15 @@ class Board(Protocol):
 class Stage:
     """Serves the board. Who has not come by `address()` sees nothing and switches nothing."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, enter_helps: bool = False) -> None:
+        """`enter_helps`: pressing Enter where the demo runs prints a fresh address."""
         self.origin = f"http://{HOST}:{port}"
+        self._cookie = f"stage-{port}"  # Cookies ignore ports: two demos in one browser need two names.
+        self._way_in = (
+            "Press Enter where the demo runs for a fresh address, and open that."
+            if enter_helps
+            else "Use the address that the demo printed when it was started; starting it again prints a fresh one."
+        )
         self._port = port
         self._hosts = {f"{HOST}:{port}", f"{LOOPBACK}:{port}"}
         self._codes: set[str] = set()
@@ -100,21 +106,23 @@ class Stage:
     @web.middleware
     async def _guard(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
         """Refuses strangers: another Host (a name pointed at this port), no session, other sites' requests."""
+        # Who switches is the page's script, which shows the answer as it is; who reads is a person.
+        refused = _words if request.method == "POST" else _sentence
         try:
             if request.host not in self._hosts:
-                answer: web.StreamResponse = _sentence(421, "Wrong address", f"The stage is at {self.origin}.")
+                answer: web.StreamResponse = refused(421, "Wrong address", f"The stage is at {self.origin}.")
             elif request.path == "/enter" or request.path.startswith("/static/"):
                 answer = await handler(request)
-            elif not _same(request.cookies.get(_COOKIE, ""), self._session):
-                answer = _sentence(
-                    401, "The stage is closed", "Use the address that the demo printed; Enter there makes a fresh one."
-                )
+            elif not _same(request.cookies.get(self._cookie, ""), self._session):
+                answer = refused(401, "The stage is closed to this browser", self._way_in)
             elif request.method not in ("GET", "HEAD") and not self._ours(request):
-                answer = _sentence(403, "Not from here", "That request did not come from the stage's own page.")
+                answer = refused(
+                    403, "Not from here", "That did not come from the stage's page as it is now. Reload it; try again."
+                )
             else:
                 answer = await handler(request)
         except web.HTTPException as refusal:
-            answer = _sentence(refusal.status, refusal.reason, "There is nothing here. The stage is at /.")
+            answer = refused(refusal.status, refusal.reason, "There is nothing here. The stage is at /.")
         if not answer.prepared:
             answer.headers.update(_SECURITY)
             answer.headers["Connection"] = "close"
@@ -128,12 +136,10 @@ class Stage:
     async def _enter(self, request: web.Request) -> web.StreamResponse:
         code = request.query.get("code", "")
         if code not in self._codes:
-            return _sentence(
-                401, "This address was used before", "Press Enter where the demo runs for a fresh one, and open that."
-            )
+            return _sentence(401, "This address was used before", self._way_in)
         self._codes.discard(code)
         answer = web.Response(status=303, headers={"Location": "/"})
-        answer.set_cookie(_COOKIE, self._session, httponly=True, samesite="Lax", path="/")
+        answer.set_cookie(self._cookie, self._session, httponly=True, samesite="Lax", path="/")
         return answer
 
     async def _page(self, request: web.Request) -> web.StreamResponse:
@@ -144,8 +150,11 @@ class Stage:
         answer = web.StreamResponse(headers={**_SECURITY, "Content-Type": "text/event-stream", "Connection": "close"})
         await answer.prepare(request)
         sent: dict[str, str] = {}
+        # A page of an earlier start has another token: it loads itself anew.
+        began = _event("began", {"csrf": self._csrf})
         # The visitor closing the page is the ordinary end of this stream.
         with contextlib.suppress(ConnectionResetError):
+            await answer.write(began.encode())
             async for _ in self._shown.changes():
                 for name, event in self._words():
                     if sent.get(name) != event:
@@ -202,6 +211,10 @@ def _same(given: str, wanted: str) -> bool:
 
 def _event(name: str, data: dict[str, str]) -> str:
     return f"event: {name}\ndata: {json.dumps(data)}\n\n"
+
+
+def _words(status: int, title: str, text: str) -> web.Response:
+    return web.Response(status=status, text=f"{title}. {text}")
 
 
 def _sentence(status: int, title: str, text: str) -> web.Response:

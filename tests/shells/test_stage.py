@@ -1,6 +1,7 @@
 """The stage over HTTP and in Chromium, on hand-made desks: who may see and switch it, and that it shows what is."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -14,7 +15,7 @@ from demo.ports import free_port
 from demo.stage.guide import Guide
 from demo.stage.scene import Scene, scene
 from demo.stage.server import HOST, Stage, opened
-from frontdesk import AppState, DeskStatus, Notification
+from frontdesk import AppState, DeskStatus, Happening, Notification
 from tests.demo.stage.desks import APP, status
 from tests.programs import CHROMIUM_FLAGS, chromium
 
@@ -96,6 +97,10 @@ async def http(stage: Stage) -> AsyncIterator[aiohttp.ClientSession]:
         yield session
 
 
+def cookie_of(stage: Stage) -> str:
+    return f"stage-{stage.origin.rpartition(':')[2]}"
+
+
 def here(stage: Stage, address: str) -> str:
     return address.replace(HOST, "127.0.0.1")
 
@@ -110,8 +115,30 @@ async def test_without_the_one_time_address_nothing_is_shown(stage: Stage) -> No
 
 async def test_a_garbled_cookie_is_no_session(stage: Stage) -> None:
     async with aiohttp.ClientSession() as stranger:
-        async with stranger.get(here(stage, stage.origin), headers={"Cookie": "stage=caf\u00e9"}) as answer:
+        async with stranger.get(
+            here(stage, stage.origin), headers={"Cookie": f"{cookie_of(stage)}=caf\u00e9"}
+        ) as answer:
             assert answer.status == 401
+
+
+async def test_two_demos_in_one_browser_know_their_visitor_side_by_side(stage: Stage, board: HandMade) -> None:
+    jar = aiohttp.CookieJar(unsafe=True)
+    async with opened(Stage(free_port()), board) as other, aiohttp.ClientSession(cookie_jar=jar) as browser:
+        for entered in (stage, other):
+            assert (await browser.get(here(entered, entered.address()))).status == 200
+        for shown in (stage, other):
+            assert (await browser.get(here(shown, shown.origin))).status == 200
+        assert {cookie.key for cookie in jar} == {cookie_of(stage), cookie_of(other)}
+
+
+@pytest.mark.parametrize(("enter_helps", "said"), [(True, "Press Enter"), (False, "starting it again")])
+async def test_the_way_in_is_one_that_there_is(board: HandMade, enter_helps: bool, said: str) -> None:
+    async with opened(Stage(free_port(), enter_helps), board) as shown, aiohttp.ClientSession() as stranger:
+        for path in ("/", "/enter?code=used"):
+            async with stranger.get(here(shown, shown.origin + path)) as answer:
+                text = await answer.text()
+                assert answer.status == 401
+                assert (said in text, "Enter" in text) == (True, enter_helps)
 
 
 async def test_an_address_opens_the_stage_once(stage: Stage) -> None:
@@ -139,7 +166,8 @@ async def test_a_switch_needs_origin_and_token(stage: Stage, http: aiohttp.Clien
         {"Origin": f"http://left.{HOST}", "X-Stage-Token": token},
     ):
         async with http.post(address, headers=headers) as answer:
-            assert answer.status == 403
+            assert (answer.status, answer.content_type) == (403, "text/plain")
+            assert "<" not in await answer.text(), "the page's script shows it as it is"
     assert board.switched == []
     async with http.post(address, headers={"Origin": origin, "X-Stage-Token": token}) as answer:
         assert answer.status == 204
@@ -246,6 +274,78 @@ async def test_on_a_phone_one_machine_at_a_time(page: Page) -> None:
     await page.get_by_role("navigation", name="Machines").get_by_role("button", name="Right").click()
     await expect(page.locator("#right")).to_be_visible()
     assert await page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+async def test_on_a_phone_the_tab_counts_what_waits_at_the_other_machine(page: Page, board: HandMade) -> None:
+    await page.set_viewport_size({"width": 390, "height": 844})
+    count = page.get_by_role("navigation", name="Machines").locator("#right-count")
+    await expect(count).to_be_hidden()
+    board.right_says(status(AppState.SUSPENDED, shown=(Notification("room", "Left", "Are you there?"),)))
+    await expect(count).to_be_visible()
+    await expect(count).to_contain_text("1")
+    board.right_says(status(AppState.SUSPENDED))
+    await expect(count).to_be_hidden()
+
+
+async def test_a_wake_is_told_for_a_moment(page: Page, board: HandMade) -> None:
+    woken = page.locator("#right .woken")
+    board.right_says(status(happenings=(Happening(time.time() - 60, APP, "thawed", "woken: a push"),)))
+    await expect(woken).to_be_hidden()
+    board.right_says(status(happenings=(Happening(time.time(), APP, "thawed", "woken: a push"),)))
+    await expect(woken).to_be_visible()
+    await expect(woken).to_contain_text("s ago")
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await page.get_by_role("navigation", name="Machines").get_by_role("button", name="Right").click()
+    busy = status(AppState.BACKGROUND, left=24.0, happenings=(Happening(time.time(), APP, "thawed", "woken"),))
+    board.right_says(busy)
+    await expect(page.locator("#right-state")).to_contain_text("s left")
+    right_edges = "['#right-state', '#right'].map(one => document.querySelector(one).getBoundingClientRect().right)"
+    state, machine = await page.evaluate(right_edges)
+    assert state <= machine, "the longest pill fits on a phone"
+    await expect(woken).to_be_hidden()
+
+
+@pytest.fixture
+async def restarted(browser: Browser, board: HandMade) -> AsyncIterator[tuple[Page, Stage]]:
+    """A tab that was left open while the demo was started again, and the stage of the new start."""
+    port = free_port()
+    async with opened(Stage(port), board) as before:
+        context = await browser.new_context()
+        tab = await context.new_page()
+        await tab.goto(before.address())
+        await expect(tab.locator("#right-state")).to_contain_text("Suspended")
+    await expect(tab.locator("#lost")).to_contain_text("does not answer")
+    await expect(tab.locator("#right-state")).to_be_hidden()
+    async with opened(Stage(port), board) as after:
+        yield tab, after
+
+
+async def test_a_tab_of_an_earlier_start_says_so_and_comes_back_once_let_in(restarted: tuple[Page, Stage]) -> None:
+    tab, after = restarted
+    await expect(tab.locator("#lost")).to_have_text("The demo was started again: open the address it printed.")
+    await expect(tab.locator("#right-state")).to_be_hidden()
+    await expect(tab.locator("#left-state")).to_be_hidden()
+    entered = await tab.context.new_page()
+    await entered.goto(after.address())
+    await tab.bring_to_front()
+    await expect(tab.locator("#right-state")).to_be_visible()
+    await expect(tab.locator("#lost")).to_be_hidden()
+    assert await tab.locator("meta[name=csrf]").get_attribute("content") == await entered.locator(
+        "meta[name=csrf]"
+    ).get_attribute("content")
+
+
+async def test_a_refused_switch_is_told_in_plain_words(browser: Browser, stage: Stage, board: HandMade) -> None:
+    page = await browser.new_page()
+    await page.goto(stage.address())
+    await page.evaluate("document.querySelector('#right-kill').dataset.act = 'broken'")
+    await page.locator("#right-kill").click()
+    await expect(page.get_by_role("alert")).to_have_text("The desk could not do that.")
+    await page.context.clear_cookies()
+    await page.locator("#left-kill").click()
+    await expect(page.locator("#lost")).to_have_text("The demo was started again: open the address it printed.")
+    await expect(page.get_by_role("alert")).to_be_hidden()
+    assert board.switched == []
 
 
 async def test_every_control_has_a_name(page: Page) -> None:

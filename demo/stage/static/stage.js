@@ -4,6 +4,9 @@ const csrf = document.querySelector('meta[name="csrf"]').content;
 const lost = document.getElementById("lost");
 const complaint = document.getElementById("complaint");
 const shownParts = new Map();
+const STARTED_AGAIN = "The demo was started again: open the address it printed.";
+const UNANSWERED =
+  "The demo does not answer. Is it still running in its terminal? When it answers again, this page goes on by itself.";
 
 // A part is replaced only when it differs, and the focus stays where it was: nobody is interrupted by a clock.
 function patch(html) {
@@ -23,6 +26,7 @@ function patch(html) {
       if (!known.has(card.dataset.id + card.textContent)) arrive(card.parentElement);
     }
     if (focused) document.getElementById(focused)?.focus();
+    tellWakes(old);
     const events = old.querySelector(".events");
     if (events) events.scrollTop = scrolled;
     for (const count of old.querySelectorAll("[data-seconds]")) {
@@ -70,13 +74,18 @@ async function act(user, button) {
       headers: { "X-Stage-Token": csrf },
       body: new URLSearchParams({ value, id, app }),
     });
-    if (!answer.ok) throw new Error(await answer.text());
-  } catch (reason) {
-    complaint.textContent = reason.message;
-    complaint.hidden = false;
+    if (answer.status === 401) lose(STARTED_AGAIN);
+    else if (!answer.ok) complain(await answer.text());
+  } catch {
+    complain("The demo does not answer. Nothing was switched; is it still running in its terminal?");
   } finally {
     button.removeAttribute("aria-busy");
   }
+}
+
+function complain(words) {
+  complaint.textContent = words;
+  complaint.hidden = false;
 }
 
 document.addEventListener("click", (event) => {
@@ -100,11 +109,51 @@ setInterval(() => {
     const left = Math.ceil((Number(count.dataset.until) - performance.now()) / 1000);
     count.textContent = String(Math.max(0, left));
   }
+  tellWakes(document);
 }, 200);
 
+// A short sleep is easily missed: for a few seconds the pill says that it was interrupted.
+function tellWakes(part) {
+  for (const woken of part.querySelectorAll("[data-woken]")) {
+    const ago = Date.now() / 1000 - Number(woken.dataset.woken);
+    woken.hidden = ago > 4;
+    if (!woken.hidden) woken.querySelector("b").textContent = String(Math.max(0, Math.floor(ago)));
+  }
+}
+
+// What is not followed any more is not shown as if it were.
+function setLost(isLost) {
+  document.body.classList.toggle("lost", isLost);
+  document.querySelector("main").inert = isLost;
+}
+
+let waiting = 0;
+function lose(words) {
+  lost.textContent = words;
+  lost.hidden = false;
+  setLost(true);
+  if (words === STARTED_AGAIN && !waiting) waiting = setInterval(reloadWhenLetIn, 2000);
+}
+
+// Once the visitor has come in again in another tab, this one may, too.
+async function reloadWhenLetIn() {
+  if (document.hidden) return;
+  const answer = await fetch("/", { method: "HEAD" }).catch(() => null);
+  if (answer?.ok) location.reload();
+}
+
 const stream = new EventSource("/events");
-stream.addEventListener("open", () => (lost.hidden = true));
-stream.addEventListener("error", () => (lost.hidden = false));
+stream.addEventListener("open", () => {
+  lost.hidden = true;
+  setLost(false);
+});
+stream.addEventListener("error", () => {
+  // The browser tries again after a broken connection, and gives up after a refusal.
+  lose(stream.readyState === EventSource.CLOSED ? STARTED_AGAIN : UNANSWERED);
+});
+stream.addEventListener("began", (event) => {
+  if (JSON.parse(event.data).csrf !== csrf) location.reload();
+});
 stream.addEventListener("machine", (event) => {
   const { user, window: want, asked, html } = JSON.parse(event.data);
   patch(html);

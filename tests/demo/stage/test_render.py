@@ -1,12 +1,14 @@
 """The stage's HTML: everything escaped, every changing part present on the page under the same id."""
 
 import re
+from pathlib import Path
 
 from demo.network import Condition
 from demo.stage import render
 from demo.stage.guide import Guide
 from demo.stage.scene import Scene, scene
 from frontdesk import AppState, Happening, Notification
+from lobby.ui import avatars
 from tests.demo.stage.desks import APP, NOW, status
 
 NASTY = '<script>alert("&")</script>'
@@ -31,9 +33,21 @@ def test_every_live_part_has_its_place_on_the_page() -> None:
     page = render.page(scenes, Guide(), "token")
     for one in scenes:
         ids = re.findall(r'^<\w+ [^>]*?id="([^"]+)"', render.live_parts(one), re.MULTILINE)
-        assert len(ids) == 5
+        assert len(ids) == 6
         for name in ids:
             assert page.count(f'id="{name}"') == 1
+
+
+def test_the_tab_counts_notifications() -> None:
+    assert 'id="right-count" data-count="1">1<span class="unseen"> notification</span>' in render.live_parts(both()[1])
+
+
+def test_a_person_has_the_colour_that_lobby_gives_the_name() -> None:
+    stage = (render.STATIC / "stage.css").read_text()
+    lobby = (Path(avatars.__file__).parent / "static" / "page.css").read_text()
+    for person in ("Left", "Right"):
+        found = re.search(rf"\.hue-{avatars.colour(person)} {{ background: (#\w+); }}", lobby)
+        assert found and re.findall(rf"--{person.lower()}: (#\w+);", stage) == [found[1]]
 
 
 def test_the_switch_that_is_on_is_pressed() -> None:

@@ -72,3 +72,25 @@ def test_a_window_closed_just_now_is_not_called_open() -> None:
     lingering = scene("Right", False, Condition.GOOD, status(AppState.FOREGROUND), APP).state.meaning
     assert lingering != scene("Right", True, Condition.GOOD, status(AppState.FOREGROUND), APP).state.meaning
     assert "just gone" in lingering
+
+
+@pytest.mark.parametrize("what", ["thawed", "launched"])
+def test_the_newest_wake_is_known(what: str) -> None:
+    wakes = [
+        Happening(NOW, APP, "thawed", "A"),
+        Happening(NOW + 1, APP, what, "B"),
+        Happening(NOW + 2, APP, "push", "C"),
+    ]
+    other = Happening(NOW + 3, "another.app", "thawed", "D")
+    woken = see(status(happenings=(*wakes, other))).woken
+    assert woken is not None
+    assert (woken.what, woken.at) == (what, NOW + 1)
+    assert see(status()).woken is None
+
+
+def test_what_no_desk_can_tell_stands_among_its_events_and_stays_while_there_is_none() -> None:
+    noted = (Happening(NOW + 1, "", "desk_back", "the desk was killed; back after 1.2 s"),)
+    later = status(happenings=(Happening(NOW, APP, "x", "old"), Happening(NOW + 2, APP, "x", "new")))
+    texts = [event.text for event in scene("Right", False, Condition.GOOD, later, APP, noted=noted).events]
+    assert texts == ["New", "The desk was killed; back after 1.2 s", "Old"]
+    assert len(scene("Right", False, Condition.GOOD, None, APP, noted=noted).events) == 1
