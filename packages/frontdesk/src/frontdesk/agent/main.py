@@ -31,7 +31,7 @@ from frontdesk.agent.shell.registry import Registry
 from frontdesk.agent.shell.settings import Settings, SettingsWrong, read_settings
 from frontdesk.agent.shell.store import Store, StoreFailed
 from frontdesk.errors import FrontdeskError
-from frontdesk.terms import AppState, DeskStatus, Happening
+from frontdesk.terms import AppState, DeskStatus
 
 log = logging.getLogger("frontdesk.desk")
 
@@ -111,7 +111,7 @@ class Desk:
             take_page=self._take_page,
             follow=self._processes.follow,
             show_address=lambda address, done: self._start(self._show_address(address, done)),
-            note=self._note,
+            note=lambda app, what, text: self._loop.post(ev.Noticed(app, what, text)),
         )
         self._pressure.set_trigger()
         self._start(self._desktop.run())
@@ -212,7 +212,7 @@ class Desk:
             self._pages.keep(app, await self._keeper.listen(app, port))
         except ListenFailed as error:
             # A running app of an earlier keeper has it still; it brings it along when it connects.
-            self._note(app, "no_page", f"its page's port is taken: {error}")
+            self._loop.post(ev.Noticed(app, "no_page", f"its page's port is taken: {error}"))
 
     async def _show_address(self, address: str, done: Callable[[FrontdeskError | None], None]) -> None:
         try:
@@ -238,7 +238,7 @@ class Desk:
             version=self._version,
             apps=self._dispatcher.statuses(now),
             shown=self._dispatcher.notifications.shown(),
-            happenings=tuple(self._loop.happenings),
+            happenings=self._loop.happenings(),
             push_service=self._settings.push_service,
             push_state=self._push.state if self._push is not None else "off",
             trouble=self._loop.trouble or self._registry_trouble,
@@ -256,11 +256,6 @@ class Desk:
         self._telling = None
         if self._reception is not None:
             self._reception.tell_watchers()
-
-    def _note(self, app: str, what: str, text: str) -> None:
-        log.info("%s: %s", app or "desk", text)
-        self._loop.happenings.append(Happening(self._clock.now(), app, what, text))
-        self._after_batch()
 
     def _manifest(self, app: str) -> Any:
         return self._dispatcher.lifecycle.manifests().get(app)

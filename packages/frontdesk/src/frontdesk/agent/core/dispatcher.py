@@ -40,6 +40,8 @@ class Dispatcher:
         """What follows from these events, in order; all of it belongs into one commit."""
         effects: list[do.Effect] = []
         for event in happened:
+            if isinstance(event, ev.Noticed):
+                effects.append(do.Note(event.app, event.what, event.text))
             self._spread(event, now, effects)
         while late := self.lifecycle.settle(now):
             self._sort(late, now, effects)

@@ -138,6 +138,14 @@ class DeskStarted(Event, frozen=True):
     """All that was saved is restored and survivors are told; from now on decisions are carried out."""
 
 
+class Noticed(Event, frozen=True):
+    """A shell has something for the event list; an event, so that it stands behind what came before it."""
+
+    app: str
+    what: str
+    text: str
+
+
 class DeskStopping(Event, frozen=True):
     """The person logs out, or stops the desk: end every app (L03)."""
 
