@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import contextlib
 import os
+import shlex
 import signal
 import sys
 import time
@@ -14,6 +15,7 @@ from typing import Any
 
 from demo import folder, world
 from demo.errors import DemoError
+from demo.machine import Machine
 from demo.ports import remembered_port
 from demo.stage.board import Machines
 from demo.stage.server import Stage, opened
@@ -63,7 +65,7 @@ async def run(path: Path, browser: bool) -> int:
     """Starts everything, opens the stage (or prints its address), and serves it until it is cancelled."""
     began = time.monotonic()
     with folder.Folder(path) as held:
-        stage = Stage(remembered_port(path / "stage.port"))
+        stage = Stage(remembered_port(path / "stage.port"), enter_helps=sys.stdin.isatty())
         print(f"Starting the demo in {path}", flush=True)
         async with world.running(held, stage.origin, _LIMITS, _progress) as stand:
             board = Machines(stand.left, stand.right)
@@ -85,7 +87,15 @@ def _progress(what: str, seconds: float) -> None:
 def _tell_addresses(stand: world.World, stage: Stage) -> None:
     print(f"Homeserver  {stand.synapse.url}  (accounts left and right, password {world.PASSWORD})")
     for machine in stand.machines:
-        print(f"{machine.person + ' in a terminal':<20}  FRONTDESK_HOME={machine.folder} frontdesk status")
+        print(f"\n{machine.person} in a terminal: what the desk sees, and a fresh address of Lobby's page")
+        print("  " + _command(machine, ("FRONTDESK_HOME",), "frontdesk status"))
+        print("  " + _command(machine, ("FRONTDESK_HOME", "LOBBY_HOME", "LOBBY_HOST"), "lobby address"))
+
+
+def _command(machine: Machine, variables: Sequence[str], command: str) -> str:
+    """A line to be copied into any terminal: the variables as the machine has them, the command by its full path."""
+    settings = [f"{name}={shlex.quote(machine.environment[name])}" for name in variables]
+    return " ".join([*settings, shlex.quote(str(Path(sys.executable).parent)) + "/" + command])
 
 
 async def _open(stage: Stage, browser: bool) -> None:

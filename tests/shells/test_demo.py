@@ -94,6 +94,15 @@ async def test_from_the_first_start_to_the_last_word(folder: Path) -> None:
             assert re.search(rf"{part} +[\d.]+ s", first.said), "progress is visible"
         left = Machine("Left", folder / "left", "")
         assert app_of(await left.status()).state is not AppState.STOPPED
+        assert "Enter" not in first.said, "nobody sits at a terminal here"
+        for command, answer in (("frontdesk status", b"Lobby"), ("lobby address", b"http://left.demo.localhost:")):
+            line = re.search(rf"FRONTDESK_HOME=\S*/left .*{command}", first.said)
+            assert line, f"{command} is printed as a line to be copied"
+            copied = await asyncio.create_subprocess_shell(
+                line[0], cwd="/", env={"PATH": "/usr/bin:/bin", "HOME": "/"}, stdout=asyncio.subprocess.PIPE
+            )
+            out, _ = await copied.communicate()
+            assert (copied.returncode, answer in out) == (0, True), out
 
         async with demo(folder) as second:
             assert await second.process.wait() == 1
