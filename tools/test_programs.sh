@@ -1,10 +1,13 @@
 #!/bin/sh
-# Sees to the two programs that tests start and Python's index does not have: Chromium and the D-Bus daemon.
+# Sees to what tests need and Python's index does not have: Chromium, the D-Bus daemon, a library of Playwright's driver.
 # Found: says nothing. Missing: installs them as root on Debian or Ubuntu, else says what to run; exit status 1.
 set -eu
 
 missing() {
     command -v dbus-daemon >/dev/null || echo dbus
+    # Playwright brings a Node.js of its own, which needs this; a bare Debian lacks it.
+    ls /lib/libatomic.so.1 /lib64/libatomic.so.1 /usr/lib/libatomic.so.1 /usr/lib64/libatomic.so.1 \
+        /lib/*/libatomic.so.1 /usr/lib/*/libatomic.so.1 2>/dev/null | grep -q . || echo libatomic1
     for name in chromium chromium-browser google-chrome google-chrome-stable; do
         command -v "$name" >/dev/null && return
     done
@@ -24,7 +27,7 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     packages=$(missing | tr '\n' ' ')
     [ -n "$packages" ] || exit 0
 fi
-echo "The tests need Chromium and the D-Bus daemon. Missing: $packages" >&2
+echo "The tests need Chromium, the D-Bus daemon and libatomic. Missing: $packages" >&2
 echo "On Debian or Ubuntu run: sudo apt-get install $packages" >&2
 echo "Elsewhere install them by the names of your system, then run make again." >&2
 exit 1
