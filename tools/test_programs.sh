@@ -3,11 +3,18 @@
 # Found: says nothing. Missing: installs them as root on Debian or Ubuntu, else says what to run; exit status 1.
 set -eu
 
+has_libatomic() {
+    for file in /lib/libatomic.so.1 /lib64/libatomic.so.1 /usr/lib/libatomic.so.1 /usr/lib64/libatomic.so.1 \
+        /lib/*/libatomic.so.1 /usr/lib/*/libatomic.so.1; do
+        [ -e "$file" ] && return
+    done
+    return 1
+}
+
 missing() {
     command -v dbus-daemon >/dev/null || echo dbus
     # Playwright brings a Node.js of its own, which needs this; a bare Debian lacks it.
-    ls /lib/libatomic.so.1 /lib64/libatomic.so.1 /usr/lib/libatomic.so.1 /usr/lib64/libatomic.so.1 \
-        /lib/*/libatomic.so.1 /usr/lib/*/libatomic.so.1 2>/dev/null | grep -q . || echo libatomic1
+    has_libatomic || echo libatomic1
     for name in chromium chromium-browser google-chrome google-chrome-stable; do
         command -v "$name" >/dev/null && return
     done
