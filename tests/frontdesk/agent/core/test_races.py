@@ -131,3 +131,18 @@ def test_an_open_that_was_heard_does_not_bring_back_an_app_that_crashes_later() 
     driver.exit(APP, -11)
     driver.pass_time(10)
     assert driver.state(APP) is S.STOPPED
+
+
+@pytest.mark.contract("A05", "A06")
+def test_a_machine_that_slept_over_the_end_of_the_box_costs_no_handler_its_time() -> None:
+    driver = Driver(NOTES)
+    driver.open(APP)
+    driver.to_front(APP)
+    driver.begin(APP, 1)
+    driver.close(APP)
+    driver.now += 600  # the lid was closed: the first that is heard of the time is long after its end
+    driver.handle(ev.TimePassed())
+    assert driver.reasons(APP) == []
+    assert driver.processes[APP].inbox[-1] == wire.ExpireTasks((1,), 5.0)
+    driver.pass_time(5)
+    assert driver.reasons(APP) == [StopReason.TASK_NOT_ENDED]

@@ -82,7 +82,13 @@ class DeskLoop:
         self._scheduled = False
         events, self._events = self._events, []
         effects = self._dispatcher.handle(events, self._clock.now())
-        durable = self._commit(effects)
+        try:
+            self._do(effects, self._commit(effects))
+        finally:
+            self._arm()
+        self._on_batch()
+
+    def _do(self, effects: list[do.Effect], durable: bool) -> None:
         for effect in effects:
             match effect:
                 case do.Save() | do.KeepReceipt():
@@ -99,8 +105,6 @@ class DeskLoop:
                     self._withheld.append(effect)
                 case _:
                     self._carry_out(effect)
-        self._arm()
-        self._on_batch()
 
     def _commit(self, effects: list[do.Effect]) -> bool:
         """Whether everything saved so far is durable."""

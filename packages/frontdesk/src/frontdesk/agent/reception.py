@@ -7,6 +7,8 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from frontdesk.agent.core import admission
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
@@ -15,9 +17,12 @@ from frontdesk.agent.shell import process_table
 from frontdesk.agent.shell.app_server import AppServer, Connection
 from frontdesk.agent.shell.registry import Registry
 from frontdesk.errors import FrontdeskError, RefusedError, WireError
-from frontdesk.terms import DeskStatus, Manifest, Receipt, Refusal
+from frontdesk.terms import DeskStatus, Manifest, Notification, Receipt, Refusal
 from frontdesk.wire import desk as wire
 from frontdesk.wire import webpush
+
+MOST_ID, MOST_TITLE, MOST_TEXT, MOST_ACTIONS = 300, 300, 2000, 8
+"""Characters of a notification that are kept, and buttons: 200 of them fit into one frame."""
 
 
 class Reception:
@@ -110,13 +115,17 @@ class Reception:
             self._note(hello.app, "refused", f"process {connection.pid} was not admitted: {decision.text}")
             connection.refuse(decision.reason, decision.text)
             return
+        page = _page(fds) if manifest is not None and manifest.page else None
+        if fds and page is None and manifest is not None and manifest.page:
+            connection.refuse(Refusal.BAD_REQUEST, "What came with the hello is no listening socket of this machine.")
+            return
         if other is not None:
             del self._by_app[hello.app]
             other.close()
         connection.app = hello.app
         self._by_app[hello.app] = self._by_asker[connection.asker] = connection
-        if fds and manifest is not None and manifest.page:
-            self._take_page(hello.app, socket.socket(fileno=os.dup(fds[0])))
+        if page is not None:
+            self._take_page(hello.app, page)
         self._follow(hello.app, connection.pid)
         self._post(
             ev.Connected(
@@ -175,11 +184,12 @@ class Reception:
             case wire.EndTask(task=task):
                 self._post(ev.TaskEnded(app, task))
             case wire.PushAnswer(push=push, verdict=verdict, notification=notification):
-                self._post(ev.PushAnswered(app, push, verdict, notification))
+                shown = None if notification is None else _short(notification)
+                self._post(ev.PushAnswered(app, push, verdict, shown))
             case wire.Notify(request=request, notification=notification):
-                self._post(ev.NotifyAsked(app, asker, request, notification))
+                self._post(ev.NotifyAsked(app, asker, request, _short(notification)))
             case wire.Withdraw(request=request, notification=notification_id):
-                self._post(ev.WithdrawAsked(app, asker, request, notification_id))
+                self._post(ev.WithdrawAsked(app, asker, request, notification_id[:MOST_ID]))
             case wire.Unsubscribe(request=request, name=name):
                 self._post(ev.UnsubscribeAsked(app, asker, request, name))
             case wire.ShowAddress(request=request, address=address):
@@ -288,6 +298,32 @@ def _peer(connection: Connection) -> admission.Peer:
         started=process_table.start_time(pid) or 0,
         command=process_table.command_line(pid),
         folder=process_table.folder(pid),
+    )
+
+
+def _page(fds: list[int]) -> socket.socket | None:
+    """A socket of our own on the first descriptor, if it is a listening TCP socket."""
+    if not fds:
+        return None
+    try:
+        page = socket.socket(fileno=os.dup(fds[0]))
+    except OSError:
+        return None
+    listens = page.family in (socket.AF_INET, socket.AF_INET6)
+    if listens and page.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        return page
+    page.close()
+    return None
+
+
+def _short(notification: Notification) -> Notification:
+    """As much as anybody reads: one app's endless text must not make the list too large to be shown (X02)."""
+    return msgspec.structs.replace(
+        notification,
+        id=notification.id[:MOST_ID],
+        title=notification.title[:MOST_TITLE],
+        body=notification.body[:MOST_TEXT],
+        actions=notification.actions[:MOST_ACTIONS],
     )
 
 

@@ -290,7 +290,7 @@ class App:
                 case wire.SubscriptionChanged(subscription=subscription):
                     self._spawn(self._subscription_changed(subscription))
                 case wire.Open() if self.on_open is not None:
-                    self._spawn(self.on_open())
+                    self._spawn(_called(self.on_open))
                 case wire.Pressed(notification=notification, action=action):
                     self._spawn(self._pressed(notification, action))
                 case wire.Quit():
@@ -300,13 +300,9 @@ class App:
         """L13: what made us wake waits until the app has put its connections and files in order."""
         if self.on_resumed is None:
             return
-        try:
-            async with asyncio.timeout(RESUMED_WITHIN):
-                await self.on_resumed(slept_for)
-        except TimeoutError:
-            log.warning("on_resumed took over %g s: what comes after it is handled meanwhile.", RESUMED_WITHIN)
-        except Exception:
-            log.exception("on_resumed failed.")
+        _, late = await asyncio.wait(self._started(_called(self.on_resumed, slept_for)), timeout=RESUMED_WITHIN)
+        if late:
+            log.warning("on_resumed takes over %g s: what comes after it is handled meanwhile.", RESUMED_WITHIN)
 
     async def _entered_background(self, transition: int) -> None:
         try:
@@ -337,9 +333,18 @@ class App:
             self._quit.set()
 
     def _spawn(self, work: Awaitable[None]) -> None:
+        self._started(work)
+
+    def _started(self, work: Awaitable[None]) -> set[asyncio.Task[None]]:
         running = asyncio.ensure_future(_logged(work))
         self._running.add(running)
         running.add_done_callback(self._running.discard)
+        return {running}
+
+
+async def _called(function: Callable[..., Awaitable[None]], *words: object) -> None:
+    """Called inside: a function that fails before it is awaited fails alone, too."""
+    await function(*words)
 
 
 def _logged(work: Awaitable[None]) -> Coroutine[Any, Any, None]:

@@ -77,6 +77,7 @@ class DeskConnection:
         self._next_request = 1
         self._keeping: asyncio.Task[None] | None = None
         self._since_opening: list[bytes] | None = None
+        self._unsent: list[bytes] = []
 
     # --- coming and going -----------------------------------------------------------------------------------------
 
@@ -102,6 +103,7 @@ class DeskConnection:
             self._keeping.cancel()
             await asyncio.gather(self._keeping, return_exceptions=True)
         if self._transport is not None:
+            self._flush()
             self._transport.close()
             await self._ended.wait()
 
@@ -119,10 +121,14 @@ class DeskConnection:
     def send(self, message: wire.ToDesk) -> bool:
         """A report; False when there is no desk just now (what must last is told again in the next hello).
 
-        What is reported after the hello was written, welcomed or not, goes behind it: the hello does not know of it.
+        What is said within one turn of the event loop leaves in one piece: the desk cannot act on "end this task"
+        before it has heard "begin that one". What is reported after the hello was written, welcomed or not, goes
+        behind it: the hello does not know of it.
         """
         if self._transport is not None:
-            self._transport.write(frame(wire.encode(message)))
+            if not self._unsent:
+                asyncio.get_running_loop().call_soon(self._flush)
+            self._unsent.append(frame(wire.encode(message)))
         elif self._since_opening is not None:
             self._since_opening.append(frame(wire.encode(message)))
         else:
@@ -249,9 +255,15 @@ class DeskConnection:
             return
         self._on_message(message)
 
+    def _flush(self) -> None:
+        if self._transport is not None:
+            self._transport.writelines(self._unsent)
+        self._unsent.clear()
+
     def _lost(self) -> None:
         self._welcomed.clear()
         self._transport = None
+        self._unsent.clear()
         for answer in self._asked.values():
             if not answer.done():
                 answer.set_exception(ConnectionError("the desk is gone"))

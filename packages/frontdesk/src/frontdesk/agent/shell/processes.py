@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,7 @@ class Processes:
         self._frozen[app] = None
         try:
             self._freezer.freeze(process.pid, app, process.launched, started=process.started, token=process.token)
-        except FreezeFailed as error:
+        except (FreezeFailed, OSError) as error:
             log.error("%s: %s", app, error)
             again = asyncio.get_running_loop().call_later(_FREEZE_AGAIN, self.freeze, app, process)
             self._frozen[app] = again
@@ -72,10 +72,12 @@ class Processes:
         again = self._frozen.pop(app, None)
         if again is not None:
             again.cancel()
-        self._freezer.thaw(process.pid, app, process.launched, started=process.started, token=process.token)
+        with _logged(app, "thawed"):
+            self._freezer.thaw(process.pid, app, process.launched, started=process.started, token=process.token)
 
     def kill(self, app: str, process: do.Process) -> None:
-        self._freezer.kill(process.pid, app, process.launched, started=process.started, token=process.token)
+        with _logged(app, "killed"):
+            self._freezer.kill(process.pid, app, process.launched, started=process.started, token=process.token)
 
     # --- following processes --------------------------------------------------------------------------------------
 
@@ -187,3 +189,12 @@ class Processes:
         doing = asyncio.get_running_loop().create_task(work)
         self._doing.add(doing)
         doing.add_done_callback(self._doing.discard)
+
+
+@contextlib.contextmanager
+def _logged(app: str, what: str) -> Iterator[None]:
+    """A process or cgroup that goes away under our hands must not take the rest of a batch along."""
+    try:
+        yield
+    except OSError as error:
+        log.error("%s could not be %s: %s", app, what, error)
