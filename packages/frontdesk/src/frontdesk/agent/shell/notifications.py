@@ -172,7 +172,8 @@ class DesktopNotifications:
             log.info("There is no session bus; notifications stay in the desk's own list.")
             return None
         try:
-            return await asyncio.wait_for(MessageBus(bus_address=address).connect(), ANSWER_WITHIN)
+            async with asyncio.timeout(ANSWER_WITHIN):
+                return await MessageBus(bus_address=address).connect()
         except (OSError, EOFError, TimeoutError, AuthError, InvalidAddressError) as error:
             log.warning("No session bus at %s (%s); notifications stay in the desk's own list.", address, error)
             return None
@@ -206,7 +207,9 @@ class DesktopNotifications:
             destination=to, path=path, interface=to, member=member, signature=signature, body=body if body else []
         )
         try:
-            answer = await asyncio.wait_for(bus.call(message), ANSWER_WITHIN)
+            # Not wait_for: in Python 3.11 it loses a cancellation that comes together with the answer.
+            async with asyncio.timeout(ANSWER_WITHIN):
+                answer = await bus.call(message)
         except TimeoutError as error:
             raise _CallFailed(f"{to} did not answer {member} in {ANSWER_WITHIN:.0f} s") from error
         except (OSError, EOFError, DBusError) as error:
