@@ -52,11 +52,20 @@ class Person:
         """Has Lobby's page open at this place, as one who has used this browser before, or else by a new address."""
         self.origin = app_of(await self.machine.status()).page.rstrip("/")
         self.page = await self.context.new_page()
-        answer = await self.page.goto(self.origin + place)
-        if answer is None or answer.status != 200:
+        if not await self._shows(place):
             await self.page.close()
             await self.enters()
-            await self.page.goto(self.origin + place)
+            assert await self._shows(place), f"{self.user_id} was let in and is not shown {place}"
+
+    async def _shows(self, place: str) -> bool:
+        """Loads the place; True once it is shown and its event stream has begun, False when the browser is kept out."""
+        begun = asyncio.Event()
+        self.page.on("response", lambda answer: begun.set() if "/events" in answer.url else None)
+        answer = await self.page.goto(self.origin + place)
+        if answer is None or answer.status != 200:
+            return False
+        await asyncio.wait_for(begun.wait(), PATIENCE)
+        return True
 
     async def enters(self) -> Page:
         """A new tab, by an address that `lobby address` prints; from then on the browser is let in."""

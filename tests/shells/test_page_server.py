@@ -417,6 +417,30 @@ async def test_stopping_ends_the_streams_and_tells_nothing_more(served: Served) 
     assert served.told.empty()
 
 
+async def test_a_page_that_calls_while_lobby_stops_is_told_so(served: Served) -> None:
+    """Not told, it would call again by itself, and open what the person has just quit."""
+    await served.enter()
+    csrf = await served.csrf()
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    send = served.messenger.send
+
+    async def slow_send(room_id: str, text: str) -> str:
+        begun.set()
+        await go_on.wait()
+        return await send(room_id, text)
+
+    served.messenger.send = slow_send  # type: ignore[method-assign]
+    _, sending = await served.connect()
+    sending.write(served.request("POST", f"{CHAT}/send", {}, urlencode({"csrf": csrf, "text": "goodbye"})))
+    await asyncio.wait_for(begun.wait(), 20)
+    stopping = asyncio.ensure_future(served.page.stop())  # lets the message finish
+    answer = await served.ask("GET", f"/events?chat={quote(ROOM, safe='')}")
+    assert answer.status == 200 and "event: quit" in answer.body and "event: bubbles" not in answer.body
+    go_on.set()
+    await asyncio.wait_for(stopping, 20)
+    sending.close()
+
+
 async def test_a_page_that_may_be_framed_says_by_whom() -> None:
     sock = socket.create_server(("127.0.0.1", 0))
     port = sock.getsockname()[1]

@@ -68,6 +68,7 @@ class Routes:
         self._closed = closed
         self._stream_ids = itertools.count(1)
         self._streams: dict[asyncio.Task[None], Stream] = {}
+        self._ending = False
         self._from_beginning: set[str] = set()
 
     def table(self) -> list[web.RouteDef]:
@@ -89,7 +90,9 @@ class Routes:
         ]
 
     async def end_streams(self) -> None:
-        """Tell every open page that Lobby stops; a page that does not listen is cut off after half a second."""
+        """Tell every open page that Lobby stops, and those that call from now on; one that does not listen is cut off
+        after half a second."""
+        self._ending = True
         for stream in self._streams.values():
             stream.end()
         running = list(self._streams)
@@ -204,6 +207,8 @@ class Routes:
         response.charset = "utf-8"
         room_id = request.query.get("chat") or None
         stream = Stream(self._messenger, self._renderer, room_id, self._csrf(request), self._clock)
+        if self._ending:
+            stream.end()
         number = next(self._stream_ids)
         running = asyncio.ensure_future(self._run_stream(stream, response, request))
         self._streams[running] = stream
