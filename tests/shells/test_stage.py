@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 from aiohttp import web
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, Route, async_playwright, expect
 
 from demo.errors import DemoError
 from demo.network import Condition
@@ -337,8 +337,12 @@ async def test_a_tab_of_an_earlier_start_says_so_and_comes_back_once_let_in(rest
 
 async def test_a_refused_switch_is_told_in_plain_words(browser: Browser, stage: Stage, board: HandMade) -> None:
     page = await browser.new_page()
+
+    async def misspelt(route: Route) -> None:
+        await route.continue_(url=route.request.url.replace("/kill", "/broken"))
+
+    await page.route("**/machine/right/kill", misspelt)
     await page.goto(stage.address())
-    await page.evaluate("document.querySelector('#right-kill').dataset.act = 'broken'")
     await page.locator("#right-kill").click()
     await expect(page.get_by_role("alert")).to_have_text("The desk could not do that.")
     await page.context.clear_cookies()
