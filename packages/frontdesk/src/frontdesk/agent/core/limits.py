@@ -29,11 +29,13 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     push_wakes: int = 60
     """Wakes of one app by changeable alerts within ``push_wakes_in`` (P02)."""
     push_wakes_in: float = 3600.0
+    """The time in which ``push_wakes`` are counted (P02)."""
     push_tries: int = 3
     """How often a push is given to an app that dies over it (L07)."""
     retry_first: float = 1.0
     """First pause before an app that died is launched again for what it owes; doubles each time (L07)."""
     retry_most: float = 60.0
+    """The longest such pause (L07)."""
     seen_versions: int = 1000
     """Push versions remembered for each subscription (P09)."""
     waiting_pushes: int = 1000
