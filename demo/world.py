@@ -83,20 +83,23 @@ async def _lobby(world: World, machine: Machine) -> None:
 
 
 async def _chat(world: World) -> None:
-    """Left and Right in one chat, made as people make it; found again where there is one."""
+    """Left and Right in one chat; found again where there is one."""
     note = world.folder / "chat"
     if note.exists():
         world.chat = note.read_text().strip()
         return
-    async with (
-        opened(await world.left.page_address()) as left,
-        opened(await world.right.page_address()) as right,
-    ):
-        world.chat = await left.start_chat(world.synapse.user_id("right"))
-        await right.until(lambda window: world.chat in window.invitations, "Left’s invitation")
-        await right.accept(world.chat)
-        await right.until(lambda window: world.chat in window.chats, "the accepted chat")
+    world.chat = await acquaint(world.left, world.right, world.synapse.user_id("right"))
     note.write_text(world.chat)
+
+
+async def acquaint(one: Machine, other: Machine, whom: str) -> str:
+    """A chat of the people at both machines, made as people make it; `whom`: the other's user id. Gives its room id."""
+    async with opened(await one.page_address()) as here, opened(await other.page_address()) as there:
+        chat = await here.start_chat(whom)
+        await there.until(lambda window: chat in window.invitations, f"{one.person}’s invitation")
+        await there.accept(chat)
+        await there.until(lambda window: chat in window.chats, "the accepted chat")
+    return chat
 
 
 async def report_ends(world: World, say: Callable[[str], None]) -> None:

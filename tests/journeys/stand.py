@@ -20,9 +20,8 @@ from demo.push_service import PushService
 from demo.synapse import Synapse
 from demo.throttle import Line
 from demo.tour.steps import in_state, until
-from demo.tour.window import opened
 from demo.tour.witness import Witness
-from demo.world import together
+from demo.world import acquaint, together
 from frontdesk import AppState, AppStatus, DeskStatus
 from tests.programs import CHROMIUM_FLAGS, chromium
 
@@ -174,7 +173,7 @@ class Stand:
             self.synapse.choose_port(), self.push.choose_port()
             await together(self.push.start(), self.synapse.start(), self.start(self.left), self.start(self.right))
             await together(*(self._live_in(machine) for machine in (self.left, self.right)))
-            await self._acquaint()
+            self.chat = await acquaint(self.left, self.right, self.synapse.user_id("right"))
             playwright = await self._stops.enter_async_context(async_playwright())
             self.browser = await playwright.chromium.launch(executable_path=chromium(), args=[*CHROMIUM_FLAGS])
             self._stops.push_async_callback(self.browser.close)
@@ -266,13 +265,3 @@ class Stand:
         await machine.log_in(PASSWORD)
         await machine.lobby()
         await machine.doorbell.heard()
-
-    async def _acquaint(self) -> None:
-        async with (
-            opened(await self.left.page_address()) as left,
-            opened(await self.right.page_address()) as right,
-        ):
-            self.chat = await left.start_chat(self.synapse.user_id("right"))
-            await right.until(lambda window: self.chat in window.invitations, "Left’s invitation")
-            await right.accept(self.chat)
-            await right.until(lambda window: self.chat in window.chats, "the accepted chat")
