@@ -1,9 +1,9 @@
 """Desktop notifications on a real bus: a private dbus-daemon, with a notification service of the test's own on it."""
 
 import asyncio
-import os
-import signal
+import tempfile
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +12,8 @@ from dbus_fast.aio import MessageBus
 
 from frontdesk.agent.shell import notifications
 from frontdesk.agent.shell.notifications import DesktopNotifications
-from frontdesk.terms import Action, Level, Notification
+from frontdesk.terms import Action, AppState, Level, Notification
+from tests.desks import DeskHome
 
 NAME = "org.freedesktop.Notifications"
 PATH = "/org/freedesktop/Notifications"
@@ -29,6 +30,7 @@ class Service:
         self.closed: asyncio.Queue[int] = asyncio.Queue()
         self.answers = True
         self.press_at_once = ""
+        self.dies_of_it = False
         self.numbers = 10
         self.asked_capabilities = 0
 
@@ -47,6 +49,9 @@ class Service:
             return Message.new_method_return(message, "as", [self.capabilities])
         if message.member == "Notify":
             self.notified.put_nowait(message.body)
+            if self.dies_of_it:
+                self.bus.disconnect()
+                return True
             number = message.body[1] or self._new_number()
             if self.press_at_once:
                 self.sent = self.bus.send(Message.new_method_return(message, "u", [number]))
@@ -66,6 +71,9 @@ class Service:
 
     def dismiss(self, number: int) -> None:
         self._emit("NotificationClosed", "uu", [number, 2])
+
+    def expire(self, number: int) -> None:
+        self._emit("NotificationClosed", "uu", [number, 1])
 
     def _emit(self, member: str, signature: str, body: list[Any]) -> None:
         emit(self.bus, member, signature, body)
@@ -101,18 +109,43 @@ class Desk:
         await asyncio.gather(self.running, return_exceptions=True)
 
 
+class Bus:
+    """A session bus at one address, for as often as it is started."""
+
+    def __init__(self, folder: Path) -> None:
+        self.address = f"unix:path={folder}/bus"
+        self.daemon: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        self.daemon = await asyncio.create_subprocess_exec(
+            *["dbus-daemon", "--session", "--print-address", "--nofork", "--nopidfile", f"--address={self.address}"],
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert self.daemon.stdout is not None
+        assert await asyncio.wait_for(self.daemon.stdout.readline(), 10)
+
+    async def kill(self) -> None:
+        if self.daemon is not None:
+            if self.daemon.returncode is None:
+                self.daemon.kill()
+            await self.daemon.wait()
+            Path(self.address.removeprefix("unix:path=")).unlink(missing_ok=True)
+
+
 @pytest.fixture
-async def bus_address(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
-    daemon = await asyncio.create_subprocess_exec(
-        "dbus-daemon", "--session", "--print-address", "--nofork", "--nopidfile", stdout=asyncio.subprocess.PIPE
-    )
-    assert daemon.stdout is not None
-    address = (await asyncio.wait_for(daemon.stdout.readline(), 10)).decode().strip()
-    monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
-    yield address
-    if daemon.returncode is None:
-        daemon.kill()
-    await daemon.wait()
+async def bus(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bus]:
+    monkeypatch.setattr(notifications, "TRY_FIRST", 0.05)
+    with tempfile.TemporaryDirectory(prefix="fd-", dir="/tmp") as folder:
+        bus = Bus(Path(folder))
+        monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", bus.address)
+        await bus.start()
+        yield bus
+        await bus.kill()
+
+
+@pytest.fixture
+def bus_address(bus: Bus) -> str:
+    return bus.address
 
 
 @pytest.fixture
@@ -228,17 +261,20 @@ async def test_no_bus_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     desk = Desk()
     desk.show("m1")
     desk.desktop.withdraw(APP, "m1")
-    await asyncio.wait_for(desk.running, 20)
-    assert not desk.desktop.available
+    await until(lambda: desk.desktop._pauses.failures > 0)
+    assert not desk.desktop.available and not desk.running.done()
+    await desk.stop()
 
 
 @pytest.mark.parametrize("address", ["unix:path=/nonexistent/bus", "nonsense", "unix:"])
 async def test_a_wrong_bus_address(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", address)
+    monkeypatch.setattr(notifications, "TRY_FIRST", 0.001)
     desk = Desk()
     desk.show("m1")
-    await asyncio.wait_for(desk.running, 20)
-    assert not desk.desktop.available
+    await until(lambda: desk.desktop._pauses.failures == notifications.TRIES)
+    assert not desk.desktop.available and not desk.running.done()
+    await desk.stop()
 
 
 async def test_shown_when_the_service_appears_and_when_another_follows(bus_address: str, desk: Desk) -> None:
@@ -277,27 +313,114 @@ async def test_a_service_that_hangs_costs_time_and_nothing_else(
     assert titles == ["heard"]
 
 
-async def test_the_bus_dies(bus_address: str, desk: Desk) -> None:
-    service = await started(bus_address)
+@pytest.mark.contract("N05")
+async def test_what_stands_is_shown_once_when_bus_and_service_come_back(bus: Bus, desk: Desk) -> None:
+    service = await started(bus.address)
+    for title in ("closed", "expired", "stands", "withdrawn meanwhile"):
+        desk.show(title, title)
+        await service.next()
+    service.dismiss(11)
+    service.expire(12)
+    assert await asyncio.wait_for(desk.dismissed.get(), 20) == (APP, "closed")
+    await bus.kill()
+    await until(lambda: not desk.desktop.available)
+    desk.desktop.withdraw(APP, "withdrawn meanwhile")
+    desk.show("new", "new")
+    await bus.start()
+    service = await started(bus.address)
+    assert [(await service.next())[1:4] for _ in range(2)] == [[0, "", "stands"], [0, "", "new"]]
+    desk.show("last", "last")
+    assert (await service.next())[3] == "last"
+    service.press(11, "default")
+    assert await asyncio.wait_for(desk.actions.get(), 20) == (APP, "stands", "")
+    assert desk.dismissed.empty()
+
+
+async def test_what_stood_with_a_service_that_went_stands_once_with_the_next(bus: Bus, desk: Desk) -> None:
+    first = await started(bus.address)
+    desk.show("m1", "Ann", "old")
+    assert (await first.next())[4] == "old"
+    desk.show("m1", "Ann", "newest")
+    assert (await first.next())[4] == "newest"
+    first.bus.disconnect()
+    second = await started(bus.address)
+    assert (await second.next())[1:5] == [0, "", "Ann", "newest"]
+    desk.show("m2", "Bob")
+    assert (await second.next())[3] == "Bob"
+
+
+async def test_a_service_that_dies_of_a_notification_is_not_given_it_for_ever(bus: Bus, desk: Desk) -> None:
+    desk.show("fatal", "fatal")
+    for _ in range(2):
+        service = Service(ALL)
+        service.dies_of_it = True
+        await service.start(bus.address)
+        assert (await service.next())[3] == "fatal"
+        await until(lambda: not desk.desktop.available)
+    service = await started(bus.address)
+    desk.show("harmless", "harmless")
+    assert (await service.next())[3] == "harmless"
+
+
+async def test_a_bus_that_stays_away_is_looked_for_only_while_something_waits(
+    bus: Bus, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await started(bus.address)
     await until(lambda: desk.desktop.available)
-    pid = await _bus_pid(service.bus)
-    os.kill(pid, signal.SIGKILL)
-    await asyncio.wait_for(desk.running, 20)
-    assert not desk.desktop.available
+    looks = 0
+
+    def look() -> str:
+        nonlocal looks
+        looks += 1
+        return bus.address
+
+    monkeypatch.setattr(notifications, "_session_bus", look)
+    await bus.kill()
+    await until(lambda: not desk.desktop.available)
+    await asyncio.sleep(0.3)  # many times the first pause: nothing is to happen in it
+    assert looks == 0
+    monkeypatch.setattr(desk.desktop._pauses, "most", 0.01)
     desk.show("m1")
+    await until(lambda: desk.desktop._pauses.failures == notifications.TRIES)
+    seen = looks
+    await asyncio.sleep(0.1)  # as above
+    assert looks == seen > 0
+    await bus.start()
+    service = await started(bus.address)
+    desk.show("m2", "Bob")
+    assert {(await service.next())[3] for _ in range(2)} == {"Ann", "Bob"}
 
 
-async def _bus_pid(bus: MessageBus) -> int:
-    message = Message(
-        destination="org.freedesktop.DBus",
-        path="/org/freedesktop/DBus",
-        interface="org.freedesktop.DBus",
-        member="GetConnectionUnixProcessID",
-        signature="s",
-        body=["org.freedesktop.DBus"],
-    )
-    answer = await bus.call(message)
-    return int(answer.body[0])
+async def test_closed_by_time_or_by_the_app_is_no_word_of_the_person(bus: Bus, desk: Desk) -> None:
+    service = await started(bus.address)
+    desk.show("m1", "one")
+    desk.show("m2", "two")
+    await service.next()
+    await service.next()
+    service.expire(11)
+    service.dismiss(12)
+    assert await asyncio.wait_for(desk.dismissed.get(), 20) == (APP, "m2")
+    assert desk.dismissed.empty()
+
+
+@pytest.mark.contract("N05")
+async def test_closed_on_the_desktop_it_leaves_the_desks_list_and_wakes_nobody(bus: Bus, home: DeskHome) -> None:
+    home.environment["DBUS_SESSION_BUS_ADDRESS"] = bus.address
+    service = await started(bus.address)
+    await home.start()
+    await home.install()
+    puppet = await home.launch()
+    await puppet.do("notify", id="time", title="its time is over")
+    await puppet.do("notify", id="person", title="closed by the person")
+    await service.next()
+    await service.next()
+    puppet.order("background")
+    await home.until_state(AppState.SUSPENDED)
+    service.expire(11)
+    service.dismiss(12)
+    shown = (await home.until(lambda status: len(status.shown) < 2)).shown
+    assert [each.notification.id for each in shown] == ["time"]
+    assert (await home.row()).state is AppState.SUSPENDED
 
 
 async def test_a_zero_byte_in_a_text_ends_nothing(bus_address: str, desk: Desk) -> None:

@@ -66,7 +66,8 @@ class Desk:
         self._processes = Processes(keeper, freezer, self._loop.post, self._manifest)
         self._pages = PageWatch(lambda app: self._loop.post(ev.PageVisited(app)))
         self._desktop = DesktopNotifications(
-            lambda app, shown, action: self._loop.post(ev.ActAsked(app, shown, action))
+            lambda app, shown, action: self._loop.post(ev.ActAsked(app, shown, action)),
+            lambda app, shown: self._loop.post(ev.DismissAsked(app, shown)),
         )
         self._pressure = MemoryPressure(lambda: self._loop.post(ev.MemoryShort()))
         self._push: PushLink | None = None

@@ -1,21 +1,24 @@
 """The desktop's notification service over D-Bus (freedesktop.org's Desktop Notifications Specification 1.2).
 
 Best effort beside the desk's own list, which has every notification: where there is no bus, no service, or one that
-hangs, nothing here fails and nobody waits (contract N05). What could not be shown yet is shown when a service appears.
+hangs, nothing here fails and nobody waits (contract N05). What could not be shown yet is shown when a service appears;
+what stood on the desktop when bus or service went is shown once by the next. Looked for only while something waits.
 """
 
 import asyncio
 import html
 import logging
 import os
+import random
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dbus_fast import Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
 from dbus_fast.errors import AuthError, DBusError, InvalidAddressError
 
+from frontdesk.agent.core.backoff import Backoff
 from frontdesk.terms import Level, Notification
 
 log = logging.getLogger("frontdesk.notifications")
@@ -24,6 +27,10 @@ ANSWER_WITHIN = 5.0
 """Seconds the service has to answer a call; one that is started for it takes a while."""
 WAITING_MOST = 100
 """Notifications kept for a service that is not there yet; past it the oldest are in the desk's own list only."""
+TRIES = 6
+"""Attempts to reach a bus or service that went, while something waits for it; then not before something new does."""
+TRY_FIRST, TRY_MOST = 1.0, 30.0
+"""Longest pause in seconds after the first failed attempt and after many. A service that appears is met at once."""
 
 _NAME = "org.freedesktop.Notifications"
 _PATH = "/org/freedesktop/Notifications"
@@ -36,6 +43,22 @@ _BUTTON = "app:"
 _URGENCY = {Level.PASSIVE: 0, Level.ACTIVE: 1, Level.TIME_SENSITIVE: 1, Level.CRITICAL: 2}
 
 _Key = tuple[str, str]
+
+
+class _Wanted(NamedTuple):
+    """What is to stand on the desktop, as from the app called ``name``."""
+
+    name: str
+    notification: Notification
+    second_time: bool = False
+    """The service went while it was given this: perhaps because of it, so it is given once more and not again."""
+
+
+class _Standing(NamedTuple):
+    """What stands on the desktop, under the number the service gave it."""
+
+    number: int
+    wanted: _Wanted
 
 
 class _CallFailed(Exception):
@@ -59,13 +82,17 @@ class DesktopNotifications:
         self._owner = ""
         """The bus name of the service that runs now; what others send in its place is ignored."""
         self._capabilities: frozenset[str] | None = None
-        self._shown: dict[_Key, int] = {}
-        self._waiting: dict[_Key, tuple[str, Notification] | None] = {}
-        """What is to be done next for each notification: (app's name, what to show), or None to withdraw."""
-        self._early: list[tuple[int, str]] | None = None
-        """Buttons pressed while the number of the notification was still on its way to us."""
+        self._standing: dict[_Key, _Standing] = {}
+        self._waiting: dict[_Key, _Wanted | None] = {}
+        """What is to be done next for each notification; None: withdraw it."""
+        self._in_flight: _Key | None = None
+        """Which one the service is being given; its number is on its way to us."""
+        self._early: list[Message] = []
+        """What the service said meanwhile, since it may be about that one."""
         self._wake = asyncio.Event()
-        self._bus_lost = False
+        self._pauses = Backoff(TRY_FIRST, TRY_MOST)
+        self._next_try = 0.0
+        self._met_at: float | None = None
 
     @property
     def available(self) -> bool:
@@ -74,17 +101,35 @@ class DesktopNotifications:
 
     def show(self, app: str, name: str, notification: Notification) -> None:
         """Show it as from the app called ``name``, in place of one with the same app and id (N03). Never waits."""
-        self._next((app, notification.id), (name, notification))
+        if self._pauses.failures >= TRIES:
+            self._pauses.succeeded()
+        self._next((app, notification.id), _Wanted(name, notification))
 
     def withdraw(self, app: str, notification: str) -> None:
         """Take it off the desktop, if it is there. Never waits."""
-        self._next((app, notification), None)
+        key = (app, notification)
+        if key in self._standing or key == self._in_flight:
+            self._next(key, None)
+        else:
+            self._waiting.pop(key, None)
 
     async def run(self) -> None:
-        """Connect to the session bus and do what was asked, until cancelled or the bus is gone."""
-        bus = await self._connect()
-        if bus is None:
-            return
+        """Do what was asked, on one session bus after another, until cancelled."""
+        while True:
+            bus = await self._connect()
+            if bus is not None:
+                await self._serve(bus)
+            self._failed()
+            while not (self._waiting and self._may_try()):
+                self._wake.clear()
+                await self._rest()
+
+    # --- work -----------------------------------------------------------------------------------------------------
+
+    async def _serve(self, bus: MessageBus) -> None:
+        """Work on this bus until it is gone, or refuses us."""
+        gone = asyncio.ensure_future(bus.wait_for_disconnect())  # type: ignore[no-untyped-call]
+        gone.add_done_callback(self._on_bus_gone)
         try:
             bus.add_message_handler(self._on_message)
             for rule in (
@@ -93,21 +138,18 @@ class DesktopNotifications:
             ):
                 await self._call(bus, _BUS, "AddMatch", "s", [rule], path=_BUS_PATH)
             await self._meet_service(bus)
-            disconnected = asyncio.ensure_future(bus.wait_for_disconnect())  # type: ignore[no-untyped-call]
-            disconnected.add_done_callback(self._on_bus_lost)
-            while not self._bus_lost:
+            while not gone.done():
                 self._wake.clear()
                 await self._work(bus)
-                await self._wake.wait()
+                if not gone.done():
+                    await self._rest()
         except _CallFailed as error:
             log.warning("Notifications stay in the desk's own list: %s", error)
         finally:
-            self._owner, self._capabilities = "", None
+            self._service_is("")
             bus.disconnect()
 
-    # --- work -----------------------------------------------------------------------------------------------------
-
-    def _next(self, key: _Key, what: tuple[str, Notification] | None) -> None:
+    def _next(self, key: _Key, what: _Wanted | None) -> None:
         self._waiting.pop(key, None)
         self._waiting[key] = what
         while len(self._waiting) > WAITING_MOST:
@@ -116,7 +158,7 @@ class DesktopNotifications:
 
     async def _work(self, bus: MessageBus) -> None:
         """Do what waits, in order; stops when the service is gone or does not answer."""
-        if self._owner and self._capabilities is None:
+        if not self.available and (self._owner or self._waiting) and self._may_try():
             await self._meet_service(bus)
         while self._waiting and self.available:
             key = next(iter(self._waiting))
@@ -125,30 +167,46 @@ class DesktopNotifications:
                 if what is None:
                     await self._withdraw(bus, key)
                 else:
-                    await self._show(bus, key, *what)
+                    await self._show(bus, key, what)
             except _CallFailed as error:
                 log.warning("A notification of %s is in the desk's own list only: %s", key[0], error)
 
-    async def _show(self, bus: MessageBus, key: _Key, name: str, notification: Notification) -> None:
-        self._early = []
+    async def _show(self, bus: MessageBus, key: _Key, wanted: _Wanted) -> None:
+        owner, before = self._owner, self._standing.pop(key, None)
+        replaced = before.number if before is not None else 0
+        self._in_flight = key
         try:
-            answer = await self._call(bus, _NAME, "Notify", "susssasa{sv}i", self._arguments(key, name, notification))
-            number = int(answer[0])
-            self._shown[key] = number
-            for early_number, action in self._early:
-                if early_number == number:
-                    self._pressed(key, action)
+            number = int(
+                (await self._call(bus, _NAME, "Notify", "susssasa{sv}i", self._arguments(key, wanted, replaced)))[0]
+            )
+            if self._owner == owner:
+                self._standing[key] = _Standing(number, wanted)
+            else:
+                self._waiting.setdefault(key, wanted)
+        except _CallFailed:
+            if self._owner != owner and not wanted.second_time:
+                self._waiting.setdefault(key, wanted._replace(second_time=True))
+                return
+            if self._owner == owner and before is not None:
+                self._standing[key] = before
+            raise
         finally:
-            self._early = None
+            self._in_flight = None
+            early, self._early = self._early, []
+            for message in early:
+                # "The one before was closed", when this one took its place and number: not about this one.
+                if message.member != "NotificationClosed" or message.body[0] != replaced:
+                    self._heard(message)
 
     async def _withdraw(self, bus: MessageBus, key: _Key) -> None:
-        number = self._shown.pop(key, None)
-        if number is not None:
-            await self._call(bus, _NAME, "CloseNotification", "u", [number])
+        standing = self._standing.pop(key, None)
+        if standing is not None:
+            await self._call(bus, _NAME, "CloseNotification", "u", [standing.number])
 
-    def _arguments(self, key: _Key, name: str, notification: Notification) -> list[Any]:
+    def _arguments(self, key: _Key, wanted: _Wanted, replaced: int) -> list[Any]:
         can = self._capabilities or frozenset()
-        name, title, body = _sendable(name), _sendable(notification.title), _sendable(notification.body)
+        notification = wanted.notification
+        name, title, body = _sendable(wanted.name), _sendable(notification.title), _sendable(notification.body)
         actions: list[str] = []
         if "body" not in can and body:
             title, body = f"{title}: {body}", ""
@@ -162,7 +220,29 @@ class DesktopNotifications:
         if notification.level is Level.PASSIVE:
             hints["suppress-sound"] = Variant("b", True)
         expire = 0 if notification.level is Level.CRITICAL else -1  # milliseconds: 0 never, -1 as the service likes
-        return [name, self._shown.get(key, 0), "", title, body, actions, hints, expire]
+        return [name, replaced, "", title, body, actions, hints, expire]
+
+    # --- trying again ---------------------------------------------------------------------------------------------
+
+    def _may_try(self) -> bool:
+        return self._pauses.failures < TRIES and asyncio.get_running_loop().time() >= self._next_try
+
+    def _failed(self) -> None:
+        """Bus or service is not there (any more): the next attempt comes after a pause."""
+        now = asyncio.get_running_loop().time()
+        if self._met_at is not None and now - self._met_at > TRY_MOST:
+            self._pauses.succeeded()
+        self._met_at = None
+        self._next_try = now + self._pauses.failed(random.random())
+
+    async def _rest(self) -> None:
+        """Until woken; while something waits and nobody takes it, until the next attempt at the latest."""
+        trying = bool(self._waiting) and not self.available and self._pauses.failures < TRIES
+        try:
+            async with asyncio.timeout_at(self._next_try if trying else None):
+                await self._wake.wait()
+        except TimeoutError:
+            return  # it is time
 
     # --- the bus --------------------------------------------------------------------------------------------------
 
@@ -175,7 +255,8 @@ class DesktopNotifications:
             async with asyncio.timeout(ANSWER_WITHIN):
                 return await MessageBus(bus_address=address).connect()
         except (OSError, EOFError, TimeoutError, AuthError, InvalidAddressError) as error:
-            log.warning("No session bus at %s (%s); notifications stay in the desk's own list.", address, error)
+            level = logging.INFO if self._pauses.failures else logging.WARNING
+            log.log(level, "No session bus at %s (%s); notifications stay in the desk's own list.", address, error)
             return None
 
     async def _meet_service(self, bus: MessageBus) -> None:
@@ -185,11 +266,13 @@ class DesktopNotifications:
             answer = await self._call(bus, _NAME, "GetCapabilities")
         except _CallFailed as error:
             log.info("No notification service yet (%s); notifications wait.", error)
+            self._failed()
             return
         if not self._owner:
             self._owner = str((await self._call(bus, _BUS, "GetNameOwner", "s", [_NAME], path=_BUS_PATH))[0])
         if owner_before in ("", self._owner):
             self._capabilities = frozenset(answer[0])
+            self._met_at = asyncio.get_running_loop().time()
         else:
             self._wake.set()  # it was replaced while it answered: ask the new one
 
@@ -224,44 +307,57 @@ class DesktopNotifications:
         if message.member == "NameOwnerChanged" and message.sender == _BUS and message.signature == "sss":
             name, _, owner = message.body
             if name == _NAME and owner != self._owner:
-                # Numbers of the service before mean nothing to the one that comes.
-                self._owner, self._capabilities = owner, None
-                self._shown.clear()
-                self._wake.set()
+                self._service_is(owner)
+                if not owner:
+                    self._failed()
         elif message.sender == self._owner and self._owner:
-            if message.member == "ActionInvoked" and message.signature == "us":
-                self._on_pressed(*message.body)
-            elif message.member == "NotificationClosed" and message.signature == "uu":
-                self._on_closed(*message.body)
+            if self._in_flight is not None:
+                self._early.append(message)
+            else:
+                self._heard(message)
+
+    def _service_is(self, owner: str) -> None:
+        """Another service, or none: numbers of the one before mean nothing to it, and what stood there is gone."""
+        stood = {key: standing.wanted for key, standing in self._standing.items() if key not in self._waiting}
+        waiting = {key: wanted for key, wanted in self._waiting.items() if wanted is not None}
+        self._waiting = dict(list({**stood, **waiting}.items())[-WAITING_MOST:])
+        self._standing.clear()
+        self._early.clear()
+        self._owner, self._capabilities = owner, None
+        if owner:
+            self._next_try = 0.0
+        self._wake.set()
+
+    def _heard(self, message: Message) -> None:
+        if message.member == "ActionInvoked" and message.signature == "us":
+            self._on_pressed(*message.body)
+        elif message.member == "NotificationClosed" and message.signature == "uu":
+            self._on_closed(*message.body)
 
     def _on_pressed(self, number: int, action: str) -> None:
         key = self._key(number)
-        if key is not None:
-            self._pressed(key, action)
-        elif self._early is not None:
-            self._early.append((number, action))
-
-    def _pressed(self, key: _Key, action: str) -> None:
+        if key is None:
+            return
         if action == _CLICKED:
             self._on_action(*key, "")
         elif action.startswith(_BUTTON):
             self._on_action(*key, action.removeprefix(_BUTTON))
 
     def _on_closed(self, number: int, reason: int) -> None:
+        """Its popup's time being over, reason 1, is no word of the person: it stays in the desk's own list."""
         key = self._key(number)
         if key is not None:
-            del self._shown[key]
+            del self._standing[key]
             by_the_person = 2
-            if reason == by_the_person:
+            if reason == by_the_person and key not in self._waiting:
                 self._on_dismissed(*key)
 
     def _key(self, number: int) -> _Key | None:
-        return next((key for key, shown in self._shown.items() if shown == number), None)
+        return next((key for key, standing in self._standing.items() if standing.number == number), None)
 
-    def _on_bus_lost(self, ended: asyncio.Future[None]) -> None:
+    def _on_bus_gone(self, ended: asyncio.Future[None]) -> None:
         if not ended.cancelled() and ended.exception() is not None:
-            log.warning("The session bus is gone (%s); notifications stay in the desk's own list.", ended.exception())
-        self._bus_lost = True
+            log.warning("The session bus is gone (%s); notifications wait for it.", ended.exception())
         self._wake.set()
 
 
