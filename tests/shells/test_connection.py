@@ -169,6 +169,26 @@ async def test_reconnects_when_the_desk_is_gone_for_a_while_and_says_hello_anew(
 
 
 @pytest.mark.contract("L06")
+async def test_an_app_that_is_welcomed_and_cut_again_and_again_comes_back_ever_more_slowly(
+    played: PlayedDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app_connection, "_MOST_PAUSE", 0.4)
+    client, writer = await connected(played)
+    came: list[float] = []
+    for _ in range(5):
+        writer.transport.abort()
+        writer, _ = await played.welcomes()
+        came.append(asyncio.get_running_loop().time())
+    assert came[-1] - came[0] >= 0.1 + 0.2 + 0.4 + 0.4
+    await asyncio.sleep(0.5)  # it lasts: the next end is no part of that row
+    cut = asyncio.get_running_loop().time()
+    writer.transport.abort()
+    await played.welcomes()
+    assert asyncio.get_running_loop().time() - cut < 0.4
+    await client.connection.close()
+
+
+@pytest.mark.contract("L06")
 async def test_a_request_is_asked_again_of_the_next_desk(played: PlayedDesk) -> None:
     client, _ = await connected(played)
     asking = asyncio.create_task(client.connection.ask(lambda request: wire.Unsubscribe(request, "m"), wire.Done))

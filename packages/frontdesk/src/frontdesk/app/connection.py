@@ -221,7 +221,9 @@ class DeskConnection:
             )
 
     async def _keep_connected(self) -> None:
-        pause = _FIRST_PAUSE
+        """At once when a connection that had lasted ends; else, whatever went wrong, after a pause that doubles."""
+        loop = asyncio.get_running_loop()
+        pause, since = 0.0, loop.time()
         while True:
             await self._ended.wait()
             if self._refusal is not None:
@@ -229,17 +231,17 @@ class DeskConnection:
                 if self._refusal.reason not in _PASSING:
                     return
                 await asyncio.sleep(_MOST_PAUSE)
+            lasted = loop.time() - since > _MOST_PAUSE
+            pause = 0.0 if lasted else min(max(2 * pause, _FIRST_PAUSE), _MOST_PAUSE)
+            await asyncio.sleep(pause)
+            since = loop.time()
             try:
                 await self._connect()
                 await self._until_welcomed()
-                pause = _FIRST_PAUSE
             except OSError:
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, _MOST_PAUSE)
+                continue  # no desk yet
             except FrontdeskError as error:
                 log.warning("The desk does not take this app back: %s", error)
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, _MOST_PAUSE)
 
     def _received(self, message: wire.ToApp) -> None:
         if isinstance(message, wire.Welcome):
