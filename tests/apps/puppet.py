@@ -121,6 +121,9 @@ class Puppet:
                 await app.withdraw(id)
             case {"do": "show address", "address": address}:
                 await app.show_address(address)
+            case {"do": "start program", "command": command}:
+                # Its environment is ours, as when an app starts another program in the simplest way.
+                await asyncio.create_subprocess_exec(*command)
             case {"do": "burn"}:
                 return burn()
             case {"do": "flood", "count": count}:

@@ -14,7 +14,7 @@ from frontdesk import AppState
 from frontdesk.agent.shell import process_table
 from frontdesk.wire import desk as wire
 from frontdesk.wire.frames import MOST_BYTES, frame
-from tests.desks import APP, PATIENCE, DeskHome
+from tests.desks import APP, PATIENCE, DeskHome, frontdesk_manifest
 from tests.raw_client import RawClient, hello
 
 AS_NOBODY = """
@@ -103,6 +103,19 @@ async def test_an_app_acts_for_itself_only(desk: DeskHome) -> None:
     async with await raw(desk) as client:
         client.say(hello("org.example.Unknown"))
         assert (await client.refused()).reason == "unknown_app"
+
+
+@pytest.mark.contract("X01")
+async def test_an_app_started_by_a_launched_app_is_as_started_by_hand(desk: DeskHome) -> None:
+    other = "org.example.Other"
+    await desk.install(other, page=True)
+    first = await desk.launch()
+    await first.do("start program", command=frontdesk_manifest(desk.home / f"{other}.toml"))
+    second = await desk.puppet(other)
+    assert second.first["heard"] == "started" and second.first["why"] == "by_hand", second.first
+    assert (await desk.row(other)).pid == second.pid
+    # It stays a part of the app that started it, and is found as such by the token (L01).
+    assert process_table.launch_token(second.pid) == process_table.launch_token(first.pid) != ""
 
 
 @pytest.mark.contract("X01")

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from frontdesk import places
+from frontdesk.environment import OF_ONE_PROCESS
 from frontdesk.errors import DeskUnavailable
 
 DEADLINE = 5.0
@@ -18,9 +19,6 @@ DEADLINE = 5.0
 
 _ALREADY_RUNNING = 3
 """Exit status of a keeper that finds another."""
-
-_NOT_FOR_A_DESK = ("FRONTDESK_LAUNCH", "FRONTDESK_PAGE_FD", "FRONTDESK_KEEPER_FD", "FRONTDESK_LISTEN_FD")
-"""What a launched app was told about itself; with these a desk would pass for a part of that app."""
 
 
 def start_desk() -> None:
@@ -31,7 +29,7 @@ def start_desk() -> None:
     Raises:
         DeskUnavailable: it could not be started; the text says why.
     """
-    env = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_A_DESK}
+    env = {name: value for name, value in os.environ.items() if name not in OF_ONE_PROCESS}
     until = time.monotonic() + DEADLINE
     command = [sys.executable, "-m", "frontdesk.agent.keeper", "--detach"]
     try:

@@ -21,13 +21,12 @@ from frontdesk.agent.shell.desk_channel import ChannelLost, DeskChannel
 from frontdesk.agent.shell.one_desk import DeskIsThere, listen_for_apps, take_lock
 from frontdesk.agent.shell.pages import PageRefused, Pages, port_of
 from frontdesk.agent.shell.spawn import SpawnFailed, adopt_orphans, open_log, spawn
+from frontdesk.environment import KEEPER_FD, LISTEN_FD, PAGE_FD
 from frontdesk.errors import FrontdeskError
 from frontdesk.wire import keeper as wire
 
 ALREADY_RUNNING = 3
 """Exit status: there is a desk already."""
-HOPELESS = 78
-"""Exit status of keeper and desk: started again it would fail again (EX_CONFIG of sysexits.h)."""
 DESK_TIME_TO_STOP = 5.0
 """Seconds the desk has to stop its apps and leave, before it is killed."""
 APPS_TIME_TO_STOP = 1.0
@@ -108,7 +107,7 @@ class Keeper:
         self._start_desk_at = None
         self._desk_started = now
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        env = {**os.environ, "FRONTDESK_KEEPER_FD": "3", "FRONTDESK_LISTEN_FD": "4"}
+        env = {**os.environ, KEEPER_FD: "3", LISTEN_FD: "4"}
         # The lock goes along: even when the keeper is killed, no second desk starts before this one has ended.
         passed = [theirs.fileno(), self._desk_listener.fileno(), self._lock]
         try:
@@ -128,7 +127,7 @@ class Keeper:
         self._drop_channel()
         if self._stop_by is not None:
             self._exit_status = 0
-        elif status in (0, HOPELESS):
+        elif status in (0, wire.HOPELESS):
             self._exit_status = status
         else:
             self._start_desk_again(
@@ -197,7 +196,7 @@ class Keeper:
         env, passed = dict(ask.env), []
         if ask.listen:
             passed = [self._pages.open(ask.app, 0).fileno()]
-            env["FRONTDESK_PAGE_FD"] = str(wire.PAGE_FD)
+            env[PAGE_FD] = str(wire.PAGE_FD)
         if ask.cgroup is not None:
             self._cgroups.add(ask.cgroup)
         pid = spawn(ask.argv, env, cwd=ask.cwd, log=ask.log, cgroup=ask.cgroup, passed=passed)
@@ -262,7 +261,8 @@ def main(desk_command: Sequence[str] | None = None, *, detach: bool = False) -> 
     ``desk_command`` is the desk's program and arguments, default: the desk of this package. ``detach``: return as
     soon as the desk's socket is there, and go on in a process and session of its own, printing to the desk's log.
 
-    Returns the exit status: 0, ALREADY_RUNNING, or HOPELESS when the desk cannot run as things are set up.
+    Returns the exit status: 0, ALREADY_RUNNING, or ``wire.keeper.HOPELESS`` when the desk cannot run as things are
+    set up.
     """
     if not detach:
         return _run(desk_command, lambda status: None)
@@ -289,8 +289,8 @@ def _run(desk_command: Sequence[str] | None, ready: Callable[[int], None]) -> in
         return ALREADY_RUNNING
     except (FrontdeskError, OSError) as error:
         _say(f"the desk cannot run: {error}")
-        ready(HOPELESS)
-        return HOPELESS
+        ready(wire.HOPELESS)
+        return wire.HOPELESS
     keeper = Keeper(desk_command or [sys.executable, "-m", "frontdesk.agent.main"], lock, listener)
     try:
         return keeper.run()

@@ -30,13 +30,12 @@ from frontdesk.agent.shell.push_link import PushLink
 from frontdesk.agent.shell.registry import Registry
 from frontdesk.agent.shell.settings import Settings, SettingsWrong, read_settings
 from frontdesk.agent.shell.store import Store, StoreFailed
+from frontdesk.environment import KEEPER_FD, LISTEN_FD
 from frontdesk.errors import FrontdeskError
 from frontdesk.terms import AppState, DeskStatus
+from frontdesk.wire.keeper import HOPELESS
 
 log = logging.getLogger("frontdesk.desk")
-
-HOPELESS = 78
-"""Exit status that tells the keeper not to start the desk again (EX_CONFIG of sysexits.h)."""
 
 _TELL_WATCHERS_AFTER = 0.05
 _STOP_WITHIN = 4.0
@@ -274,7 +273,7 @@ class Desk:
 
 async def _run(settings: Settings) -> int:
     keeper = KeeperChannel.from_environment()
-    listener = socket.socket(fileno=int(os.environ["FRONTDESK_LISTEN_FD"]))
+    listener = socket.socket(fileno=int(os.environ[LISTEN_FD]))
     store = Store(places.state_folder() / "desk.sqlite3", settings.limits.receipts_kept)
     desk = Desk(settings, keeper, store)
     keeper.on_lost = desk.keeper_lost
@@ -296,7 +295,7 @@ def _log_level() -> int:
 def main() -> int:
     """Run the desk; exit status 78 when it cannot run as things are set up."""
     logging.basicConfig(level=_log_level(), format="%(asctime)s %(message)s", stream=sys.stderr)
-    if "FRONTDESK_KEEPER_FD" not in os.environ:
+    if KEEPER_FD not in os.environ:
         print("The desk is started by its keeper: use `frontdesk agent`.", file=sys.stderr)
         return HOPELESS
     try:

@@ -16,6 +16,7 @@ from typing import Any, Self
 from frontdesk import places
 from frontdesk.app.background_tasks import BackgroundTasks, ExpirationHandler, GuardedWork
 from frontdesk.app.connection import DeskConnection
+from frontdesk.app.launch import launch_token, page_descriptor
 from frontdesk.app.one_process import take_lock
 from frontdesk.app.pushes import Pushes, PushHandler
 from frontdesk.errors import AlreadyRunning, DeskUnavailable
@@ -30,9 +31,6 @@ SUBSCRIBE_WITHIN = 15.0
 
 RESUMED_WITHIN = 5.0
 """Seconds for which ``on_resumed`` may hold back what comes after it (L13)."""
-
-LAUNCH_TOKEN = "FRONTDESK_LAUNCH"
-PAGE_FD = "FRONTDESK_PAGE_FD"
 
 
 class App:
@@ -59,7 +57,7 @@ class App:
         self.on_subscription_changed: Callable[[Subscription], Awaitable[None]] | None = None
         self._manifest = "" if manifest is None else str(Path(manifest).absolute())
         self._run = secrets.token_hex(8)
-        self._token = os.environ.get(LAUNCH_TOKEN, "")
+        self._token = launch_token()
         self._page: socket.socket | None = None
         self._page_address = ""
         self._lock: int | None = None
@@ -134,9 +132,9 @@ class App:
         it (L11). Launched by the desk, the app inherits it; else a new one is bound to ``port`` (0: any that is free).
         """
         if self._page is None:
-            inherited = os.environ.get(PAGE_FD)
-            if inherited:
-                self._page = socket.socket(fileno=int(inherited))
+            inherited = page_descriptor()
+            if inherited is not None:
+                self._page = socket.socket(fileno=inherited)
                 self._page.set_inheritable(False)
             else:
                 self._page = socket.create_server(("127.0.0.1", port), backlog=128)

@@ -23,7 +23,15 @@ PAGES_MOST = 250
 """Sockets kept at one time: Linux passes 253 in one message at most (SCM_MAX_FD)."""
 
 PAGE_FD = 3
-"""Where a launched app finds its listening socket; ``FRONTDESK_PAGE_FD`` says so."""
+"""Where a launched app finds its listening socket; ``environment.PAGE_FD`` says so."""
+
+
+FAILED = 70
+"""Exit status of a desk of which a part failed: started again it goes on from its last commit (EX_SOFTWARE of
+sysexits.h)."""
+
+HOPELESS = 78
+"""Exit status of a desk (and then of its keeper) that would fail again if it were started again (EX_CONFIG)."""
 
 
 class KeeperRefusal(enum.StrEnum):

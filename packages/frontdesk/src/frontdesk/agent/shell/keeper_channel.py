@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from frontdesk.environment import KEEPER_FD
 from frontdesk.errors import FrontdeskError, WireError
 from frontdesk.wire import keeper as wire
 
@@ -58,8 +59,8 @@ class KeeperChannel:
 
     @classmethod
     def from_environment(cls) -> "KeeperChannel":
-        """The channel that the keeper handed to this process (``FRONTDESK_KEEPER_FD``). KeyError: it did not."""
-        end = socket.socket(fileno=int(os.environ["FRONTDESK_KEEPER_FD"]))
+        """The channel that the keeper handed to this process (``environment.KEEPER_FD``). KeyError: it did not."""
+        end = socket.socket(fileno=int(os.environ[KEEPER_FD]))
         end.set_inheritable(False)
         return cls(end)
 

@@ -9,8 +9,7 @@ import signal
 from collections.abc import Iterable
 from typing import NamedTuple
 
-LAUNCH_TOKEN = "FRONTDESK_LAUNCH"
-"""Environment variable that names the launch a process belongs to; children inherit it."""
+from frontdesk.environment import LAUNCH_TOKEN
 
 STAYS = "FRONTDESK_STAYS"
 """Environment variable of what the desk starts for the person, to go on without the desk: a browser."""

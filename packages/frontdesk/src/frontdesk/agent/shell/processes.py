@@ -14,12 +14,12 @@ from frontdesk.agent.core import events as ev
 from frontdesk.agent.shell import process_table
 from frontdesk.agent.shell.freezer import FreezeFailed, Freezer
 from frontdesk.agent.shell.keeper_channel import KeeperChannel, LaunchFailed
+from frontdesk.environment import LAUNCH_TOKEN, OF_ONE_PROCESS
 from frontdesk.terms import Manifest
 
 log = logging.getLogger("frontdesk.desk")
 
 _FREEZE_AGAIN = 1.0
-_NOT_FOR_APPS = frozenset({"FRONTDESK_KEEPER_FD", "FRONTDESK_LISTEN_FD", "FRONTDESK_LAUNCH", "FRONTDESK_PAGE_FD"})
 
 
 class Processes:
@@ -136,8 +136,8 @@ class Processes:
         if manifest is None:
             self._post(ev.LaunchFailed(app, "It is not registered any more."))
             return
-        env = {name: value for name, value in os.environ.items() if name not in _NOT_FOR_APPS}
-        env["FRONTDESK_LAUNCH"] = effect.token
+        env = {name: value for name, value in os.environ.items() if name not in OF_ONE_PROCESS}
+        env[LAUNCH_TOKEN] = effect.token
         self._launching += 1
         try:
             pid = await self._keeper.launch(
