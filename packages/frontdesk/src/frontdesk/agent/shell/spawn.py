@@ -95,13 +95,21 @@ def _become(
             os.dup2(fd, number)
         report = 2 + len(moved)
         os.set_inheritable(report, False)
-        os.closerange(report + 1, os.sysconf("SC_OPEN_MAX"))
+        _close_from(report + 1)
         step = f"run {argv[0]}"
         _reset_signals()
         os.execvpe(argv[0], list(argv), env)
     except BaseException as error:  # noqa: BLE001 - reported; this copy of the keeper must never go on as a second one
         os.write(report, f"Could not {step}: {_reason(error)}.".encode(errors="replace"))
         os._exit(127)
+
+
+def _close_from(first: int) -> None:
+    """Those that are open, however high: the limit may be a thousand million, or lower than it was (setrlimit(2))."""
+    for fd in [int(name) for name in os.listdir("/proc/self/fd")]:
+        if fd >= first:
+            with contextlib.suppress(OSError):  # the listing's own is closed already
+                os.close(fd)
 
 
 def _reason(error: BaseException) -> str:
