@@ -8,14 +8,18 @@ from pathlib import Path
 import pytest
 
 from frontdesk.push.core import records as rec
-from frontdesk.push.shell.store import Store, StoreError
+from frontdesk.push.shell.store import Bodies, Store, StoreError
 from frontdesk.wire.rfc8030 import Urgency
 
 DESK = "a" * 32
 
 
-def message(message_id: str, token: str = "token", topic: str | None = None, body: bytes = b"x") -> rec.Message:
-    return rec.Message(message_id, token, body, Urgency.HIGH, topic, 2e9)
+def message(message_id: str, token: str = "token", topic: str | None = None) -> rec.Message:
+    return rec.Message(message_id, token, Urgency.HIGH, topic, 2e9)
+
+
+def keep(message_id: str, token: str = "token", topic: str | None = None, body: bytes = b"x") -> rec.KeepMessage:
+    return rec.KeepMessage(message(message_id, token, topic), body)
 
 
 async def write(store: Store, *changes: rec.Change) -> sqlite3.Error | None:
@@ -28,8 +32,8 @@ async def test_what_was_written_is_there_after_a_restart(tmp_path: Path) -> None
     store = Store(tmp_path / "push.db")
     channel, ended = rec.Channel("token", DESK, "channel"), rec.Channel("ended", DESK, "other")
     assert await write(store, rec.KeepChannel(channel, 1.0), rec.KeepChannel(ended, 2.0)) is None
-    assert await write(store, *(rec.KeepMessage(message(i)) for i in ("m1", "m2", "m3"))) is None
-    assert await write(store, rec.KeepMessage(message("gone", token="ended"))) is None
+    assert await write(store, *(keep(i) for i in ("m1", "m2", "m3"))) is None
+    assert await write(store, keep("gone", token="ended")) is None
     assert await write(store, rec.EndChannel("ended", 3.0), rec.DropMessages(("m2",)), rec.SeenDesk(DESK, 4.0)) is None
     await store.close()
     again = Store(tmp_path / "push.db")
@@ -40,23 +44,52 @@ async def test_what_was_written_is_there_after_a_restart(tmp_path: Path) -> None
     await again.close()
 
 
+async def read(store: Store, *ids: str) -> Bodies:
+    done: asyncio.Future[Bodies] = asyncio.get_running_loop().create_future()
+    store.read(ids, done.set_result)
+    return await done
+
+
+async def test_bodies_are_read_one_by_one_and_not_at_the_start(tmp_path: Path) -> None:
+    store = Store(tmp_path / "push.db")
+    for number in range(20):
+        assert await write(store, keep(str(number), body=bytes([number]))) is None
+    await store.close()
+    again = Store(tmp_path / "push.db")
+    assert [kept.id for kept in again.load().messages] == [str(number) for number in range(20)]
+    assert await read(again, "7", "not there", "3") == {"7": b"\x07", "3": b"\x03"}
+    await again.close()
+
+
+async def test_a_body_that_cannot_be_read_is_an_error_not_a_missing_message(tmp_path: Path) -> None:
+    """The disk goes bad under a running service: nothing is taken for gone, and ``/health`` says so."""
+    store = Store(tmp_path / "push.db")
+    assert await write(store, keep("m", body=bytes(60_000))) is None
+    await store.close()
+    damaged = Store(tmp_path / "push.db")
+    os.truncate(tmp_path / "push.db", 30_000)
+    assert isinstance(await read(damaged, "m"), sqlite3.Error)
+    assert "malformed" in damaged.trouble
+    await damaged.close()
+
+
 async def test_a_new_message_replaces_the_one_with_its_topic_and_no_other(tmp_path: Path) -> None:
     store = Store(tmp_path / "push.db")
     for change in (
-        message("a1", topic="a"),
-        message("other", token="other", topic="a"),
-        message("b1", topic="b"),
-        message("plain"),
-        message("a2", topic="a"),
+        keep("a1", topic="a"),
+        keep("other", token="other", topic="a"),
+        keep("b1", topic="b"),
+        keep("plain"),
+        keep("a2", topic="a"),
     ):
-        assert await write(store, rec.KeepMessage(change)) is None
+        assert await write(store, change) is None
     assert [kept.id for kept in store.load().messages] == ["other", "b1", "plain", "a2"]
     await store.close()
 
 
 async def test_writes_that_come_together_share_commits(tmp_path: Path) -> None:
     store = Store(tmp_path / "push.db")
-    errors = await asyncio.gather(*(write(store, rec.KeepMessage(message(str(number)))) for number in range(500)))
+    errors = await asyncio.gather(*(write(store, keep(str(number))) for number in range(500)))
     assert errors == [None] * 500
     assert store.commits <= 2
     assert [kept.id for kept in store.load().messages] == [str(number) for number in range(500)]
@@ -65,11 +98,11 @@ async def test_writes_that_come_together_share_commits(tmp_path: Path) -> None:
 
 async def test_a_write_that_cannot_be_done_fails_alone_and_changes_nothing(tmp_path: Path) -> None:
     store = Store(tmp_path / "push.db")
-    assert await write(store, rec.KeepMessage(message("twin"))) is None
+    assert await write(store, keep("twin")) is None
     errors = await asyncio.gather(
-        write(store, rec.KeepMessage(message("good"))),
-        write(store, rec.KeepMessage(message("half")), rec.KeepMessage(message("twin"))),
-        write(store, rec.KeepMessage(message("also good"))),
+        write(store, keep("good")),
+        write(store, keep("half"), keep("twin")),
+        write(store, keep("also good")),
     )
     assert [type(error) for error in errors] == [type(None), sqlite3.IntegrityError, type(None)]
     assert [kept.id for kept in store.load().messages] == ["twin", "good", "also good"]
@@ -79,14 +112,14 @@ async def test_a_write_that_cannot_be_done_fails_alone_and_changes_nothing(tmp_p
 async def test_a_full_file_refuses_until_there_is_room_again(tmp_path: Path) -> None:
     store = Store(tmp_path / "push.db", largest=200_000)
     accepted: list[str] = []
-    while (error := await write(store, rec.KeepMessage(message(str(len(accepted)), body=bytes(4000))))) is None:
+    while (error := await write(store, keep(str(len(accepted)), body=bytes(4000)))) is None:
         accepted.append(str(len(accepted)))
     assert "full" in str(error)
     assert "full" in store.trouble
     assert len(accepted) > 20
     assert [kept.id for kept in store.load().messages] == accepted
     assert await write(store, rec.DropMessages(tuple(accepted[:10]))) is None
-    assert await write(store, rec.KeepMessage(message("fits again", body=bytes(4000)))) is None
+    assert await write(store, keep("fits again", body=bytes(4000))) is None
     assert store.trouble == ""
     await store.close()
 
@@ -98,7 +131,7 @@ async def test_a_corrupt_file_is_kept_aside_and_the_service_starts_empty(
     file = tmp_path / "push.db"
     store = Store(file)
     for number in range(50):
-        await write(store, rec.KeepMessage(message(str(number), body=bytes(4000))))
+        await write(store, keep(str(number), body=bytes(4000)))
     await store.close()
     content = bytearray(file.read_bytes())
     if damage == "header":
@@ -108,7 +141,7 @@ async def test_a_corrupt_file_is_kept_aside_and_the_service_starts_empty(
     file.write_bytes(content)
     again = Store(file)
     assert again.load() == rec.Saved()
-    assert await write(again, rec.KeepMessage(message("new"))) is None
+    assert await write(again, keep("new")) is None
     await again.close()
     (aside,) = tmp_path.glob("push.db.corrupt-*")
     assert aside.read_bytes() == content
@@ -120,7 +153,7 @@ async def test_a_second_service_on_the_same_file_is_refused(tmp_path: Path) -> N
     store = Store(tmp_path / "push.db")
     with pytest.raises(StoreError, match="Another push service uses"):
         Store(tmp_path / "push.db")
-    assert await write(store, rec.KeepMessage(message("m"))) is None
+    assert await write(store, keep("m")) is None
     await store.close()
 
 

@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from frontdesk.push.core import mailbox as mb
 from frontdesk.push.core import records as rec
-from frontdesk.push.core.mailbox import Answer, Close, Mailbox, Send, Write
+from frontdesk.push.core.mailbox import Answer, Close, Fetch, Mailbox, Send, Write
 from frontdesk.push.core.records import Message, Saved
 from frontdesk.wire import autopush, rfc8030
 from frontdesk.wire.rfc8030 import Accepted, Push
@@ -28,11 +28,13 @@ class Paper:
         self.channels: dict[str, rec.Channel] = {}
         self.gone: dict[str, float] = {}
         self.messages: dict[str, Message] = {}
+        self.bodies: dict[str, bytes] = {}
 
     def apply(self, changes: Iterable[rec.Change]) -> None:
         for change in changes:
             match change:
-                case rec.KeepMessage(message):
+                case rec.KeepMessage(message, body):
+                    self.bodies[message.id] = body
                     for old in [m for m in self.messages.values() if m.topic and m.topic == message.topic]:
                         if old.token == message.token:
                             del self.messages[old.id]
@@ -55,12 +57,15 @@ class Paper:
                 case rec.ForgetGone(before):
                     self.gone = {token: at for token, at in self.gone.items() if at >= before}
 
+    def read(self, ids: Iterable[str]) -> dict[str, bytes]:
+        return {message_id: self.bodies[message_id] for message_id in ids if message_id in self.messages}
+
     def saved(self) -> Saved:
         return Saved(dict(self.seen), tuple(self.channels.values()), dict(self.gone), tuple(self.messages.values()))
 
 
 def settle(mailbox: Mailbox, effects: list[mb.Effect], now: float = T0, paper: Paper | None = None) -> list[mb.Effect]:
-    """Carry out every write at once; the effects besides."""
+    """Carry out every write and every reading at once (without a paper every body is x); the effects besides."""
     rest: list[mb.Effect] = []
     for effect in effects:
         if isinstance(effect, Write):
@@ -68,6 +73,9 @@ def settle(mailbox: Mailbox, effects: list[mb.Effect], now: float = T0, paper: P
                 paper.apply(effect.changes)
             if effect.ticket != mb.NOBODY_WAITS:
                 rest += settle(mailbox, mailbox.stored(effect.ticket, now), now, paper)
+        elif isinstance(effect, Fetch):
+            bodies = dict.fromkeys(effect.ids, b"x") if paper is None else paper.read(effect.ids)
+            rest += settle(mailbox, mailbox.fetched(effect.session, bodies, now), now, paper)
         else:
             rest.append(effect)
     return rest
@@ -211,13 +219,74 @@ def test_messages_come_in_the_order_of_their_acceptance_a_window_at_a_time() -> 
     assert arrivals(settle(mailbox, mailbox.hello(3, DESK, FRESH, T0))) == ids[2 : mb.WINDOW + 2]
 
 
+def test_bodies_that_wait_are_in_the_store_and_read_a_window_at_a_time() -> None:
+    mailbox = one_desk()
+    mailbox.disconnected(1, T0)
+    ids = [f"m{number:02}" for number in range(mb.WINDOW + 2)]
+    for message_id in ids:
+        post(mailbox, message_id)
+    *_, fetch = mailbox.hello(2, DESK, FRESH, T0)
+    assert fetch == Fetch(2, tuple(ids[: mb.WINDOW]))
+    effects = mailbox.fetched(2, {message_id: message_id.encode() for message_id in ids}, T0)
+    assert [e.message.body() for e in effects if isinstance(e, Send) and isinstance(e.message, autopush.Arrival)] == [
+        message_id.encode() for message_id in ids[: mb.WINDOW]
+    ]
+    assert mailbox.acknowledge(2, ids[:1], T0)[-1] == Fetch(2, (ids[mb.WINDOW],))
+
+
+def test_a_message_does_not_overtake_those_that_are_being_read() -> None:
+    mailbox = one_desk()
+    post(mailbox, "first")
+    mailbox.disconnected(1, T0)
+    *_, fetch = mailbox.hello(2, DESK, FRESH, T0)
+    assert fetch == Fetch(2, ("first",))
+    assert post(mailbox, "second") == [Answer("second", Accepted("second", 60))]
+    assert arrivals(settle(mailbox, mailbox.fetched(2, {"first": b"x"}, T0))) == ["first", "second"]
+
+
+def test_what_is_read_for_a_connection_that_has_ended_goes_nowhere() -> None:
+    mailbox = one_desk()
+    post(mailbox, "m1")
+    mailbox.disconnected(1, T0)
+    mailbox.hello(2, DESK, FRESH, T0)
+    again = mailbox.hello(3, DESK, FRESH, T0)
+    assert mailbox.fetched(2, {"m1": b"x"}, T0) == mailbox.not_fetched(2) == []
+    assert arrivals(settle(mailbox, again)) == ["m1"]
+
+
+def test_what_was_withdrawn_or_replaced_or_is_over_when_it_was_read_is_not_delivered() -> None:
+    mailbox = one_desk()
+    mailbox.disconnected(1, T0)
+    for message_id, ttl in (("withdrawn", 60), ("replaced", 60), ("over", 10), ("good", 60)):
+        post(mailbox, message_id, ttl=ttl)
+    *_, fetch = mailbox.hello(2, DESK, FRESH, T0)
+    assert fetch == Fetch(2, ("withdrawn", "replaced", "over", "good"))
+    mailbox.withdraw("withdrawn")
+    bodies = {"withdrawn": b"x", "over": b"x", "good": b"x"}  # the store took the newer one of the topic already
+    effects = mailbox.fetched(2, bodies, T0 + 10)
+    assert arrivals(effects) == ["good"]
+    assert effects[-1] == Write(mb.NOBODY_WAITS, (rec.DropMessages(("over",)),))
+    assert mailbox.waiting == 1
+
+
+def test_a_store_that_cannot_be_read_ends_the_connection_and_loses_nothing() -> None:
+    mailbox = one_desk()
+    mailbox.disconnected(1, T0)
+    post(mailbox, "m1")
+    mailbox.hello(2, DESK, FRESH, T0)
+    (close,) = mailbox.not_fetched(2)
+    assert isinstance(close, Close)
+    assert (close.session, mailbox.disconnected(2, T0)) == (2, [])
+    assert arrivals(settle(mailbox, mailbox.hello(3, DESK, FRESH, T0))) == ["m1"]
+
+
 @pytest.mark.contract("P08")
 def test_a_message_past_its_time_is_not_delivered() -> None:
     mailbox = one_desk()
     mailbox.disconnected(1, T0)
     post(mailbox, "short", ttl=10)
     post(mailbox, "long", ttl=20)
-    effects = settle(mailbox, mailbox.hello(2, DESK, FRESH, T0 + 10))
+    effects = settle(mailbox, mailbox.hello(2, DESK, FRESH, T0 + 10), T0 + 10)
     assert arrivals(effects) == ["long"]
     assert mailbox.waiting == 1
 
@@ -247,7 +316,7 @@ def test_a_desk_is_told_the_seconds_that_are_left() -> None:
     post(mailbox, "m", ttl=60)
     (arrival,) = [
         e.message
-        for e in mailbox.hello(2, DESK, FRESH, T0 + 50.5)
+        for e in settle(mailbox, mailbox.hello(2, DESK, FRESH, T0 + 50.5), T0 + 50.5)
         if isinstance(e, Send) and isinstance(e.message, autopush.Arrival)
     ]
     assert arrival.ttl == 10
@@ -284,7 +353,7 @@ def test_a_sender_can_take_its_message_back() -> None:
 def test_a_newer_connection_of_the_same_desk_ends_the_older() -> None:
     mailbox = one_desk()
     post(mailbox, "m1")
-    effects = mailbox.hello(2, DESK, FRESH, T0)
+    effects = settle(mailbox, mailbox.hello(2, DESK, FRESH, T0))
     assert isinstance(effects[0], Close)
     assert effects[0].session == 1
     assert arrivals(effects) == ["m1"]
@@ -366,6 +435,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.session = 0  # 0: not connected
         self.count = 0
         self.writes: list[Write] = []
+        self.fetches: list[Fetch] = []
         self.written: dict[str, Message] = {}  # every message that was ever durable
         self.owed: dict[str, Message] = {}  # promised to senders with 201, and not over
         self.tokens: dict[str, str] = {}  # channel id → token, as the desk was told
@@ -379,11 +449,14 @@ class AnyOrder(RuleBasedStateMachine):
             match effect:
                 case Write():
                     self.writes.append(effect)
+                case Fetch():
+                    self.fetches.append(effect)
                 case Send(session, message):
                     assert session == self.session
                     self.told(message)
-                case Close():
-                    raise AssertionError("there is one desk with one connection")
+                case Close(session):
+                    assert session == self.session
+                    self.session = 0
                 case Answer(message_id, Accepted(_, ttl)) if ttl > 0:
                     kept = self.written[message_id]  # durable before the promise
                     for old in [m for m in self.owed.values() if m.topic and m.topic == kept.topic]:
@@ -408,6 +481,7 @@ class AnyOrder(RuleBasedStateMachine):
                 if version in self.written:
                     assert self.written[version].expires_at > self.now
                     assert version in self.owed
+                    assert message.body() == self.paper.bodies[version]
                 else:
                     assert ttl == 0
 
@@ -443,7 +517,19 @@ class AnyOrder(RuleBasedStateMachine):
     )
     def post(self, data: st.DataObject, ttl: int, topic: str | None) -> None:
         token = data.draw(st.sampled_from(sorted(self.tokens.values())))
-        self.carry_out(self.mailbox.post(token, Push(ttl=ttl, body=b"x", topic=topic), self.fresh(), self.now))
+        self.carry_out(
+            self.mailbox.post(token, Push(ttl=ttl, body=self.fresh().encode(), topic=topic), self.fresh(), self.now)
+        )
+
+    @precondition(lambda self: self.fetches)
+    @rule(works=st.sampled_from([True, True, True, False]))
+    def read(self, works: bool) -> None:
+        """The disk answers the oldest question, perhaps after the desk has left, or not at all."""
+        fetch = self.fetches.pop(0)
+        if works:
+            self.carry_out(self.mailbox.fetched(fetch.session, self.paper.read(fetch.ids), self.now))
+        else:
+            self.carry_out(self.mailbox.not_fetched(fetch.session))
 
     @precondition(lambda self: self.writes)
     @rule(works=st.booleans())
@@ -482,6 +568,7 @@ class AnyOrder(RuleBasedStateMachine):
     def crash(self) -> None:
         """Only what was durable is there again; nobody was promised more."""
         self.writes.clear()
+        self.fetches.clear()
         self.session = 0
         self.mailbox = Mailbox(URL, self.paper.saved(), self.now)
 
@@ -500,10 +587,14 @@ class AnyOrder(RuleBasedStateMachine):
         assert self.uaid is not None
         session, self.session = self.session, 0
         self.mailbox.disconnected(session, self.now)
-        versions = arrivals(self.mailbox.hello(10**6, self.uaid, self.fresh(), self.now))
+
+        def settled(effects: list[mb.Effect]) -> list[str]:
+            return arrivals(settle(self.mailbox, effects, self.now, self.paper))
+
+        versions = settled(self.mailbox.hello(10**6, self.uaid, self.fresh(), self.now))
         while versions:
             received |= set(versions)
-            versions = arrivals(self.mailbox.acknowledge(10**6, versions, self.now))
+            versions = settled(self.mailbox.acknowledge(10**6, versions, self.now))
         assert received >= set(self.owed)
 
 

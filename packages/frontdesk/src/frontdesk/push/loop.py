@@ -12,7 +12,7 @@ from typing import Protocol
 from frontdesk.push.core import mailbox, records
 from frontdesk.push.core.gateway import Gateway, Outcome, Push, Reply, Trouble
 from frontdesk.push.shell.sender import Sender
-from frontdesk.push.shell.store import Store
+from frontdesk.push.shell.store import Bodies, Store
 from frontdesk.wire import autopush, matrix_push, rfc8030, webpush
 
 _log = logging.getLogger("frontdesk.push")
@@ -164,6 +164,8 @@ class PushService:
                     self._connections[session].send(message)
                 case mailbox.Close(session, reason):
                     self._connections[session].close(reason)
+                case mailbox.Fetch(session, ids):
+                    self._fetch(session, ids)
                 case mailbox.Answer(message_id, answer):
                     self._answer(message_id, answer)
         self._arm()
@@ -178,6 +180,15 @@ class PushService:
                 self._carry_out(self._mailbox.not_stored(ticket))
 
         self._store.write(changes, done)
+
+    def _fetch(self, session: int, ids: Sequence[str]) -> None:
+        def done(found: Bodies) -> None:
+            if isinstance(found, sqlite3.Error):
+                self._carry_out(self._mailbox.not_fetched(session))
+            else:
+                self._carry_out(self._mailbox.fetched(session, found, time.time()))
+
+        self._store.read(ids, done)
 
     def _answer(self, message_id: str, answer: rfc8030.Accepted | rfc8030.Problem) -> None:
         if isinstance(answer, rfc8030.Accepted):

@@ -4,6 +4,10 @@ A pure machine. Each method takes an event and ``now`` (seconds since 1970) and 
 order. What must survive a crash goes out as ``Write(ticket, changes)``; when the changes are durable the shell calls
 ``stored(ticket)``, else ``not_stored(ticket)``. Nobody hears of success before: 201 is a promise (RFC 8030 §5).
 
+What waits is known here without its body. A message that can go out in the moment it became durable goes out with the
+body at hand; any other is fetched from the store first: ``Fetch(session, ids)``, answered with ``fetched`` or
+``not_fetched``. Each desk has one fetch under way at most, so that messages keep their order.
+
 A message leaves the mailbox when the desk acknowledged it, its sender withdrew it, a newer one with the same topic
 took its place, its subscription ended, or its time to live is over (contract P08, P09). Until then it is sent again
 on each connection, under the same version.
@@ -11,7 +15,7 @@ on each connection, under the same version.
 
 import heapq
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -71,6 +75,13 @@ class Close(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Fetch(msgspec.Struct, frozen=True):
+    """Read the bodies of these messages, then call ``fetched(session, …)``, or ``not_fetched(session)``."""
+
+    session: int
+    ids: tuple[str, ...]
+
+
 class Answer(msgspec.Struct, frozen=True):
     """The answer to the post that came with this message id."""
 
@@ -78,7 +89,7 @@ class Answer(msgspec.Struct, frozen=True):
     answer: rfc8030.Accepted | rfc8030.Problem
 
 
-Effect = Write | Send | Close | Answer
+Effect = Write | Send | Close | Fetch | Answer
 
 
 class _Desk:
@@ -91,6 +102,7 @@ class _Desk:
         self.channels: dict[str, str] = {}  # channel id → token
         self.waiting: dict[str, Message] = {}  # in order of acceptance
         self.sent: dict[str, Message] = {}  # sent on this connection, not acknowledged
+        self.fetching: tuple[str, ...] = ()  # of waiting: what this connection gets next, once its bodies are read
 
     def find_topic(self, token: str, topic: str) -> str | None:
         """The id of the message that a new one with this topic replaces."""
@@ -115,6 +127,7 @@ class _Ending(msgspec.Struct, frozen=True):
 
 class _Posting(msgspec.Struct, frozen=True):
     message: Message
+    body: bytes
     ttl: int
 
 
@@ -169,14 +182,14 @@ class Mailbox:
         if channel is None:
             return [Answer(message_id, rfc8030.GONE if token in self._gone else rfc8030.UNKNOWN_ENDPOINT)]
         desk = self._desks[channel.uaid]
-        message = Message(message_id, token, push.body, push.urgency, push.topic, now + push.ttl)
+        message = Message(message_id, token, push.urgency, push.topic, now + push.ttl)
         if push.ttl == 0:
             # Now or never: not kept, not counted, and not sent again if this connection turns out to be dead.
-            sending = [] if desk.session is None else [Send(desk.session, self._arrival(message, now))]
+            sending = [] if desk.session is None else [Send(desk.session, self._arrival(message, push.body, now))]
             return [*sending, Answer(message_id, rfc8030.Accepted(message_id, 0))]
         if len(desk.waiting) + len(desk.sent) >= MOST_WAITING:
             return [Answer(message_id, rfc8030.MAILBOX_FULL)]
-        return [self._write(_Posting(message, push.ttl), KeepMessage(message))]
+        return [self._write(_Posting(message, push.body, push.ttl), KeepMessage(message, push.body))]
 
     def withdraw(self, message_id: str) -> list[Effect]:
         """The sender no longer wants it delivered (DELETE of the Location). Too late or unknown: nothing happens."""
@@ -249,8 +262,8 @@ class Mailbox:
     def stored(self, ticket: int, now: float) -> list[Effect]:
         """The write with this ticket is durable."""
         match self._unstored.pop(ticket):
-            case _Posting(message, ttl):
-                return self._posted(message, ttl, now)
+            case _Posting(message, body, ttl):
+                return self._posted(message, body, ttl, now)
             case _Registering(session, channel):
                 return self._channel_stored(session, channel, now)
             case _Ending(session, channel):
@@ -261,13 +274,35 @@ class Mailbox:
     def not_stored(self, ticket: int) -> list[Effect]:
         """The write with this ticket failed, and nothing of it was kept."""
         match self._unstored.pop(ticket):
-            case _Posting(message, _):
+            case _Posting(message):
                 return [Answer(message.id, rfc8030.STORE_UNAVAILABLE)]
             case _Registering(session, channel):
                 return self._reply(session, autopush.RegisterReply(channel_id=channel.channel_id, status=500))
             case _Ending(session, channel):
                 self._ending.discard(channel.token)
                 return self._reply(session, autopush.UnregisterReply(channel_id=channel.channel_id, status=500))
+
+    def fetched(self, session: int, bodies: Mapping[str, bytes], now: float) -> list[Effect]:
+        """The bodies that ``Fetch`` asked for. One that is missing has just been replaced by a newer message."""
+        desk = self._sessions.get(session)
+        if desk is None:
+            return []
+        fetching, desk.fetching = desk.fetching, ()
+        effects: list[Effect] = []
+        for message in [desk.waiting[message_id] for message_id in fetching if message_id in desk.waiting]:
+            if message.id not in bodies:
+                self._remove(message.id)
+            elif message.expires_at > now:
+                effects.append(self._hand_over(desk, session, message, bodies[message.id], now))
+        return [*effects, *self._deliver(desk, now)]
+
+    def not_fetched(self, session: int) -> list[Effect]:
+        """The store cannot be read. Ending the connection loses nothing: the desk comes back, and it is read again."""
+        desk = self._sessions.get(session)
+        if desk is None:
+            return []
+        self._leave(desk)
+        return [Close(session, "the push service cannot read its disk; try again later")]
 
     # ---- time
 
@@ -311,7 +346,7 @@ class Mailbox:
         self._unstored[self._last_ticket] = what
         return Write(self._last_ticket, (change,))
 
-    def _posted(self, message: Message, ttl: int, now: float) -> list[Effect]:
+    def _posted(self, message: Message, body: bytes, ttl: int, now: float) -> list[Effect]:
         channel = self._channels.get(message.token)
         if channel is None:  # the subscription ended while the message was being written
             return [Write(NOBODY_WAITS, (DropMessages((message.id,)),)), Answer(message.id, rfc8030.GONE)]
@@ -319,8 +354,12 @@ class Mailbox:
         replaced = desk.find_topic(message.token, message.topic) if message.topic else None
         if replaced is not None:  # the store did the same when it took the new one
             self._remove(replaced)
+        at_once = not desk.waiting and len(desk.sent) < WINDOW and message.expires_at > now
         self._add_message(message)
-        return [Answer(message.id, rfc8030.Accepted(message.id, ttl)), *self._deliver(desk, now)]
+        answer = Answer(message.id, rfc8030.Accepted(message.id, ttl))
+        if at_once and desk.session is not None:
+            return [answer, self._hand_over(desk, desk.session, message, body, now)]
+        return [answer, *self._deliver(desk, now)]
 
     def _channel_stored(self, session: int, channel: Channel, now: float) -> list[Effect]:
         desk = self._desks.get(channel.uaid)
@@ -343,27 +382,31 @@ class Mailbox:
         return [Send(session, message)] if session in self._sessions else []
 
     def _deliver(self, desk: _Desk, now: float) -> list[Effect]:
-        """Send what waits, oldest first, as long as the window has room."""
-        effects: list[Effect] = []
+        """Have fetched what waits, oldest first, as far as the window has room."""
+        if desk.session is None or desk.fetching:
+            return []
+        room = WINDOW - len(desk.sent)
+        due: list[str] = []
         expired: list[str] = []
-        for message in list(desk.waiting.values()):
-            if desk.session is None or len(desk.sent) >= WINDOW:
+        for message in desk.waiting.values():
+            if len(due) >= room:
                 break
-            if message.expires_at <= now:
-                expired.append(message.id)
-                continue
-            desk.sent[message.id] = desk.waiting.pop(message.id)
-            effects.append(Send(desk.session, self._arrival(message, now)))
-        return [*effects, *self._drop(expired)]
+            (due if message.expires_at > now else expired).append(message.id)
+        desk.fetching = tuple(due)
+        return [*([Fetch(desk.session, desk.fetching)] if due else []), *self._drop(expired)]
 
-    def _arrival(self, message: Message, now: float) -> autopush.Arrival:
+    def _hand_over(self, desk: _Desk, session: int, message: Message, body: bytes, now: float) -> Send:
+        desk.sent[message.id] = desk.waiting.pop(message.id)
+        return Send(session, self._arrival(message, body, now))
+
+    def _arrival(self, message: Message, body: bytes, now: float) -> autopush.Arrival:
         # Rounded up: a message that still has part of a second left must not look like "now or never".
         ttl = max(0, math.ceil(message.expires_at - now))
         return autopush.Arrival(
             channel_id=self._channels[message.token].channel_id,
             version=message.id,
-            data=base64url.encode(message.body) if message.body else None,
-            headers={"encoding": "aes128gcm"} if message.body else None,
+            data=base64url.encode(body) if body else None,
+            headers={"encoding": "aes128gcm"} if body else None,
             ttl=ttl,
         )
 
@@ -371,6 +414,7 @@ class Mailbox:
         if desk.session is not None:
             del self._sessions[desk.session]
         desk.session = None
+        desk.fetching = ()
         desk.waiting = desk.sent | desk.waiting
         desk.sent = {}
 

@@ -6,11 +6,13 @@ from frontdesk.wire.rfc8030 import Urgency
 
 
 class Message(msgspec.Struct, frozen=True):
-    """A message that waits. ``id`` is its version towards the desk, and the end of its Location towards the sender."""
+    """A message that waits, without its body: bodies are in the store, and read when they are to be delivered.
+
+    ``id`` is its version towards the desk, and the end of its Location towards the sender.
+    """
 
     id: str
     token: str
-    body: bytes
     urgency: Urgency
     topic: str | None
     expires_at: float
@@ -54,6 +56,7 @@ class KeepMessage(msgspec.Struct, frozen=True):
     """A new message; it replaces one with the same token and topic."""
 
     message: Message
+    body: bytes
 
 
 class DropMessages(msgspec.Struct, frozen=True):

@@ -36,6 +36,8 @@ PRAGMA user_version = {_VERSION};
 """
 
 Done = Callable[[sqlite3.Error | None], None]
+Bodies = dict[str, bytes] | sqlite3.Error
+"""Bodies by message id, or why they could not be read."""
 
 
 class StoreError(FrontdeskError):
@@ -50,7 +52,7 @@ class Store:
         self.commits = 0
         """Commits made so far."""
         self.trouble = ""
-        """What went wrong with the last commit; empty when it was well."""
+        """What went wrong with the last commit, or with a reading since; empty when all was well."""
         self._database = _open(file, largest)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="push-store")
         self._queue: list[tuple[Sequence[records.Change], Done]] = []
@@ -75,8 +77,10 @@ class Store:
             channels=tuple(records.Channel(*row[:3]) for row in channels if row[3] is None),
             gone={token: gone_at for token, _, _, gone_at in channels if gone_at is not None},
             messages=tuple(
-                records.Message(row[0], row[1], row[2], Urgency(row[3]), row[4], row[5])
-                for row in rows("SELECT id, token, body, urgency, topic, expires_at FROM message ORDER BY number")
+                records.Message(message_id, token, Urgency(urgency), topic, expires_at)
+                for message_id, token, urgency, topic, expires_at in rows(
+                    "SELECT id, token, urgency, topic, expires_at FROM message ORDER BY number"
+                )
             ),
         )
 
@@ -85,6 +89,24 @@ class Store:
         self._queue.append((changes, done))
         if self._writer is None:
             self._writer = asyncio.get_running_loop().create_task(self._write_queue())
+
+    def read(self, ids: Sequence[str], done: Callable[[Bodies], None]) -> None:
+        """Call ``done`` with the bodies of these messages, those left out that are not there; or with the error."""
+        reading = asyncio.get_running_loop().run_in_executor(self._thread, self._bodies, ids)
+        reading.add_done_callback(lambda read: self._have_read(read.result(), done))
+
+    def _have_read(self, found: Bodies, done: Callable[[Bodies], None]) -> None:
+        if isinstance(found, sqlite3.Error):
+            _log.error("event=read_failed why=%r", str(found))
+            self.trouble = str(found)
+        done(found)
+
+    def _bodies(self, ids: Sequence[str]) -> Bodies:
+        one = "SELECT id, body FROM message WHERE id = ?"
+        try:
+            return dict(row for message_id in ids for row in self._database.execute(one, (message_id,)))
+        except sqlite3.Error as error:
+            return error
 
     async def close(self) -> None:
         """Finish what is queued and close the file."""
@@ -129,12 +151,12 @@ class Store:
 def _apply(database: sqlite3.Connection, change: records.Change) -> None:
     run = database.execute
     match change:
-        case records.KeepMessage(message):
+        case records.KeepMessage(message, body):
             if message.topic is not None:
                 run("DELETE FROM message WHERE token = ? AND topic = ?", (message.token, message.topic))
             run(
                 "INSERT INTO message (id, token, topic, urgency, expires_at, body) VALUES (?, ?, ?, ?, ?, ?)",
-                (message.id, message.token, message.topic, message.urgency, message.expires_at, message.body),
+                (message.id, message.token, message.topic, message.urgency, message.expires_at, body),
             )
         case records.DropMessages(ids):
             database.executemany("DELETE FROM message WHERE id = ?", [(message_id,) for message_id in ids])
