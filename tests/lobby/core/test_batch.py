@@ -153,11 +153,14 @@ def test_what_lobby_cannot_show_says_so() -> None:
     assert encrypted is not None and "Encrypted" in encrypted.text
 
 
-def test_a_page_of_history_ends_where_it_says_or_when_it_is_empty() -> None:
-    page = read_page({"chunk": [message("$2"), message("$1")], "end": "p2", "state": [member("@you:x", "join", "You")]})
+def test_history_ends_where_no_next_page_is_named() -> None:
+    answer = {"chunk": [message("$2"), message("$1")], "end": "p2", "state": [member("@you:x", "join", "You")]}
+    page = read_page(answer, "p1")
     assert [event.event_id for event in page.events] == ["$2", "$1"]
     assert (page.next, page.members[0].name) == ("p2", "You")
-    assert read_page({"chunk": [], "end": "p3"}).next == ""
+    assert read_page({"chunk": [], "end": "p3"}, "p2").next == "p3", "an empty page is not the last one"
+    assert read_page({"chunk": [message("$1")]}, "p2").next == ""
+    assert read_page({"chunk": [], "end": "p2"}, "p2").next == "", "it goes on where it was: there is no more"
 
 
 def test_an_answer_without_a_token_is_none() -> None:
@@ -208,7 +211,7 @@ def nearly_sync(draw: st.DrawFn) -> object:
 @given(nearly_sync() | anything)
 def test_no_answer_raises(answer: object) -> None:
     batch = read_batch(answer, ME)
-    page = read_page(answer)
+    page = read_page(answer, "")
     for room in batch.rooms if batch else ():
         assert all(event.event_id and event.sender and event.at >= 0 for event in room.timeline)
     assert all(event.event_id for event in page.events)

@@ -6,7 +6,8 @@ LobbyError
 ├── NotKept             something could not be written to disk
 ├── Unreachable         the homeserver did not answer, or not as a homeserver does; trying again may help
 └── ServerRefused       the homeserver answered no; ``errcode`` and ``status`` say why
-    └── TokenRefused    it does not know our login any more
+    ├── TokenRefused    it does not know our login any more
+    └── PlaceForgotten  it does not know up to where news was fetched
 """
 
 
@@ -45,3 +46,7 @@ class ServerRefused(LobbyError):
 
 class TokenRefused(ServerRefused):
     """The homeserver does not know our token any more: the person must log in again."""
+
+
+class PlaceForgotten(ServerRefused):
+    """The homeserver does not know the place up to which news was fetched (it was restored from a backup, say)."""

@@ -26,16 +26,16 @@ class Applied:
     """Own messages that turned out to be events: (transaction id, event id)."""
 
 
-def take(db: sqlite3.Connection, batch: Batch, me: str, now: float) -> Applied:
-    """Take in an answer to /sync."""
+def take(db: sqlite3.Connection, batch: Batch, me: str, now: float, anew: bool = False) -> Applied:
+    """Take in an answer to /sync. ``anew``: it tells all there is, of which much may be kept already."""
     rooms: set[str] = set()
     read: list[str] = []
     delivered: list[tuple[str, str]] = []
-    answered = 0
+    answered = _drop_closed_invitations(db, batch) if anew else 0
     for news in batch.rooms:
         answered += db.execute("DELETE FROM invitations WHERE room_id = ?", (news.room_id,)).rowcount
         fresh = db.execute("INSERT OR IGNORE INTO rooms (room_id) VALUES (?)", (news.room_id,)).rowcount == 1
-        changed = _take_room(db, news, delivered)
+        changed = _take_room(db, news, delivered, anew)
         moved = _move_read_marker(db, news, me)
         if fresh or changed or moved:
             rooms.add(news.room_id)
@@ -128,9 +128,12 @@ def kept_event(row: sqlite3.Row) -> KeptEvent:
     )
 
 
-def _take_room(db: sqlite3.Connection, news: RoomNews, delivered: list[tuple[str, str]]) -> bool:
+def _take_room(db: sqlite3.Connection, news: RoomNews, delivered: list[tuple[str, str]], anew: bool) -> bool:
     empty = not last_place(db, news.room_id)
-    if news.limited or empty:
+    if anew and not empty and (not news.limited or _some_kept(db, news)):
+        # What is kept stays, as there is no gap; the homeserver may have forgotten the old place in history, too.
+        db.execute("UPDATE rooms SET before = ? WHERE room_id = ? AND before != ''", (news.before, news.room_id))
+    elif news.limited or empty:
         # What lies between the kept events and these is unknown: it can be fetched back from here.
         db.execute("DELETE FROM events WHERE room_id = ?", (news.room_id,))
         db.execute("UPDATE rooms SET before = ?, read_place = 0 WHERE room_id = ?", (news.before, news.room_id))
@@ -139,9 +142,26 @@ def _take_room(db: sqlite3.Connection, news: RoomNews, delivered: list[tuple[str
     for event in news.timeline:
         if event.txn and db.execute("DELETE FROM outbox WHERE txn = ?", (event.txn,)).rowcount:
             delivered.append((event.txn, event.event_id))
-        _place_last(db, news.room_id, event)
+        if anew:
+            # What is kept has its place, perhaps beside messages that the homeserver has lost.
+            insert(db, news.room_id, last_place(db, news.room_id) + 1, event)
+        else:
+            _place_last(db, news.room_id, event)
         _correct(db, news.room_id, event)
     return bool(_take_facts(db, news) or news.timeline or news.members)
+
+
+def _some_kept(db: sqlite3.Connection, news: RoomNews) -> bool:
+    query = "SELECT 1 FROM events WHERE room_id = ? AND event_id = ?"
+    return any(db.execute(query, (news.room_id, event.event_id)).fetchone() for event in news.timeline)
+
+
+def _drop_closed_invitations(db: sqlite3.Connection, batch: Batch) -> int:
+    """Forget invitations that an answer which tells of all open ones does not tell of; returns how many."""
+    still = {invited.room_id for invited in batch.invited}
+    closed = [row[0] for row in db.execute("SELECT room_id FROM invitations") if row[0] not in still]
+    db.executemany("DELETE FROM invitations WHERE room_id = ?", [(room_id,) for room_id in closed])
+    return len(closed)
 
 
 def _take_facts(db: sqlite3.Connection, news: RoomNews) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from lobby.core import outbox as box
 from lobby.core import timeline
-from lobby.core.batch import read_event, read_page
+from lobby.core.batch import EMPTY_PAGES, read_event, read_page
 from lobby.core.views import Account, Bubble, Change, ChatSummary, Connection, Invitation
 from lobby.errors import ChatRefused, LobbyError, LoginRefused, NotKept, ServerRefused, TokenRefused
 from lobby.home import Home, Login
@@ -181,10 +181,13 @@ class MatrixMessenger:
         return told
 
     async def older(self, room_id: str) -> bool:
-        room, session = self._store.room(room_id), self._session
-        while room is not None and room.before and session is not None:
+        session = self._session
+        for _ in range(EMPTY_PAGES):
+            room = self._store.room(room_id)
+            if room is None or not room.before or session is None:
+                return False
             try:
-                page = read_page(await session.messages(room_id, room.before, OLDER_PAGE))
+                page = read_page(await session.messages(room_id, room.before, OLDER_PAGE), room.before)
                 if self._session is not session:
                     return False
                 new = self._store.add_older(room_id, page)
@@ -194,7 +197,6 @@ class MatrixMessenger:
             if new:
                 self._changed("chat", room_id)
                 return True
-            room = self._store.room(room_id)
         return False
 
     def complete(self, room_id: str) -> bool:

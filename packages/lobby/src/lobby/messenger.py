@@ -40,7 +40,10 @@ class Messenger(Protocol):
         """The newest ``most`` bubbles, the oldest of them first; ``before``: only those older than that key's."""
 
     async def older(self, room_id: str) -> bool:
-        """Fetch one more page from the homeserver. False: the beginning was reached, or nothing could be fetched."""
+        """Fetch earlier messages from the homeserver.
+
+        False: none came. ``complete`` tells whether there are any; where there are, asking again goes on from there.
+        """
 
     def complete(self, room_id: str) -> bool:
         """Whether the homeserver has nothing older of this chat than what is here."""

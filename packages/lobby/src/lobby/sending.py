@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
 from lobby.core import outbox as box
-from lobby.core.batch import TEXT_MOST, Happened, Kind, read_page
+from lobby.core.batch import EMPTY_PAGES, TEXT_MOST, Happened, Kind, read_page
 from lobby.core.timeline import Draft
 from lobby.errors import LobbyError, NotKept, ServerRefused, TokenRefused, Unreachable
 from lobby.matrix.session import Session
@@ -16,6 +16,8 @@ CLOCKS_DIFFER = 600.0
 """Seconds by which the homeserver's clock may be behind ours when a message is looked for in the timeline."""
 
 HISTORY_PAGE = 100
+
+HISTORY_TOO_EMPTY = "An earlier attempt may have arrived; the homeserver shows too little of this chat to tell."
 
 log = logging.getLogger("lobby")
 
@@ -212,15 +214,17 @@ class Sending:
         draft = self._store.draft(txn)
         if draft is None:
             return box.Refused(txn, "This chat is gone.")
-        before = ""
+        before, empty = "", 0
         while True:
-            page = read_page(await self._session.messages(draft.item.room_id, before, HISTORY_PAGE))
+            page = read_page(await self._session.messages(draft.item.room_id, before, HISTORY_PAGE), before)
             for event in page.events:
                 if event.txn == txn or (by_words and self._has_words_of(event, draft, since)):
                     return box.Delivered(txn, event.event_id)
-            if not page.next or page.next == before or page.events[-1].at < since - CLOCKS_DIFFER:
+            if not page.next or (page.events and page.events[-1].at < since - CLOCKS_DIFFER):
                 return box.NotFound(txn)
-            before = page.next
+            before, empty = page.next, 0 if page.events else empty + 1
+            if empty == EMPTY_PAGES:
+                return box.Refused(txn, HISTORY_TOO_EMPTY)
 
     def _has_words_of(self, event: Happened, draft: Draft, since: float) -> bool:
         """Whether an event of this person can be that message, and is known to be no other."""

@@ -24,10 +24,13 @@ class Store:
         """Where the next sync goes on; empty: from the beginning."""
         return self.note("sync_token")
 
-    def apply(self, batch: Batch, me: str, now: float) -> Applied:
-        """Take in an answer to /sync, its token last and in the same transaction. Raises NotKept."""
+    def apply(self, batch: Batch, me: str, now: float, anew: bool = False) -> Applied:
+        """Take in an answer to /sync, its token last and in the same transaction. Raises NotKept.
+
+        ``anew``: it does not go on from the last one, but tells all there is.
+        """
         with self._db.transaction() as db:
-            applied = intake.take(db, batch, me, now)
+            applied = intake.take(db, batch, me, now, anew)
             keep_note(db, "sync_token", batch.token)
         return applied
 

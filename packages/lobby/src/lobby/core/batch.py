@@ -12,6 +12,10 @@ from typing import Any
 TEXT_MOST = 20_000
 """Characters of one message that Lobby keeps; an event is 65,536 bytes at most, a name or reason far less."""
 
+EMPTY_PAGES = 20
+"""Pages of history in a row that may bring nothing before Lobby stops asking for more; homeservers that filter or purge
+events give such pages, and only one that names no next page is the last."""
+
 Json = dict[str, Any]
 
 
@@ -104,7 +108,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Page:
-    """One answer to /messages, the newest event first; ``next`` is empty at the beginning of the room."""
+    """One answer to /messages, the newest event first; ``next`` is empty at the beginning of the room only."""
 
     events: tuple[Happened, ...] = ()
     members: tuple[Member, ...] = ()
@@ -137,14 +141,19 @@ def read_batch(answer: object, me: str) -> Batch | None:
     )
 
 
-def read_page(answer: object) -> Page:
-    """Read an answer to /messages (direction back)."""
+def read_page(answer: object, before: str) -> Page:
+    """Read an answer to /messages (direction back). ``before``: the place asked for.
+
+    A page may be empty and have a next one all the same (Matrix client-server API §9.5: the end is told by leaving
+    ``end`` out). A homeserver that names the very place that was asked for has no other.
+    """
     page = _mapping(answer)
     read = _Read()
     for event in _events({"events": page.get("state")}):
         _note_state(event, read)
     events = tuple(happened for event in _events({"events": page.get("chunk")}) if (happened := read_event(event)))
-    return Page(events, tuple(read.members.values()), _text(page.get("end")) if events else "")
+    end = _text(page.get("end"))
+    return Page(events, tuple(read.members.values()), end if end != before else "")
 
 
 def read_event(event: object) -> Happened | None:

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 import aiohttp
 
 from lobby.core.batch import Json
-from lobby.errors import LobbyError, LoginRefused, ServerRefused, TokenRefused, Unreachable
+from lobby.errors import LobbyError, LoginRefused, PlaceForgotten, ServerRefused, TokenRefused, Unreachable
 from lobby.home import Login
 
 REQUEST_TIME = 30.0
@@ -22,6 +22,12 @@ REQUEST_TIME = 30.0
 
 OWN_RETRIES = {"max_limit_exceeded": 0, "max_timeouts": 0, "request_timeout": REQUEST_TIME}
 """nio retries for ever inside the call by default; the outbox and the sync loop decide about that here."""
+
+PLACE_FORGOTTEN = ("M_UNKNOWN_POS", "M_INVALID_PARAM", "M_UNKNOWN")
+"""What homeservers answer, with status 400, to a place they do not know; of the request nothing else is ever different.
+
+M_UNKNOWN_POS is MSC3575's word, M_UNKNOWN is Synapse's for a token that it cannot read.
+"""
 
 _CLIENT = "/_matrix/client/v3"
 
@@ -71,11 +77,19 @@ class Session:
         return str(event_id)
 
     async def sync(self, since: str, waits: float) -> Json:
-        """One answer to /sync; ``waits``: seconds the homeserver may hold it back when there is no news."""
+        """One answer to /sync; ``waits``: seconds the homeserver may hold it back when there is no news.
+
+        Raises what ``request`` raises; PlaceForgotten: not from ``since``, but from the beginning there may be news.
+        """
         query = {"timeout": str(int(waits * 1000)), "filter": SYNC_FILTER}
         if since:
             query["since"] = since
-        return await self.request("GET", "/sync", query=query, waits=waits)
+        try:
+            return await self.request("GET", "/sync", query=query, waits=waits)
+        except ServerRefused as error:
+            if since and error.status == 400 and error.errcode in PLACE_FORGOTTEN:
+                raise PlaceForgotten(str(error), error.errcode, error.status) from error
+            raise
 
     async def messages(self, room_id: str, before: str, most: int) -> Json:
         """One page of history, the newest first; ``before``: where to begin, empty: at the end of the room."""

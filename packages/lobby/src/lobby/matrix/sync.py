@@ -4,15 +4,18 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from lobby.core.batch import read_batch
+from lobby.core.batch import Json, read_batch
 from lobby.core.views import Connection
-from lobby.errors import LobbyError, NotKept, TokenRefused, Unreachable
+from lobby.errors import LobbyError, NotKept, PlaceForgotten, TokenRefused, Unreachable
 from lobby.intake import Applied
 from lobby.matrix.session import Session
 from lobby.store import Store
 
 LONG_POLL = 30.0
 """Seconds the homeserver may hold an answer back while somebody looks at Lobby."""
+
+AT_ONCE = 0.001
+"""As good as no wait; but Synapse answers the same question alike for two minutes, and 0 may have been asked before."""
 
 FIRST_RETRY = 1.0
 LONGEST_RETRY = 5.0
@@ -48,7 +51,7 @@ class Sync:
         """
         async with self._one_at_a_time:
             try:
-                answer = await self._session.sync(self._store.token(), waits)
+                answer, anew = await self._ask(waits)
                 batch = read_batch(answer, self._session.login.user_id)
                 if batch is None:
                     raise Unreachable("The homeserver's answer makes no sense. Lobby tries again.")
@@ -60,7 +63,7 @@ class Sync:
                 raise
             if self._ended:
                 raise Unreachable("This login has ended. What came for it was not kept.")
-            applied = self._store.apply(batch, self._session.login.user_id, self._clock())
+            applied = self._store.apply(batch, self._session.login.user_id, self._clock(), anew)
             self._on_connection(Connection.ONLINE)
             self._on_applied(applied)
             return applied
@@ -91,6 +94,14 @@ class Sync:
     def hurry(self) -> None:
         """Something suggests that the homeserver can be reached: do not wait for the next attempt."""
         self._hurry.set()
+
+    async def _ask(self, waits: float) -> tuple[Json, bool]:
+        """The news since the last step, or (True) all there is, where the homeserver has forgotten that place."""
+        try:
+            return await self._session.sync(self._store.token(), waits), False
+        except PlaceForgotten as error:
+            log.warning("The homeserver does not know what Lobby has fetched already; it begins anew. %s", error)
+            return await self._session.sync("", AT_ONCE), True
 
     async def _pause(self, failures: int, retry_after: float) -> None:
         self._hurry.clear()
