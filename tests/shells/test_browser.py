@@ -13,7 +13,7 @@ from frontdesk import AppState
 from frontdesk.agent.shell import browser, process_table
 from frontdesk.errors import RefusedError
 from frontdesk.terms import Refusal
-from tests.desks import PATIENCE, DeskHome
+from tests.desks import APP, PATIENCE, DeskHome
 
 BROWSER = """
 import os, sys, time
@@ -57,6 +57,34 @@ async def test_a_browser_opened_for_an_app_sleeps_and_ends_neither_with_the_app_
         assert seen is not None and not seen.ended
     finally:
         os.kill(pid, signal.SIGKILL)
+
+
+async def test_an_app_in_the_background_opens_a_browser_only_when_the_person_opens_the_app(home: DeskHome) -> None:
+    opened_at = home.home / "opened"
+    script = home.home / "browser.sh"
+    script.write_text(f'echo "$1" >> {opened_at}\n')
+    home.environment["BROWSER"] = f"sh {script} %s"
+    home.settings(opening=1.0)
+    await home.start()
+    await home.install()
+    puppet = await home.launch()
+    await puppet.do("notify", id="news", title="News")
+    await puppet.do("begin", name="stays awake", handler="forgets")
+    await puppet.do("background")
+    await home.until_state(AppState.BACKGROUND)
+    refusal = await puppet.fails("show address", address="http://notes.localhost:1/advertisement")
+    assert refusal["reason"] == Refusal.NOT_PERMITTED and "press" in refusal["text"]
+    assert "no browser" in await home.happened("refused")
+
+    await home.control.act(APP, "news")
+    await puppet.hears("pressed")
+    await puppet.do("show address", address="http://notes.localhost:1/news")
+    await home.until(lambda status: all(hold.kind != "opening" for hold in status.apps[0].holds))
+    await puppet.fails("show address", address="http://notes.localhost:1/advertisement")
+    # Said in one breath: the desk takes the first into account when it decides the second.
+    puppet.order("foreground")
+    await puppet.do("show address", address="http://notes.localhost:1/in-front")
+    assert opened_at.read_text().split() == ["http://notes.localhost:1/news", "http://notes.localhost:1/in-front"]
 
 
 @pytest.mark.parametrize("address", ["file:///etc/passwd", "javascript:alert(1)", "notes", ""])

@@ -1,5 +1,6 @@
 """Receives who connects to the desk: admits or refuses, and turns what they say into events for the core."""
 
+import asyncio
 import os
 import secrets
 import socket
@@ -17,7 +18,7 @@ from frontdesk.agent.shell import process_table
 from frontdesk.agent.shell.app_server import AppServer, Connection
 from frontdesk.agent.shell.registry import Registry
 from frontdesk.errors import FrontdeskError, RefusedError, WireError
-from frontdesk.terms import DeskStatus, Manifest, Notification, Receipt, Refusal
+from frontdesk.terms import AppState, DeskStatus, Manifest, Notification, Receipt, Refusal
 from frontdesk.wire import desk as wire
 from frontdesk.wire import webpush
 
@@ -143,9 +144,12 @@ class Reception:
         )
 
     def _manifest_for(self, hello: wire.Hello, peer: admission.Peer) -> Manifest | None:
-        """The registered manifest; an app the desk does not know yet may bring its own, if it is that program."""
+        """The registered manifest; an app the desk does not know yet may bring its own, if it is that program.
+
+        One that brings the token of a launch was known: it has been removed since, and does not come back by itself.
+        """
         known = self._dispatcher.lifecycle.manifests().get(hello.app)
-        if known is not None or not hello.manifest or peer.uid != os.getuid():
+        if known is not None or hello.token or not hello.manifest or peer.uid != os.getuid():
             return known
         brought = self._registry.read(Path(hello.manifest), hello.python)
         if brought.id != hello.app or not admission.runs_command(peer, brought.command):
@@ -193,7 +197,8 @@ class Reception:
             case wire.Unsubscribe(request=request, name=name):
                 self._post(ev.UnsubscribeAsked(app, asker, request, name))
             case wire.ShowAddress(request=request, address=address):
-                self._show_address(connection, request, address)
+                # Decided when what it said before, "I am in front" perhaps, has been handled.
+                asyncio.get_running_loop().call_soon(self._show_address, connection, app, request, address)
             case wire.Subscribe(request=request, name=name, kind=kind, fallback=fallback):
                 keys = webpush.receiver_keys(
                     secrets.token_bytes(webpush.SEED_BYTES), secrets.token_bytes(webpush.AUTH_BYTES)
@@ -207,7 +212,15 @@ class Reception:
             case _:
                 raise WireError(Refusal.BAD_REQUEST, f"An app may not send {type(message).__name__}.")
 
-    def _show_address(self, connection: Connection, request: int, address: str) -> None:
+    def _show_address(self, connection: Connection, app: str, request: int, address: str) -> None:
+        """For an app that the person sees or has just asked to see: no other may put itself in front of anybody."""
+        life = self._dispatcher.lifecycle.life(app)
+        if life is None or (life.state is not AppState.FOREGROUND and life.opening_until is None):
+            text = "Nobody is opening this app, so no browser was opened. Notify the person; what they press opens it."
+            self._note(app, "refused", "no browser was opened: it runs in the background, and nobody opens it")
+            connection.send(wire.Refused(Refusal.NOT_PERMITTED, text, request))
+            return
+
         def done(error: FrontdeskError | None) -> None:
             if error is None:
                 connection.send(wire.Done(request))

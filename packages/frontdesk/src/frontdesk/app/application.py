@@ -211,7 +211,8 @@ class App:
         """Open a web address, the app's own page say, in the person's browser.
 
         The desk does it: a browser that the app started itself would be suspended with the app. ``RefusedError`` with
-        ``unavailable`` when none can be opened.
+        ``unavailable`` when none can be opened, with ``not_permitted`` when the app is neither in the foreground nor
+        being opened by the person (10 s after ``on_open`` or ``on_action``).
         """
         await self._asking().ask(lambda request: wire.ShowAddress(request, address), wire.Done)
 
