@@ -99,3 +99,16 @@ async def test_the_keeper_killed_apps_run_on_and_the_next_takes_them_up(desk: De
     assert row_of(status).pid == puppet.pid
     puppet.order("background")
     await desk.until_state(AppState.SUSPENDED)
+
+
+@pytest.mark.contract("L05", "L06")
+async def test_desk_killed_before_it_could_keep_how_an_app_ended_the_next_desk_learns_it(desk: DeskHome) -> None:
+    puppet = await desk.launch()
+    pid = (await desk.status()).pid
+    no_room(pid)
+    puppet.order("exit", status=3)
+    await desk.until(lambda status: "cannot write" in status.trouble)
+    await desk.kill_process(pid)
+    await desk.until(lambda status: status.pid != pid and row_of(status).state is AppState.STOPPED)
+    (receipt,) = await desk.control.receipts(APP)
+    assert receipt.reason == "crashed" and "exit status 3" in receipt.text

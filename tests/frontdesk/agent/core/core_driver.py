@@ -150,7 +150,7 @@ class Driver:
         for app, process in self.processes.items():
             life = self.desk.lifecycle.life(app)
             if life is not None and not life.pid:
-                found.append(ev.Launched(app, process.pid, process.started))
+                found.append(ev.Launched(app, life.token, process.pid, process.started))
             found.append(ev.Survived(app, process.child))
         added = [ev.AppAdded(manifest) for manifest in self.manifests.values()]
         effects = self.handle(*added, *found, ev.DeskStarted())
@@ -164,11 +164,11 @@ class Driver:
     # --- what shells say ------------------------------------------------------------------------------------------
 
     def answer_launch(self, app: str, *, fails: bool = False) -> list[do.Effect]:
-        del self.launching[app]
+        token = self.launching.pop(app)
         if fails:
-            return self.handle(ev.LaunchFailed(app, "no such program"))
+            return self.handle(ev.LaunchFailed(app, token, "no such program"))
         process = self.processes[app] = self._new_process()
-        return self.handle(ev.Launched(app, process.pid, process.started))
+        return self.handle(ev.Launched(app, token, process.pid, process.started))
 
     def reap(self, app: str) -> list[do.Effect]:
         """A killed process is gone now."""

@@ -236,8 +236,8 @@ nonsense = st.one_of(
     *(st.just(kind()) for kind in (ev.MemoryShort, ev.DeskStarted, ev.TimePassed)),
     st.builds(ev.ActAsked, strangers, st.sampled_from(["a", "b"]), names),
     st.builds(ev.DismissAsked, strangers, st.sampled_from(["a", "b"])),
-    st.builds(ev.Launched, strangers, **processes),
-    st.builds(ev.LaunchFailed, strangers, names),
+    st.builds(ev.Launched, strangers, push_ids, **processes),
+    st.builds(ev.LaunchFailed, strangers, push_ids, names),
     st.builds(ev.Exited, strangers, st.integers(0, 3), st.sampled_from([None, 0, 1, -9])),
     st.builds(
         ev.Connected,

@@ -365,6 +365,58 @@ def test_removing_a_running_app_leaves_a_receipt() -> None:
 
 
 @pytest.mark.contract("L05")
+@pytest.mark.parametrize("registered_again", [False, True])
+def test_removed_in_the_moment_of_its_launch_the_process_is_killed_when_it_comes(registered_again: bool) -> None:
+    driver = Driver(NOTES, at_once=False)
+    driver.handle(ev.OpenAsked(APP))
+    token = driver.launching[APP]
+    driver.handle(ev.AppRemoved(APP))
+    assert driver.reasons(APP) == [StopReason.REMOVED]
+    if registered_again:
+        driver.handle(ev.AppAdded(NOTES))
+    (killed,) = of_type(do.Kill, driver.answer_launch(APP))
+    # The token is what finds the family of a process that is gone before it can be looked at.
+    assert killed.process.launched and killed.process.token == token
+    driver.reap(APP)
+    assert not driver.processes and (
+        driver.state(APP) is S.STOPPED if registered_again else not driver.desk.statuses(0)
+    )
+
+
+@pytest.mark.contract("L05")
+def test_a_launch_that_failed_for_a_removed_app_says_nothing_of_the_one_registered_since() -> None:
+    driver = Driver(NOTES, at_once=False)
+    driver.handle(ev.OpenAsked(APP))
+    first = driver.launching.pop(APP)
+    driver.handle(ev.AppRemoved(APP), ev.AppAdded(NOTES), ev.OpenAsked(APP))
+    driver.handle(ev.LaunchFailed(APP, first, "no such program"))
+    assert driver.state(APP) is S.LAUNCHING
+    driver.answer_launch(APP)
+    driver.connect(APP)
+    assert driver.state(APP) is S.BACKGROUND
+
+
+@pytest.mark.contract("L05")
+@pytest.mark.parametrize("removed", [False, True])
+def test_the_keeper_is_told_that_an_end_was_seen_only_when_its_receipt_is_kept(removed: bool) -> None:
+    driver = in_front()
+    pid = driver.processes[APP].pid
+    if removed:
+        driver.at_once = False
+        driver.handle(ev.AppRemoved(APP))
+        effects = driver.reap(APP)
+    else:
+        effects = driver.exit(APP, 3)
+        assert of_type(do.KeepReceipt, effects)
+    assert of_type(do.ExitSeen, effects) == [do.ExitSeen(pid)] and do.ExitSeen.after_save
+
+
+def test_of_an_end_that_the_keeper_did_not_report_it_is_told_nothing() -> None:
+    driver = in_front()
+    assert not of_type(do.ExitSeen, driver.exit(APP, None))
+
+
+@pytest.mark.contract("L05")
 @pytest.mark.parametrize(("answers", "reason"), [(True, "launch_timed_out"), (False, "launch_failed")])
 def test_a_launch_that_leads_to_nothing_has_its_own_reason(answers: bool, reason: str) -> None:
     driver = Driver(NOTES, at_once=False)

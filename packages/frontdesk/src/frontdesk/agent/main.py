@@ -175,6 +175,8 @@ class Desk:
                 self._processes.thaw(app, process)
             case do.Kill(app=app, process=process):
                 self._processes.kill(app, process)
+            case do.ExitSeen(pid=pid):
+                self._keeper.seen(pid)
             case do.WatchPage(app=app, on=True):
                 self._pages.watch(app)
             case do.WatchPage(app=app):

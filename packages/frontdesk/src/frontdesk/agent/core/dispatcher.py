@@ -43,6 +43,8 @@ class Dispatcher:
             if isinstance(event, ev.Noticed):
                 effects.append(do.Note(event.app, event.what, event.text))
             self._spread(event, now, effects)
+            if isinstance(event, ev.Exited) and event.status is not None:
+                effects.append(do.ExitSeen(event.pid))
         while late := self.lifecycle.settle(now):
             self._sort(late, now, effects)
         for machine in self._machines:

@@ -85,6 +85,13 @@ class Kill(Effect, frozen=True):
     process: Process
 
 
+class ExitSeen(Effect, frozen=True):
+    """Tell the keeper that what came of this end is durable: no other desk needs to hear of it (L05)."""
+
+    pid: int
+    after_save: ClassVar[bool] = True
+
+
 class WatchPage(Effect, frozen=True):
     """Tell (``PageVisited``) when a browser connects to the page, or stop watching."""
 

@@ -83,17 +83,25 @@ class Launched(Event, frozen=True):
     """``started``: start of the process in clock ticks since boot, which with ``pid`` names it for good."""
 
     app: str
+    token: str
+    """Of the launch that this is the answer to."""
     pid: int
     started: int
 
 
 class LaunchFailed(Event, frozen=True):
+    """``token``: as in ``Launched``."""
+
     app: str
+    token: str
     text: str
 
 
 class Exited(Event, frozen=True):
-    """A process is gone. ``status``: exit status, negative for a signal, None when nobody can know."""
+    """A process is gone. ``status``: exit status, negative for a signal, None when nobody can know.
+
+    Whatever is not None comes from the keeper, which repeats it to the next desk until it has heard ``ExitSeen``.
+    """
 
     app: str
     pid: int

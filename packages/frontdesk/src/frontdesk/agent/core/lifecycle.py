@@ -68,6 +68,8 @@ class Lifecycle:
                 return self._desk_stopping(now)
             case ev.AnswerAsked(asker=asker, request=request):
                 return [do.Answer(asker, wire.Done(request))]
+            case ev.Launched():
+                return self._launched(happened)
         app = getattr(happened, "app", None)
         if app not in self._lives:
             return []
@@ -77,10 +79,8 @@ class Lifecycle:
         match happened:
             case ev.AppRemoved():
                 return self._removed(life, now)
-            case ev.Launched(pid=pid, started=started):
-                return self._launched(life, pid, started)
-            case ev.LaunchFailed(text=text):
-                return self._launch_failed(life, text, now)
+            case ev.LaunchFailed(token=token, text=text):
+                return self._launch_failed(life, token, text, now)
             case ev.Connected():
                 return self._connected(life, at, happened, now)
             case ev.Disconnected():
@@ -318,15 +318,20 @@ class Lifecycle:
 
     # --- processes and connections --------------------------------------------------------------------------------
 
-    def _launched(self, life: Life, pid: int, started: int) -> Out:
+    def _launched(self, now_there: ev.Launched) -> Out:
+        process = do.Process(now_there.pid, now_there.started, launched=True, token=now_there.token)
+        life = self._lives.get(now_there.app)
+        if life is None or life.token != now_there.token:
+            # The app was removed, perhaps registered again, while it was being launched: nobody wants this one.
+            return [do.Kill(now_there.app, process)]
         if life.state is S.LAUNCHING:
-            life.pid, life.started = pid, started
+            life.pid, life.started = process.pid, process.started
             if life.ending is not None:
                 return [do.Kill(life.app, life.process())]
         return []
 
-    def _launch_failed(self, life: Life, text: str, now: float) -> Out:
-        if life.state is not S.LAUNCHING:
+    def _launch_failed(self, life: Life, token: str, text: str, now: float) -> Out:
+        if life.state is not S.LAUNCHING or life.token != token:
             return []
         return self._ended(life, self._receipt(life, StopReason.LAUNCH_FAILED, text, now), now)
 

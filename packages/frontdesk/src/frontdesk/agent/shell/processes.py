@@ -105,10 +105,10 @@ class Processes:
                 pid = next((child for child, of in children.items() if of == app), 0)
                 if not pid:
                     continue
-                self._post(ev.Launched(app, pid, process_table.start_time(pid) or 0))
+                self._post(ev.Launched(app, process.token, pid, process_table.start_time(pid) or 0))
             elif same_boot and pid in self._early:
                 # It ended while no desk was there, or just now: the keeper knows how (L05, L07).
-                self._post(ev.Exited(app, pid, self._early[pid]))
+                self._post(ev.Exited(app, pid, self._early.pop(pid)))
                 continue
             elif not same_boot or not process_table.alive(pid, process.started):
                 continue
@@ -119,7 +119,7 @@ class Processes:
             self._post(ev.Survived(app, child=pid in children))
         self._end_unknown({pid: app for pid, app in children.items() if app not in dict(lives)})
         self._taking_up = False
-        self._early.clear()
+        self._nobody_waits_for_early()
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
@@ -134,7 +134,7 @@ class Processes:
         app = effect.app
         manifest = self._manifest(app)
         if manifest is None:
-            self._post(ev.LaunchFailed(app, "It is not registered any more."))
+            self._post(ev.LaunchFailed(app, effect.token, "It is not registered any more."))
             return
         env = {name: value for name, value in os.environ.items() if name not in OF_ONE_PROCESS}
         env[LAUNCH_TOKEN] = effect.token
@@ -151,22 +151,32 @@ class Processes:
             )
         except LaunchFailed as error:
             command = " ".join(manifest.command)
-            self._post(ev.LaunchFailed(app, f"Its command {command!r} could not be started: {error}"))
+            text = f"Its command {command!r} could not be started: {error}"
+            self._post(ev.LaunchFailed(app, effect.token, text))
             return
         finally:
             self._launching -= 1
         self._apps[pid] = app
-        self._post(ev.Launched(app, pid, process_table.start_time(pid) or 0))
+        self._post(ev.Launched(app, effect.token, pid, process_table.start_time(pid) or 0))
         if pid in self._early:
             self._exited(pid, self._early.pop(pid))
+        self._nobody_waits_for_early()
 
     def _exited(self, pid: int, status: int) -> None:
-        """The keeper reports; perhaps before we know that we launched it."""
+        """The keeper reports; perhaps before we know that we launched it. It is told when the core has kept it."""
         if pid in self._apps:
             self._ended(pid, status)
         elif self._launching or self._taking_up:
             self._early[pid] = status
-        self._keeper.seen(pid)
+        else:
+            self._keeper.seen(pid)
+
+    def _nobody_waits_for_early(self) -> None:
+        """What is left when all launches are answered was of runs that no app is waiting for."""
+        if not self._launching and not self._taking_up:
+            for pid in self._early:
+                self._keeper.seen(pid)
+            self._early.clear()
 
     def _ended(self, pid: int, status: int | None) -> None:
         self._stop_following(pid)
