@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from frontdesk.push.main import PushSettings, StartError, parse_arguments, serve
+from frontdesk.wire import base64url
 from tests.shells.push_service import ServiceProcess, child, desk
 
 BODY = {"TTL": "3600", "Content-Encoding": "aes128gcm"}
@@ -164,3 +165,27 @@ def test_the_command_line_says_all_settings() -> None:
         largest=5,
     )
     assert parse_arguments(["--data", "/d"]) == PushSettings(data=Path("/d"))
+
+
+@pytest.mark.contract("P08")
+async def test_what_went_out_of_date_while_the_service_was_down_is_never_delivered(tmp_path: Path) -> None:
+    async with child(tmp_path) as service:
+        async with desk(service.url) as receiver:
+            endpoint = await receiver.register()
+        for body in (b"old", b"new"):
+            assert await post(service, endpoint, body) == 201
+        await service.kill()
+    with sqlite3.connect(tmp_path / "push.db") as database:  # as if two hours had passed, for the first of the two
+        database.execute("UPDATE message SET expires_at = expires_at - 7200 WHERE number = 1")
+    database.close()
+    async with child(tmp_path) as service:
+        async with desk(service.url, receiver.uaid) as again:
+            arrival = await again.hear()
+            assert base64url.decode(arrival["data"], "data") == b"new"
+            await again.ack(arrival)
+            await again.settled()
+        service.process.terminate()
+        await service.process.communicate()
+    with sqlite3.connect(tmp_path / "push.db") as database:
+        assert database.execute("SELECT count(*) FROM message").fetchone() == (0,)
+    database.close()

@@ -8,7 +8,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from frontdesk.push.core import mailbox as mb
 from frontdesk.push.core import records as rec
-from frontdesk.push.core.mailbox import Answer, Close, Fetch, Mailbox, Send, Write
+from frontdesk.push.core.desk import MOST_WAITING
+from frontdesk.push.core.effects import NOBODY_WAITS, Answer, Close, Effect, Fetch, Send, Write
+from frontdesk.push.core.mailbox import Mailbox
 from frontdesk.push.core.records import Message, Saved
 from frontdesk.wire import autopush, rfc8030
 from frontdesk.wire.rfc8030 import Accepted, Push
@@ -64,14 +66,14 @@ class Paper:
         return Saved(dict(self.seen), tuple(self.channels.values()), dict(self.gone), tuple(self.messages.values()))
 
 
-def settle(mailbox: Mailbox, effects: list[mb.Effect], now: float = T0, paper: Paper | None = None) -> list[mb.Effect]:
+def settle(mailbox: Mailbox, effects: list[Effect], now: float = T0, paper: Paper | None = None) -> list[Effect]:
     """Carry out every write and every reading at once (without a paper every body is x); the effects besides."""
-    rest: list[mb.Effect] = []
+    rest: list[Effect] = []
     for effect in effects:
         if isinstance(effect, Write):
             if paper is not None:
                 paper.apply(effect.changes)
-            if effect.ticket != mb.NOBODY_WAITS:
+            if effect.ticket != NOBODY_WAITS:
                 rest += settle(mailbox, mailbox.stored(effect.ticket, now), now, paper)
         elif isinstance(effect, Fetch):
             bodies = dict.fromkeys(effect.ids, b"x") if paper is None else paper.read(effect.ids)
@@ -89,17 +91,15 @@ def one_desk(paper: Paper | None = None) -> Mailbox:
     return mailbox
 
 
-def arrivals(effects: Iterable[mb.Effect]) -> list[str]:
+def arrivals(effects: Iterable[Effect]) -> list[str]:
     return [e.message.version for e in effects if isinstance(e, Send) and isinstance(e.message, autopush.Arrival)]
 
 
-def post(
-    mailbox: Mailbox, message_id: str, ttl: int = 60, now: float = T0, topic: str | None = None
-) -> list[mb.Effect]:
+def post(mailbox: Mailbox, message_id: str, ttl: int = 60, now: float = T0, topic: str | None = None) -> list[Effect]:
     return settle(mailbox, mailbox.post("token", Push(ttl=ttl, body=b"x", topic=topic), message_id, now), now)
 
 
-def reconnect(mailbox: Mailbox, now: float = T0, session: int = 2) -> list[mb.Effect]:
+def reconnect(mailbox: Mailbox, now: float = T0, session: int = 2) -> list[Effect]:
     mailbox.disconnected(1, now)
     return settle(mailbox, mailbox.hello(session, DESK, FRESH, now), now)
 
@@ -265,7 +265,7 @@ def test_what_was_withdrawn_or_replaced_or_is_over_when_it_was_read_is_not_deliv
     bodies = {"withdrawn": b"x", "over": b"x", "good": b"x"}  # the store took the newer one of the topic already
     effects = mailbox.fetched(2, bodies, T0 + 10)
     assert arrivals(effects) == ["good"]
-    assert effects[-1] == Write(mb.NOBODY_WAITS, (rec.DropMessages(("over",)),))
+    assert effects[-1] == Write(NOBODY_WAITS, (rec.DropMessages(("over",)),))
     assert mailbox.waiting == 1
 
 
@@ -345,7 +345,7 @@ def test_a_sender_can_take_its_message_back() -> None:
     mailbox.disconnected(1, T0)
     post(mailbox, "m1")
     (write,) = mailbox.withdraw("m1")
-    assert write == Write(mb.NOBODY_WAITS, (rec.DropMessages(("m1",)),))
+    assert write == Write(NOBODY_WAITS, (rec.DropMessages(("m1",)),))
     assert mailbox.withdraw("m1") == mailbox.withdraw("never there") == []
     assert arrivals(settle(mailbox, mailbox.hello(2, DESK, FRESH, T0))) == []
 
@@ -379,9 +379,70 @@ def test_a_desk_without_subscriptions_leaves_nothing_behind() -> None:
 def test_too_many_waiting_messages_are_refused_for_now() -> None:
     mailbox = one_desk()
     mailbox.disconnected(1, T0)
-    for number in range(mb.MOST_WAITING):
+    for number in range(MOST_WAITING):
         post(mailbox, str(number))
     assert post(mailbox, "one more") == [Answer("one more", rfc8030.MAILBOX_FULL)]
+
+
+def full() -> Mailbox:
+    """A mailbox whose desk is away and has as many waiting messages as it may have; "0" has the topic t."""
+    mailbox = one_desk()
+    mailbox.disconnected(1, T0)
+    for number in range(MOST_WAITING):
+        post(mailbox, str(number), ttl=60 if number else 3600, topic=None if number else "t")
+    return mailbox
+
+
+def test_a_full_mailbox_still_takes_what_replaces_a_waiting_message() -> None:
+    mailbox = full()
+    assert post(mailbox, "other topic", topic="u") == [Answer("other topic", rfc8030.MAILBOX_FULL)]
+    assert post(mailbox, "newer", topic="t") == [Answer("newer", Accepted("newer", 60))]
+    assert mailbox.waiting == MOST_WAITING
+    assert mailbox.withdraw("0") == []
+
+
+def test_messages_on_their_way_to_the_disk_count_as_waiting() -> None:
+    mailbox = full()
+    mailbox.withdraw("1")
+    (write,) = mailbox.post("token", Push(ttl=60), "fits", T0)
+    assert mailbox.post("token", Push(ttl=60), "does not", T0) == [Answer("does not", rfc8030.MAILBOX_FULL)]
+    assert isinstance(write, Write)
+    mailbox.not_stored(write.ticket)
+    assert post(mailbox, "fits now") == [Answer("fits now", Accepted("fits now", 60))]
+
+
+@pytest.mark.contract("P08")
+def test_messages_whose_time_is_over_do_not_fill_a_mailbox() -> None:
+    mailbox = full()
+    later = T0 + 60
+    assert post(mailbox, "after", now=later) == [Answer("after", Accepted("after", 60))]
+    assert mailbox.waiting == 2
+
+
+@pytest.mark.contract("P08")
+def test_now_or_never_replaces_what_waits_under_its_topic() -> None:
+    mailbox = one_desk()
+    mailbox.disconnected(1, T0)
+    post(mailbox, "ring", topic="call")
+    post(mailbox, "plain")
+    effects = mailbox.post("token", Push(ttl=0, topic="call"), "cancelled", T0)
+    assert effects == [
+        Answer("cancelled", Accepted("cancelled", 0)),
+        Write(NOBODY_WAITS, (rec.DropMessages(("ring",)),)),
+    ]
+    assert arrivals(settle(mailbox, mailbox.hello(2, DESK, FRESH, T0))) == ["plain"]
+
+
+@pytest.mark.contract("P08")
+def test_what_went_out_of_date_while_the_service_was_down_is_not_delivered() -> None:
+    paper = Paper()
+    mailbox = one_desk(paper)
+    for message_id, ttl in (("short", 60), ("long", 7200)):
+        settle(mailbox, mailbox.post("token", Push(ttl=ttl), message_id, T0), T0, paper)
+    later = T0 + 3600
+    mailbox = Mailbox(URL, paper.saved(), later)
+    assert arrivals(settle(mailbox, mailbox.hello(2, DESK, FRESH, later), later, paper)) == ["long"]
+    assert set(paper.messages) == {"long"}
 
 
 def test_too_many_subscriptions_are_refused() -> None:
@@ -398,7 +459,7 @@ def test_expired_messages_are_swept_without_anybody_coming() -> None:
     post(mailbox, "m1", ttl=100)
     assert mailbox.next_wake() == T0 + 100
     assert mailbox.wake(T0 + 99) == []
-    assert mailbox.wake(T0 + 100) == [Write(mb.NOBODY_WAITS, (rec.DropMessages(("m1",)),))]
+    assert mailbox.wake(T0 + 100) == [Write(NOBODY_WAITS, (rec.DropMessages(("m1",)),))]
     assert mailbox.waiting == 0
 
 
@@ -439,12 +500,13 @@ class AnyOrder(RuleBasedStateMachine):
         self.written: dict[str, Message] = {}  # every message that was ever durable
         self.owed: dict[str, Message] = {}  # promised to senders with 201, and not over
         self.tokens: dict[str, str] = {}  # channel id → token, as the desk was told
+        self.now_or_never: dict[str, tuple[str, str | None]] = {}  # message id → token and topic
 
     def fresh(self) -> str:
         self.count += 1
         return f"{self.count:032x}"
 
-    def carry_out(self, effects: list[mb.Effect]) -> None:
+    def carry_out(self, effects: list[Effect]) -> None:
         for effect in effects:
             match effect:
                 case Write():
@@ -457,7 +519,10 @@ class AnyOrder(RuleBasedStateMachine):
                 case Close(session):
                     assert session == self.session
                     self.session = 0
-                case Answer(message_id, Accepted(_, ttl)) if ttl > 0:
+                case Answer(message_id, Accepted(_, 0)):
+                    replaced = self.now_or_never.pop(message_id)
+                    self.owed = {i: m for i, m in self.owed.items() if not m.topic or (m.token, m.topic) != replaced}
+                case Answer(message_id, Accepted()):
                     kept = self.written[message_id]  # durable before the promise
                     for old in [m for m in self.owed.values() if m.topic and m.topic == kept.topic]:
                         if old.token == kept.token:
@@ -517,9 +582,10 @@ class AnyOrder(RuleBasedStateMachine):
     )
     def post(self, data: st.DataObject, ttl: int, topic: str | None) -> None:
         token = data.draw(st.sampled_from(sorted(self.tokens.values())))
-        self.carry_out(
-            self.mailbox.post(token, Push(ttl=ttl, body=self.fresh().encode(), topic=topic), self.fresh(), self.now)
-        )
+        message_id, body = self.fresh(), self.fresh().encode()
+        if ttl == 0:
+            self.now_or_never[message_id] = (token, topic)
+        self.carry_out(self.mailbox.post(token, Push(ttl=ttl, body=body, topic=topic), message_id, self.now))
 
     @precondition(lambda self: self.fetches)
     @rule(works=st.sampled_from([True, True, True, False]))
@@ -541,7 +607,7 @@ class AnyOrder(RuleBasedStateMachine):
                 self.paper.apply(write.changes)
                 self.written |= {c.message.id: c.message for c in write.changes if isinstance(c, rec.KeepMessage)}
         for write in batch:
-            if write.ticket != mb.NOBODY_WAITS:
+            if write.ticket != NOBODY_WAITS:
                 stored = self.mailbox.stored(write.ticket, self.now) if works else self.mailbox.not_stored(write.ticket)
                 self.carry_out(stored)
 
@@ -588,7 +654,7 @@ class AnyOrder(RuleBasedStateMachine):
         session, self.session = self.session, 0
         self.mailbox.disconnected(session, self.now)
 
-        def settled(effects: list[mb.Effect]) -> list[str]:
+        def settled(effects: list[Effect]) -> list[str]:
             return arrivals(settle(self.mailbox, effects, self.now, self.paper))
 
         versions = settled(self.mailbox.hello(10**6, self.uaid, self.fresh(), self.now))

@@ -9,8 +9,10 @@ import uuid
 from collections.abc import Sequence
 from typing import Protocol
 
-from frontdesk.push.core import mailbox, records
+from frontdesk.push.core import records
+from frontdesk.push.core.effects import NOBODY_WAITS, Answer, Close, Effect, Fetch, Send, Write
 from frontdesk.push.core.gateway import Gateway, Outcome, Push, Reply, Trouble
+from frontdesk.push.core.mailbox import Mailbox
 from frontdesk.push.shell.sender import Sender
 from frontdesk.push.shell.store import Bodies, Store
 from frontdesk.wire import autopush, matrix_push, rfc8030, webpush
@@ -34,7 +36,7 @@ class PushService:
     def __init__(self, public_url: str, store: Store, sender: Sender) -> None:
         self._store = store
         self._sender = sender
-        self._mailbox = mailbox.Mailbox(public_url, store.load(), time.time())
+        self._mailbox = Mailbox(public_url, store.load(), time.time())
         self._gateway = Gateway()
         self._own_endpoints = f"{public_url}/push/"
         self._connections: dict[int, DeviceConnection] = {}
@@ -155,24 +157,24 @@ class PushService:
 
     # ---- effects
 
-    def _carry_out(self, effects: Sequence[mailbox.Effect]) -> None:
+    def _carry_out(self, effects: Sequence[Effect]) -> None:
         for effect in effects:
             match effect:
-                case mailbox.Write(ticket, changes):
+                case Write(ticket, changes):
                     self._write(ticket, changes)
-                case mailbox.Send(session, message):
+                case Send(session, message):
                     self._connections[session].send(message)
-                case mailbox.Close(session, reason):
+                case Close(session, reason):
                     self._connections[session].close(reason)
-                case mailbox.Fetch(session, ids):
+                case Fetch(session, ids):
                     self._fetch(session, ids)
-                case mailbox.Answer(message_id, answer):
+                case Answer(message_id, answer):
                     self._answer(message_id, answer)
         self._arm()
 
     def _write(self, ticket: int, changes: Sequence[records.Change]) -> None:
         def done(error: sqlite3.Error | None) -> None:
-            if ticket == mailbox.NOBODY_WAITS:
+            if ticket == NOBODY_WAITS:
                 return
             if error is None:
                 self._carry_out(self._mailbox.stored(ticket, time.time()))

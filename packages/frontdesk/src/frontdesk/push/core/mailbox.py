@@ -19,6 +19,8 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from frontdesk.push.core.desk import Desk
+from frontdesk.push.core.effects import NOBODY_WAITS, Answer, Close, Effect, Fetch, Send, Write
 from frontdesk.push.core.records import (
     Change,
     Channel,
@@ -37,9 +39,6 @@ from frontdesk.wire import autopush, base64url, rfc8030
 WINDOW = 10
 """Messages sent to a desk that it has not acknowledged yet; more wait until it does."""
 
-MOST_WAITING = 1000
-"""Messages that may wait for one desk; further senders are told to try later."""
-
 MOST_CHANNELS = 1000
 """Subscriptions one desk may have."""
 
@@ -48,71 +47,6 @@ FORGET_AFTER = 60 * 24 * 3600.0
 
 _SWEEP_EVERY = 60.0
 _FORGET_EVERY = 24 * 3600.0
-
-
-NOBODY_WAITS = 0
-"""The ticket of a write whose outcome no one asks for: should it fail, a message comes twice, and desks know that."""
-
-
-class Write(msgspec.Struct, frozen=True):
-    """Make all changes durable at once, then say so with ``stored(ticket)``, unless the ticket is NOBODY_WAITS."""
-
-    ticket: int
-    changes: tuple[Change, ...]
-
-
-class Send(msgspec.Struct, frozen=True):
-    """Send a frame on this connection."""
-
-    session: int
-    message: autopush.ServerMessage
-
-
-class Close(msgspec.Struct, frozen=True):
-    """End this connection; it counts as ended already."""
-
-    session: int
-    reason: str
-
-
-class Fetch(msgspec.Struct, frozen=True):
-    """Read the bodies of these messages, then call ``fetched(session, …)``, or ``not_fetched(session)``."""
-
-    session: int
-    ids: tuple[str, ...]
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """The answer to the post that came with this message id."""
-
-    message_id: str
-    answer: rfc8030.Accepted | rfc8030.Problem
-
-
-Effect = Write | Send | Close | Fetch | Answer
-
-
-class _Desk:
-    """One user agent (autopush's word), connected or not."""
-
-    def __init__(self, uaid: str, seen: float) -> None:
-        self.uaid = uaid
-        self.seen = seen
-        self.session: int | None = None
-        self.channels: dict[str, str] = {}  # channel id → token
-        self.waiting: dict[str, Message] = {}  # in order of acceptance
-        self.sent: dict[str, Message] = {}  # sent on this connection, not acknowledged
-        self.fetching: tuple[str, ...] = ()  # of waiting: what this connection gets next, once its bodies are read
-
-    def find_topic(self, token: str, topic: str) -> str | None:
-        """The id of the message that a new one with this topic replaces."""
-        for message in (*self.waiting.values(), *self.sent.values()):
-            if message.token == token and message.topic == topic:
-                return message.id
-        return None
-
-    def drop(self, message_id: str) -> bool:
-        return self.waiting.pop(message_id, None) is not None or self.sent.pop(message_id, None) is not None
 
 
 class _Registering(msgspec.Struct, frozen=True):
@@ -126,6 +60,7 @@ class _Ending(msgspec.Struct, frozen=True):
 
 
 class _Posting(msgspec.Struct, frozen=True):
+    desk: Desk
     message: Message
     body: bytes
     ttl: int
@@ -137,11 +72,11 @@ class Mailbox:
     def __init__(self, public_url: str, saved: Saved | None = None, now: float = 0.0) -> None:
         saved = saved or Saved()
         self.public_url = public_url
-        self._desks: dict[str, _Desk] = {}
+        self._desks: dict[str, Desk] = {}
         self._channels: dict[str, Channel] = {}  # by token
         self._gone = dict(saved.gone)
-        self._owner: dict[str, _Desk] = {}  # by message id
-        self._sessions: dict[int, _Desk] = {}
+        self._owner: dict[str, Desk] = {}  # by message id
+        self._sessions: dict[int, Desk] = {}
         self._unstored: dict[int, _Registering | _Ending | _Posting] = {}
         self._last_ticket = NOBODY_WAITS
         self._ending: set[str] = set()  # tokens whose end is being written
@@ -149,7 +84,7 @@ class Mailbox:
         self._swept_at = now
         self._forgot_at = now
         for uaid, seen in saved.seen.items():
-            self._desks[uaid] = _Desk(uaid, seen)
+            self._desks[uaid] = Desk(uaid, seen)
         for channel in saved.channels:
             self._add_channel(channel, now)
         for message in saved.messages:
@@ -184,12 +119,25 @@ class Mailbox:
         desk = self._desks[channel.uaid]
         message = Message(message_id, token, push.urgency, push.topic, now + push.ttl)
         if push.ttl == 0:
-            # Now or never: not kept, not counted, and not sent again if this connection turns out to be dead.
-            sending = [] if desk.session is None else [Send(desk.session, self._arrival(message, push.body, now))]
-            return [*sending, Answer(message_id, rfc8030.Accepted(message_id, 0))]
-        if len(desk.waiting) + len(desk.sent) >= MOST_WAITING:
-            return [Answer(message_id, rfc8030.MAILBOX_FULL)]
-        return [self._write(_Posting(message, push.body, push.ttl), KeepMessage(message, push.body))]
+            return self._now_or_never(desk, message, push.body, now)
+        swept: list[Effect] = []
+        if desk.is_full:
+            swept = self._drop(self._pop_expired(now))
+        # A replacement takes no more room than what it replaces (RFC 8030 §5.4).
+        if desk.is_full and not (push.topic and desk.find_topic(token, push.topic)):
+            return [*swept, Answer(message_id, rfc8030.MAILBOX_FULL)]
+        desk.arriving += 1
+        return [*swept, self._write(_Posting(desk, message, push.body, push.ttl), KeepMessage(message, push.body))]
+
+    def _now_or_never(self, desk: Desk, message: Message, body: bytes, now: float) -> list[Effect]:
+        """Not kept, not counted, and not sent again if this connection turns out to be dead.
+
+        What it replaces is over all the same (RFC 8030 §5.4): a cancelled call must not ring later.
+        """
+        sending = [] if desk.session is None else [Send(desk.session, self._arrival(message, body, now))]
+        replaced = desk.find_topic(message.token, message.topic) if message.topic else None
+        dropping = self._drop([replaced]) if replaced else []
+        return [*sending, Answer(message.id, rfc8030.Accepted(message.id, 0)), *dropping]
 
     def withdraw(self, message_id: str) -> list[Effect]:
         """The sender no longer wants it delivered (DELETE of the Location). Too late or unknown: nothing happens."""
@@ -202,7 +150,7 @@ class Mailbox:
         effects: list[Effect] = []
         desk = self._desks.get(autopush.plain_uaid(uaid) or "")
         if desk is None:
-            desk = self._desks[fresh_uaid] = _Desk(fresh_uaid, now)
+            desk = self._desks[fresh_uaid] = Desk(fresh_uaid, now)
         elif desk.session is not None:
             effects.append(Close(desk.session, "replaced by a newer connection of the same desk"))
             self._leave(desk)
@@ -262,7 +210,8 @@ class Mailbox:
     def stored(self, ticket: int, now: float) -> list[Effect]:
         """The write with this ticket is durable."""
         match self._unstored.pop(ticket):
-            case _Posting(message, body, ttl):
+            case _Posting(desk, message, body, ttl):
+                desk.arriving -= 1
                 return self._posted(message, body, ttl, now)
             case _Registering(session, channel):
                 return self._channel_stored(session, channel, now)
@@ -274,7 +223,8 @@ class Mailbox:
     def not_stored(self, ticket: int) -> list[Effect]:
         """The write with this ticket failed, and nothing of it was kept."""
         match self._unstored.pop(ticket):
-            case _Posting(message):
+            case _Posting(desk, message):
+                desk.arriving -= 1
                 return [Answer(message.id, rfc8030.STORE_UNAVAILABLE)]
             case _Registering(session, channel):
                 return self._reply(session, autopush.RegisterReply(channel_id=channel.channel_id, status=500))
@@ -381,7 +331,7 @@ class Mailbox:
         """The desk may have left while the store was writing; then it asks again."""
         return [Send(session, message)] if session in self._sessions else []
 
-    def _deliver(self, desk: _Desk, now: float) -> list[Effect]:
+    def _deliver(self, desk: Desk, now: float) -> list[Effect]:
         """Have fetched what waits, oldest first, as far as the window has room."""
         if desk.session is None or desk.fetching:
             return []
@@ -395,7 +345,7 @@ class Mailbox:
         desk.fetching = tuple(due)
         return [*([Fetch(desk.session, desk.fetching)] if due else []), *self._drop(expired)]
 
-    def _hand_over(self, desk: _Desk, session: int, message: Message, body: bytes, now: float) -> Send:
+    def _hand_over(self, desk: Desk, session: int, message: Message, body: bytes, now: float) -> Send:
         desk.sent[message.id] = desk.waiting.pop(message.id)
         return Send(session, self._arrival(message, body, now))
 
@@ -410,7 +360,7 @@ class Mailbox:
             ttl=ttl,
         )
 
-    def _leave(self, desk: _Desk) -> None:
+    def _leave(self, desk: Desk) -> None:
         if desk.session is not None:
             del self._sessions[desk.session]
         desk.session = None
@@ -421,7 +371,7 @@ class Mailbox:
     def _add_channel(self, channel: Channel, now: float) -> None:
         desk = self._desks.get(channel.uaid)
         if desk is None:
-            desk = self._desks[channel.uaid] = _Desk(channel.uaid, now)
+            desk = self._desks[channel.uaid] = Desk(channel.uaid, now)
         desk.channels[channel.channel_id] = channel.token
         self._channels[channel.token] = channel
 
