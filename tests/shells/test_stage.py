@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 
 import aiohttp
 import pytest
@@ -205,6 +206,11 @@ async def page(browser: Browser, stage: Stage) -> AsyncIterator[Page]:
     assert complaints == [], "policy violations and errors of the page's module"
 
 
+def switching(page: Page) -> AbstractAsyncContextManager[object]:
+    """Around what a person does: left when the stage has answered."""
+    return page.expect_response(lambda answer: answer.request.method == "POST")
+
+
 async def test_the_page_follows_the_desk(page: Page, board: HandMade) -> None:
     right = page.locator("#right")
     await expect(right.get_by_role("status")).to_contain_text("Suspended")
@@ -237,13 +243,17 @@ async def test_switches_and_windows_by_keyboard(page: Page, board: HandMade) -> 
     await expect(page.frame_locator('iframe[title="Left’s Lobby"]').locator("h1")).to_have_text("Lobby of left")
     assert await page.locator('iframe[title="Right’s Lobby"]').count() == 0
     await page.get_by_role("switch", name="Right’s window is open").focus()
-    await page.keyboard.press("Space")
+    async with switching(page):
+        await page.keyboard.press("Space")
     await expect(page.frame_locator('iframe[title="Right’s Lobby"]').locator("h1")).to_have_text("Lobby of right")
     assert await page.evaluate("document.activeElement.id") == "right-window", "the focus stays on the switch"
-    await page.get_by_role("button", name="Close Right’s window").click()
+    async with switching(page):
+        await page.get_by_role("button", name="Close Right’s window").click()
     await expect(page.locator('iframe[title="Right’s Lobby"]')).to_have_count(0)
-    await page.locator("#left").get_by_role("button", name="Slow").click()
-    await page.locator("#left").get_by_role("button", name="Kill the desk").click()
+    async with switching(page):
+        await page.locator("#left").get_by_role("button", name="Slow").click()
+    async with switching(page):
+        await page.locator("#left").get_by_role("button", name="Kill the desk").click()
     assert board.switched == [
         ("right", "window", "open", ""),
         ("right", "window", "closed", ""),
@@ -262,8 +272,10 @@ async def test_a_window_goes_where_lobby_wants_it(page: Page, board: HandMade) -
 
 async def test_a_click_on_a_notification_reaches_the_desk(page: Page, board: HandMade) -> None:
     board.right_says(status(AppState.SUSPENDED, shown=(Notification("room", "Left", "Are you there?"),)))
-    await page.get_by_role("button", name="Are you there?").first.click()
-    await page.get_by_role("button", name="Dismiss “Left”").click()
+    async with switching(page):
+        await page.get_by_role("button", name="Are you there?").first.click()
+    async with switching(page):
+        await page.get_by_role("button", name="Dismiss “Left”").click()
     assert board.switched == [("right", "notification", "", "room"), ("right", "dismiss", "", "room")]
 
 
@@ -350,6 +362,22 @@ async def test_a_refused_switch_is_told_in_plain_words(browser: Browser, stage: 
     await expect(page.locator("#lost")).to_have_text("The demo was started again: open the address it printed.")
     await expect(page.get_by_role("alert")).to_be_hidden()
     assert board.switched == []
+
+
+@pytest.mark.parametrize("how", ["mouse", "keyboard"])
+async def test_a_press_counts_although_the_machine_changes_under_it(page: Page, board: HandMade, how: str) -> None:
+    quit_button = page.locator("#right-quit")
+    await expect(page.locator("#right")).to_contain_text("Suspended")
+    await quit_button.focus()
+    await quit_button.hover()
+    await (page.mouse.down() if how == "mouse" else page.keyboard.down(" "))
+    noted = (Happening(2.0, APP, "woken", "woken while pressed"),)
+    board.right_says(status(AppState.STOPPED, quit=True, happenings=noted))
+    await expect(page.locator("#right")).to_contain_text("Woken while pressed")
+    async with switching(page):
+        await (page.mouse.up() if how == "mouse" else page.keyboard.up(" "))
+    await expect(quit_button).to_be_disabled()
+    assert board.switched == [("right", "quit", "", "")]
 
 
 async def test_every_control_has_a_name(page: Page) -> None:

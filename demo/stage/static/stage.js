@@ -8,13 +8,33 @@ const STARTED_AGAIN = "The demo was started again: open the address it printed."
 const UNANSWERED =
   "The demo does not answer. Is it still running in its terminal? When it answers again, this page goes on by itself.";
 
+// A click is press and release on the same button: the part that holds the pressed one is replaced after the release.
+let pressed = null;
+const heldBack = new Map();
+const press = (event) => {
+  if (event.type === "pointerdown" || event.key === " ") pressed = event.target.closest?.("button") ?? null;
+};
+const release = () => {
+  pressed = null;
+  // The click comes right after the release, as an event of its own.
+  if (heldBack.size) setTimeout(() => patch([...heldBack.values()].join("")));
+};
+for (const type of ["pointerdown", "keydown"]) document.addEventListener(type, press, true);
+for (const type of ["pointerup", "pointercancel", "keyup"]) document.addEventListener(type, release, true);
+addEventListener("blur", release);
+
 // A part is replaced only when it differs, and the focus stays where it was: nobody is interrupted by a clock.
 function patch(html) {
   const template = document.createElement("template");
   template.innerHTML = html;
   for (const fresh of [...template.content.children]) {
     const old = document.getElementById(fresh.id);
+    heldBack.delete(fresh.id);
     if (!old || shownParts.get(fresh.id) === fresh.outerHTML) continue;
+    if (pressed && old.contains(pressed)) {
+      heldBack.set(fresh.id, fresh.outerHTML);
+      continue;
+    }
     shownParts.set(fresh.id, fresh.outerHTML);
     const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
     const scrolled = old.querySelector(".events")?.scrollTop ?? 0;
