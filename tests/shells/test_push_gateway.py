@@ -166,7 +166,30 @@ async def test_a_redirect_is_not_followed(tmp_path: Path) -> None:
         assert target.posts == []
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "127.1", "2130706433", "0.0.0.0"])
+async def test_a_name_that_leads_into_a_private_network_is_not_connected_to_and_not_given_up(tmp_path: Path) -> None:
+    """Names can be wrong for a moment; the homeserver would forget a living device for good."""
+    async with running(tmp_path, allow_private=()) as url, elsewhere() as other:
+        port = other.url.rpartition(":")[2]
+        for scheme in ("http", "https"):
+            body = notification(f"{scheme}://localhost:{port}/x", event_id=scheme)
+            assert (await notify(url, body))[0] == 502
+        assert other.posts == []
+    async with running(tmp_path) as url, elsewhere() as other:
+        assert (await notify(url, notification(f"http://localhost:{other.url.rpartition(':')[2]}/x")))[0] == 200
+        assert len(other.posts) == 1
+
+
+async def test_one_request_cannot_cause_thousands(tmp_path: Path) -> None:
+    async with running(tmp_path) as url, elsewhere() as other:
+        body = notification(f"{other.url}/x")
+        (device,) = body["notification"]["devices"]
+        device["data"]["p256dh"] = KEYS.p256dh
+        body["notification"]["devices"] = [device | {"pushkey": str(number)} for number in range(250)]
+        assert [(await notify(url, body))[0] for _ in range(3)] == [502, 502, 200]
+        assert len(other.posts) == 250
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::ffff:127.0.0.1]", "127.1", "2130706433", "0x7f.1", "0.0.0.0"])
 async def test_a_private_address_is_never_connected_to(tmp_path: Path, host: str) -> None:
     async with running(tmp_path, allow_private=()) as url, elsewhere() as other:
         for scheme in ("http", "https"):

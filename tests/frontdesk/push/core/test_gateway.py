@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frontdesk.push.core.gateway import Gateway, Outcome, Plan, Push, Reply, Trouble
+from frontdesk.push.core.gateway import MOST_DEVICES, Gateway, Outcome, Plan, Push, Reply, Trouble
 from frontdesk.wire import webpush
 from frontdesk.wire.matrix_push import Device, Notification
 
@@ -44,9 +44,10 @@ def test_a_push_that_may_yet_succeed_makes_the_homeserver_ask_again(status: int)
     assert gateway.finished(plan, (Outcome.LATER,)) == Reply(502)
 
 
-def test_an_endpoint_that_cannot_be_reached_is_tried_again() -> None:
+@pytest.mark.parametrize("trouble", [Trouble.UNREACHABLE, Trouble.NAME_REFUSED])
+def test_an_endpoint_that_cannot_be_reached_is_tried_again(trouble: Trouble) -> None:
     gateway = Gateway()
-    assert gateway.tried(gateway.notified(message(LEFT)).pushes[0], Trouble.UNREACHABLE) is Outcome.LATER
+    assert gateway.tried(gateway.notified(message(LEFT)).pushes[0], trouble) is Outcome.LATER
 
 
 @pytest.mark.parametrize("answer", [404, 410, 301, 307, 400, 403, Trouble.ADDRESS_REFUSED, Trouble.NOT_AN_ADDRESS])
@@ -120,6 +121,54 @@ def test_too_large_is_tried_once_more_with_less() -> None:
     assert gateway.tried(smaller, 413) is Outcome.NEVER
 
 
+def crowd(number: int) -> list[Device]:
+    """That many devices, each with keys and an endpoint."""
+    return [
+        Device("app", f"key {n}", {"endpoint": f"https://p/{n}", "p256dh": LEFT.pushkey, "auth": KEYS[0].auth})
+        for n in range(number)
+    ]
+
+
+def test_a_crowd_of_devices_is_reached_a_hundred_at_a_time() -> None:
+    """The homeserver asks until it hears 200; then everybody was pushed to once, and the dead ones are all named."""
+    gateway = Gateway()
+    pushed: list[str] = []
+    dead = {f"key {number}" for number in range(0, 250, 3)}
+    devices = [*crowd(250), Device("app", "no key")]
+    for _ in range(3):
+        plan = gateway.notified(message(*devices))
+        assert len(plan.pushes) <= MOST_DEVICES
+        pushed += [push.pushkey for push in plan.pushes]
+        outcomes = tuple(Outcome.NEVER if push.pushkey in dead else Outcome.DELIVERED for push in plan.pushes)
+        reply = gateway.finished(plan, outcomes)
+    assert sorted(pushed) == sorted(device.pushkey for device in crowd(250))
+    assert (reply.status, sorted(reply.rejected)) == (200, sorted({*dead, "no key"}))
+
+
+def test_devices_that_fail_for_now_do_not_keep_out_the_others() -> None:
+    gateway = Gateway()
+    devices = crowd(2 * MOST_DEVICES)
+    first = gateway.notified(message(*devices))
+    assert gateway.finished(first, (Outcome.LATER,) * MOST_DEVICES) == Reply(502)
+    second = gateway.notified(message(*devices))
+    assert {push.pushkey for push in first.pushes}.isdisjoint(push.pushkey for push in second.pushes)
+    assert gateway.finished(second, (Outcome.DELIVERED,) * MOST_DEVICES) == Reply(502)
+    third = gateway.notified(message(*devices))
+    assert {push.pushkey for push in third.pushes} == {push.pushkey for push in first.pushes}
+    assert gateway.finished(third, (Outcome.DELIVERED,) * MOST_DEVICES) == Reply(200)
+
+
+def test_a_badge_for_a_crowd_is_not_asked_for_again() -> None:
+    plan = Gateway().notified(message(*crowd(MOST_DEVICES + 1), event_id=None))
+    assert (len(plan.pushes), plan.more) == (MOST_DEVICES, False)
+
+
+def test_a_dead_device_is_named_again_when_its_answer_was_lost() -> None:
+    gateway = Gateway()
+    assert notify(gateway, message(LEFT), Outcome.NEVER) == Reply(200, (LEFT.pushkey,))
+    assert notify(gateway, message(LEFT)) == Reply(200, (LEFT.pushkey,))
+
+
 @given(
     st.lists(
         st.tuples(
@@ -137,16 +186,19 @@ def test_nothing_is_delivered_twice_and_nothing_that_may_succeed_is_forgotten(
     by_pushkey = {device.pushkey: device for device in (LEFT, RIGHT, THIRD)}
     gateway = Gateway()
     delivered: set[tuple[str, str]] = set()
+    dead: set[tuple[str, str]] = set()
     open_plans: list[tuple[Plan, tuple[Outcome, ...]]] = []
 
     def finish(plan: Plan, outcomes: tuple[Outcome, ...]) -> None:
         reply = gateway.finished(plan, outcomes)
-        pending = Outcome.LATER in outcomes or plan.under_way
+        pending = Outcome.LATER in outcomes or plan.more
         assert reply.status == (502 if pending else 200)
         for push, outcome in zip(plan.pushes, outcomes, strict=True):
             if outcome is Outcome.DELIVERED:
                 assert (push.event_id or "", push.pushkey) not in delivered
                 delivered.add((push.event_id or "", push.pushkey))
+            if outcome is Outcome.NEVER:
+                dead.add((push.event_id or "", push.pushkey))
 
     for pushkeys, event_id, outcomes, at_once in requests:
         plan = gateway.notified(message(*(by_pushkey[key] for key in sorted(pushkeys)), event_id=event_id))
@@ -154,7 +206,8 @@ def test_nothing_is_delivered_twice_and_nothing_that_may_succeed_is_forgotten(
         in_flight = {
             push.pushkey for open_plan, _ in open_plans for push in open_plan.pushes if push.event_id == event_id
         }
-        assert asked == {key for key in pushkeys if (event_id, key) not in delivered and key not in in_flight}
+        assert asked == {key for key in pushkeys if (event_id, key) not in delivered | dead and key not in in_flight}
+        assert set(plan.rejected) == {key for key in pushkeys if (event_id, key) in dead}
         open_plans.append((plan, tuple(outcomes[: len(plan.pushes)])))
         if at_once:
             finish(*open_plans.pop())

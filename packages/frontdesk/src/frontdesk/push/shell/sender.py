@@ -83,7 +83,8 @@ class Sender:
         if resolver is None or not host:
             return Trouble.NOT_AN_ADDRESS
         # The client asks no resolver about a host that is spelled as an address.
-        if addresses.address(host) is not None and not resolver.allows(host):
+        spelled = _spelled_address(host)
+        if spelled is not None and not resolver.allows(spelled):
             return Trouble.ADDRESS_REFUSED
         try:
             async with self._session(url.scheme).post(
@@ -92,7 +93,7 @@ class Sender:
                 return response.status
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, _AddressRefused):
-                return Trouble.ADDRESS_REFUSED
+                return Trouble.NAME_REFUSED
             if isinstance(error, aiohttp.InvalidURL):
                 return Trouble.NOT_AN_ADDRESS
             _log.warning("event=endpoint_unreachable why=%s", type(error).__name__)
@@ -114,3 +115,13 @@ class Sender:
                 connector=connector, timeout=_TIMEOUT, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
             )
         return self._sessions[scheme]
+
+
+def _spelled_address(host: str) -> str | None:
+    """The address that ``host`` is, in the old spellings too (``127.1``, ``2130706433``); None for a name."""
+    if addresses.address(host) is not None:
+        return host
+    try:
+        return socket.inet_ntoa(socket.inet_aton(host))
+    except (OSError, UnicodeError):
+        return None
