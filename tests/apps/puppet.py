@@ -93,6 +93,9 @@ class Puppet:
                 app.report_background()
             case {"do": "begin", "name": name, "handler": handler}:
                 return self.begin(name, handler)
+            case {"do": "begin many", "count": count, "name": name}:
+                for _ in range(count):
+                    app.begin_background_task(name)
             case {"do": "end", "task": task}:
                 app.end_background_task(task)
             case {"do": "end and begin", "task": task}:
@@ -132,6 +135,7 @@ class Puppet:
             case {"do": "exit", "status": status}:
                 os._exit(status)
             case {"do": "hog", "seconds": seconds}:
+                self.say("hogging")
                 time.sleep(seconds)
             case _:
                 raise ValueError(f"no puppet can {order}")

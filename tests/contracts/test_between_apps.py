@@ -189,6 +189,25 @@ async def test_a_frozen_app_that_is_sent_much_does_not_block_the_desk(desk: Desk
     os.kill(puppet.pid, signal.SIGCONT)
 
 
+@pytest.mark.contract("X02", "A11")
+async def test_apps_with_very_much_to_say_leave_the_status_readable(desk: DeskHome) -> None:
+    apps = [APP, "org.example.Wordy"]
+    await desk.install(apps[1])
+    long = "\N{MUSICAL SYMBOL G CLEF}" * 250
+    for app in apps:
+        puppet = await desk.launch(app)
+        await puppet.do("begin many", count=700, name=long)
+        await puppet.do("notify", id="n", title=long)
+        puppet.order("background")
+    await desk.until(
+        lambda status: all(
+            row.holds and row.holds[-1].name == f"and {701 - len(row.holds)} more" for row in status.apps
+        )
+    )
+    code, out, error = await desk.command("status", "--json")
+    assert (code, error) == (0, "") and long[:19] in out
+
+
 # --- versions ---------------------------------------------------------------------------------------------------------
 
 

@@ -18,12 +18,13 @@ from frontdesk.agent.shell import process_table
 from frontdesk.agent.shell.app_server import AppServer, Connection
 from frontdesk.agent.shell.registry import Registry
 from frontdesk.errors import FrontdeskError, RefusedError, WireError
-from frontdesk.terms import AppState, DeskStatus, Manifest, Notification, Receipt, Refusal
+from frontdesk.terms import Action, AppState, DeskStatus, Manifest, Notification, Receipt, Refusal
 from frontdesk.wire import desk as wire
 from frontdesk.wire import webpush
+from frontdesk.wire.status import fitting
 
 MOST_ID, MOST_TITLE, MOST_TEXT, MOST_ACTIONS = 300, 300, 2000, 8
-"""Characters of a notification that are kept, and buttons: 200 of them fit into one frame."""
+"""Characters of a notification that are kept, and buttons; those of buttons are as of id and title."""
 
 
 class Reception:
@@ -82,7 +83,7 @@ class Reception:
         return bool(self._watchers)
 
     def tell_watchers(self) -> None:
-        status = self._status()
+        status = fitting(self._status())
         for connection, request in list(self._watchers.items()):
             connection.send(wire.StatusIs(request, status))
 
@@ -200,13 +201,14 @@ class Reception:
                 # Decided when what it said before, "I am in front" perhaps, has been handled.
                 asyncio.get_running_loop().call_soon(self._show_address, connection, app, request, address)
             case wire.Subscribe(request=request, name=name, kind=kind, fallback=fallback):
+                shown = None if fallback is None else _short(fallback)
                 keys = webpush.receiver_keys(
                     secrets.token_bytes(webpush.SEED_BYTES), secrets.token_bytes(webpush.AUTH_BYTES)
                 )
                 channel = str(uuid.uuid4())
                 self._post(
                     ev.SubscribeAsked(
-                        app, asker, request, name, kind, fallback, channel, keys.private, keys.p256dh, keys.auth
+                        app, asker, request, name, kind, shown, channel, keys.private, keys.p256dh, keys.auth
                     )
                 )
             case _:
@@ -232,10 +234,10 @@ class Reception:
     def _from_steering(self, connection: Connection, message: wire.ToDesk) -> None:
         match message:
             case wire.GetStatus(request=request):
-                connection.send(wire.StatusIs(request, self._status()))
+                connection.send(wire.StatusIs(request, fitting(self._status())))
             case wire.Watch(request=request):
                 self._watchers[connection] = request
-                connection.send(wire.StatusIs(request, self._status()))
+                connection.send(wire.StatusIs(request, fitting(self._status())))
             case wire.ListApps(request=request):
                 connection.send(wire.AppsAre(request, tuple(self._dispatcher.lifecycle.manifests().values())))
             case wire.AddApp(request=request, manifest=path, python=python):
@@ -330,13 +332,15 @@ def _page(fds: list[int]) -> socket.socket | None:
 
 
 def _short(notification: Notification) -> Notification:
-    """As much as anybody reads: one app's endless text must not make the list too large to be shown (X02)."""
+    """As much as anybody reads: one app's endless text must not fill the desk's list and its store (X02)."""
     return msgspec.structs.replace(
         notification,
         id=notification.id[:MOST_ID],
         title=notification.title[:MOST_TITLE],
         body=notification.body[:MOST_TEXT],
-        actions=notification.actions[:MOST_ACTIONS],
+        actions=tuple(
+            Action(action.id[:MOST_ID], action.title[:MOST_TITLE]) for action in notification.actions[:MOST_ACTIONS]
+        ),
     )
 
 

@@ -1,0 +1,102 @@
+"""A desk's status, cut to what one frame holds: first long texts and the ends of lists, last whole apps. No I/O."""
+
+from typing import NamedTuple
+
+import msgspec
+from msgspec.structs import replace
+
+from frontdesk.terms import AppStatus, DeskStatus, Hold, Receipt, Shown
+from frontdesk.wire.desk import StatusIs, encode
+from frontdesk.wire.frames import MOST_BYTES
+
+_MOST_NUMBER = 2**63 - 1
+_ROOM_TO_SAY_SO = 400
+"""Bytes for the sentence about apps that are left out."""
+
+
+class _Cut(NamedTuple):
+    """How much stays: characters of a text; holds of an app; notifications and happenings, the newest of each."""
+
+    characters: int
+    holds: int
+    lines: int
+
+
+_CUTS = (_Cut(200, 100, 200), _Cut(100, 20, 100), _Cut(40, 5, 40), _Cut(20, 1, 5))
+
+
+def fitting(status: DeskStatus, room: int = MOST_BYTES) -> DeskStatus:
+    """``status`` as it can be sent, in a body of at most ``room`` bytes: whole if it fits, else cut as little as does.
+
+    What is cut says so: a text ends with an ellipsis, a list of holds with how many more there are, and ``trouble``
+    tells of apps that are left out. Ids are never cut.
+    """
+    smaller = status
+    for cut in _CUTS:
+        if _bytes(smaller) <= room:
+            return smaller
+        smaller = _cut(status, cut)
+    return smaller if _bytes(smaller) <= room else _without_some_apps(smaller, room)
+
+
+def _bytes(status: DeskStatus) -> int:
+    return len(encode(StatusIs(_MOST_NUMBER, status)))
+
+
+def _cut(status: DeskStatus, cut: _Cut) -> DeskStatus:
+    happenings = status.happenings[-cut.lines :]
+    return replace(
+        status,
+        apps=tuple(_cut_app(app, cut) for app in status.apps),
+        shown=tuple(_cut_shown(shown, cut) for shown in status.shown[: cut.lines]),
+        happenings=tuple(replace(each, text=_text(each.text, cut.characters)) for each in happenings),
+        push_service=_text(status.push_service, 10 * cut.characters),
+        trouble=_text(status.trouble, 10 * cut.characters),
+    )
+
+
+def _cut_app(app: AppStatus, cut: _Cut) -> AppStatus:
+    holds = tuple(replace(hold, name=_text(hold.name, cut.characters)) for hold in app.holds[: cut.holds])
+    if more := app.holds[cut.holds :]:
+        holds += (Hold(more[0].kind, f"and {len(more)} more", more[0].since),)
+    return replace(
+        app,
+        name=_text(app.name, cut.characters),
+        holds=holds,
+        # Half an address would lead somewhere else.
+        page=app.page if len(app.page) <= 10 * cut.characters else "",
+        last_receipt=None if app.last_receipt is None else _cut_receipt(app.last_receipt, cut),
+    )
+
+
+def _cut_receipt(receipt: Receipt, cut: _Cut) -> Receipt:
+    tasks = tuple(_text(name, cut.characters) for name in receipt.tasks[: cut.holds])
+    if more := len(receipt.tasks) - len(tasks):
+        tasks += (f"and {more} more",)
+    return replace(receipt, text=_text(receipt.text, 2 * cut.characters), tasks=tasks)
+
+
+def _cut_shown(shown: Shown, cut: _Cut) -> Shown:
+    said = shown.notification
+    actions = tuple(replace(action, title=_text(action.title, cut.characters)) for action in said.actions)
+    title, body = _text(said.title, cut.characters), _text(said.body, 2 * cut.characters)
+    return replace(shown, notification=replace(said, title=title, body=body, actions=actions))
+
+
+def _without_some_apps(status: DeskStatus, room: int) -> DeskStatus:
+    """As many apps as there is room for, from the first; what is shown and what happened give way to them."""
+    status = replace(status, shown=(), happenings=())
+    left = room - _bytes(replace(status, apps=())) - _ROOM_TO_SAY_SO
+    kept: list[AppStatus] = []
+    for app in status.apps:
+        left -= len(msgspec.msgpack.encode(app))
+        if left < 0:
+            break
+        kept.append(app)
+    out = len(status.apps) - len(kept)
+    said = f"{out} apps more than one answer holds are left out; `frontdesk log APP` tells of each. {status.trouble}"
+    return replace(status, apps=tuple(kept), trouble=said.rstrip())
+
+
+def _text(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
