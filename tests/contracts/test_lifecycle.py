@@ -201,9 +201,28 @@ async def test_an_app_that_does_not_leave_when_quit_is_stopped(home: DeskHome) -
     await home.install()
     puppet = await home.launch()
     puppet.order("hog", seconds=60)
+    await puppet.hears("hogging")
     await home.control.quit(APP)
     assert (await home.until_state(AppState.STOPPED)).quit
     assert "did not leave within 0.6 s" in (await home.control.receipts(APP))[0].text
+
+
+@pytest.mark.contract("L04")
+async def test_what_called_the_page_of_an_app_that_was_being_quit_does_not_open_it_again(home: DeskHome) -> None:
+    """A browser fetches the icon of a page it has just loaded, say; nobody has answered when the app is gone."""
+    home.settings(quit=0.6)
+    await home.start()
+    await home.install(page=True)
+    puppet = await home.launch()
+    puppet.order("hog", seconds=60)
+    await puppet.hears("hogging")
+    reader, writer = await asyncio.open_connection("127.0.0.1", puppet.first["port"])
+    await home.control.quit(APP)
+    assert await asyncio.wait_for(reader.read(), PATIENCE) == b""
+    writer.close()
+    assert (await home.until_state(AppState.STOPPED)).quit
+    assert (await visit(puppet.first["port"])).startswith("here is ")
+    assert (await home.puppet()).first["why"] == "page_visited"
 
 
 @pytest.mark.contract("L05", "L07")

@@ -65,6 +65,20 @@ async def test_a_visitor_who_waits_already_is_told_when_watching_begins(watching
     assert await watching.told() == APP
 
 
+@pytest.mark.contract("L04")
+async def test_who_waits_is_turned_away_and_who_comes_later_is_told(watching: Watching) -> None:
+    watching.watch.turn_away("org.example.unknown")
+    for _ in range(2):
+        await watching.visit()
+    watching.watch.turn_away(APP)
+    for visitor in watching.visitors:
+        assert await asyncio.wait_for(asyncio.get_running_loop().sock_recv(visitor, 1), PATIENCE) == b""
+    watching.watch.watch(APP)
+    assert await watching.nothing_told()
+    await watching.visit()
+    assert await watching.told() == APP
+
+
 async def test_a_running_apps_page_is_not_looked_at(watching: Watching) -> None:
     watching.watch.watch(APP)
     watching.watch.watch(APP)

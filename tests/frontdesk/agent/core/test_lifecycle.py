@@ -229,6 +229,27 @@ def test_leaving_in_time_counts_as_quit_whatever_its_exit_status() -> None:
 
 
 @pytest.mark.contract("L04")
+def test_what_called_the_page_while_the_app_left_does_not_open_it_again() -> None:
+    """A tab that had just been loaded asks for its icon, say; nobody hears of it as of a visitor."""
+    driver = in_front()
+    driver.handle(ev.QuitAsked(APP))
+    effects = driver.exit(APP, 0)
+    assert [each for each in effects if isinstance(each, do.TurnAway | do.WatchPage)] == [
+        do.TurnAway(APP),
+        do.WatchPage(APP, on=True),
+    ]
+
+
+@pytest.mark.contract("L04", "L11")
+def test_no_visitor_is_turned_away_from_an_app_that_was_opened_again_or_not_quit() -> None:
+    driver = in_front()
+    driver.handle(ev.QuitAsked(APP), ev.OpenAsked(APP))
+    assert of_type(do.TurnAway, driver.exit(APP, 0)) == []
+    driver.connect(APP)
+    assert of_type(do.TurnAway, driver.exit(APP, 0)) == []
+
+
+@pytest.mark.contract("L04")
 def test_quit_withdraws_background_launches_until_the_person_opens_it() -> None:
     driver = asleep()
     driver.subscribe(APP)

@@ -181,6 +181,8 @@ class Desk:
                 self._pages.watch(app)
             case do.WatchPage(app=app):
                 self._pages.unwatch(app)
+            case do.TurnAway(app=app):
+                self._pages.turn_away(app)
             case do.ForgetPage(app=app):
                 self._pages.forget(app)
                 self._start(self._keeper.forget(app))

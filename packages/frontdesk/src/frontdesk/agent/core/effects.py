@@ -99,6 +99,12 @@ class WatchPage(Effect, frozen=True):
     on: bool
 
 
+class TurnAway(Effect, frozen=True):
+    """Close the connections that wait at the page: they called the run that was quit, nobody opens it again (L04)."""
+
+    app: str
+
+
 class ForgetPage(Effect, frozen=True):
     """Close the listening socket kept for the app."""
 

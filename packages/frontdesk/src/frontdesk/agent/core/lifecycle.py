@@ -430,6 +430,9 @@ class Lifecycle:
             life.failures += 1
             at.retry_at, at.wanted = now + pause, wanted
             return out
+        if receipt.reason is StopReason.QUIT and wanted is None and self._has_page(life.app):
+            # A page that was just loading asks for its icon, say: no person who opens the app again.
+            out.append(do.TurnAway(life.app))
         out += self._watch_page(life.app, on=True)
         return out + self._wake(life, at, wanted, now) if wanted is not None else out
 
@@ -587,8 +590,11 @@ class Lifecycle:
         life.state, life.since = to, now
 
     def _watch_page(self, app: str, *, on: bool) -> Out:
+        return [do.WatchPage(app, on)] if self._has_page(app) else []
+
+    def _has_page(self, app: str) -> bool:
         manifest = self._manifests.get(app)
-        return [do.WatchPage(app, on)] if manifest is not None and manifest.page else []
+        return manifest is not None and manifest.page
 
     def _receipt(
         self,

@@ -4,8 +4,12 @@ Only while the app is not running: a running app accepts for itself, and looking
 """
 
 import asyncio
+import logging
+import select
 import socket
 from collections.abc import Callable
+
+log = logging.getLogger("frontdesk.pages")
 
 
 class PageWatch:
@@ -44,6 +48,19 @@ class PageWatch:
     def unwatch(self, app: str) -> None:
         self._wanted.discard(app)
         self._unwatch(app)
+
+    def turn_away(self, app: str) -> None:
+        """Close the connections that wait at the page of an app whose process is gone; their browsers see an end."""
+        if app not in self._pages:
+            return
+        waiting = select.poll()
+        waiting.register(self._pages[app], select.POLLIN)
+        while waiting.poll(0):
+            try:
+                self._pages[app].accept()[0].close()
+            except OSError as error:
+                log.warning("A visitor of %s is left waiting at its page: %s.", app, error.strerror)
+                return
 
     def forget(self, app: str) -> None:
         self.unwatch(app)
