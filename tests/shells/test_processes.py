@@ -13,6 +13,7 @@ from frontdesk.agent.shell.desk_channel import DeskChannel
 from frontdesk.agent.shell.freezer import SignalFreezer
 from frontdesk.agent.shell.keeper_channel import KeeperChannel
 from frontdesk.agent.shell.processes import Processes
+from frontdesk.terms import Manifest
 from frontdesk.wire import keeper as wire
 
 
@@ -58,6 +59,36 @@ async def test_how_an_app_ended_while_there_was_no_desk_is_not_lost() -> None:
             assert keeper.receive() is None
         finally:
             lives.kill()
+    processes.close()
+    channel.close()
+    keeper.close()
+
+
+@pytest.mark.contract("L05")
+async def test_how_a_launched_app_ended_is_known_also_when_it_said_hello_before_the_keeper_had_answered() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    keeper, channel = DeskChannel(ours), KeeperChannel(theirs)
+    happened: asyncio.Queue[ev.Event] = asyncio.Queue()
+    manifest = Manifest("org.example.quick", "Quick", ("quick",))
+    processes = Processes(channel, SignalFreezer(), happened.put_nowait, lambda app: manifest)
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as quick:
+        taking_up = asyncio.ensure_future(processes.survivors([], True))
+        keeper.send((await asked(keeper))[0], wire.Children(()))
+        await taking_up
+        launching = asyncio.ensure_future(processes.launch(do.Launch(manifest.id, "token")))
+        number, request = await asked(keeper)
+        assert isinstance(request, wire.Launch) and request.env["FRONTDESK_LAUNCH"] == "token"
+        processes.follow(manifest.id, quick.pid)
+        keeper.send(number, wire.Launched(quick.pid))
+        await asyncio.wait_for(launching, 5)
+        assert await happened.get() == ev.Launched(
+            manifest.id, "token", quick.pid, process_table.start_time(quick.pid) or 0
+        )
+        quick.communicate()
+        keeper.send(0, wire.Exited(quick.pid, 3))
+        assert await asyncio.wait_for(happened.get(), 5) == ev.Exited(manifest.id, quick.pid, 3)
+        # That it was kept is for the core to say.
+        assert keeper.receive() is None
     processes.close()
     channel.close()
     keeper.close()

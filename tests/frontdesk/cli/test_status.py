@@ -1,5 +1,6 @@
 """What ``frontdesk status`` prints, without a desk: a person is to see at a glance who is held awake, and by what."""
 
+import msgspec
 import pytest
 
 from frontdesk.cli.status import duration, table
@@ -7,6 +8,7 @@ from frontdesk.terms import (
     AppState,
     AppStatus,
     DeskStatus,
+    Happening,
     Hold,
     Notification,
     Receipt,
@@ -72,3 +74,11 @@ def test_a_strangers_words_do_not_steer_the_terminal() -> None:
     told = Shown("a.b", NOW, Notification("1", "Ann\x1b]0;hello\x07", "one\ntwo\x9b2J"))
     lines = table(status(shown=(told,)), 0.0).splitlines()
     assert lines[-1] == "  Ann\ufffd]0;hello\ufffd: one\ufffdtwo\ufffd2J"
+
+
+@pytest.mark.contract("L06")
+def test_a_desk_that_was_started_again_says_since_when_and_why() -> None:
+    restarted = Happening(NOW - 200, "", "failed", "A part of it failed (KeyError: 1); logs/desk.log says where.")
+    text = table(msgspec.structs.replace(status(), restarted=restarted), 10.0)
+    assert "started again 4 min ago: A part of it failed (KeyError: 1)" in text
+    assert "started again" not in table(status(), 0.0)

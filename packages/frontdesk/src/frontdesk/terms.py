@@ -226,6 +226,11 @@ class DeskStatus(msgspec.Struct, frozen=True):
     """``off``, ``connecting``, ``connected`` or ``waiting`` (between attempts)."""
     trouble: str = ""
     """What is wrong with the desk itself now (store full, say) and what to do; else empty."""
+    restarted: Happening | None = None
+    """How the desk before this one ended, if not in order; ``at`` is when this one took over.
+
+    ``what`` is ``failed`` (a part of it did), ``killed`` (it left no word) or ``keeper_lost``.
+    """
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

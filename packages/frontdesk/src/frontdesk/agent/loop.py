@@ -29,6 +29,9 @@ class DeskLoop:
 
     When the store fails, what does not depend on it goes on; answers that promise something become refusals, and
     acknowledgements wait until a later commit has succeeded. ``on_batch`` is called after each.
+
+    Should the core or an effect fail, nothing is handled or committed any more, and the error goes to whoever runs the
+    event loop: the next desk goes on from the last commit (L06).
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class DeskLoop:
         self._loop = asyncio.get_running_loop()
         self._events: list[ev.Event] = []
         self._scheduled = False
+        self._stopped = False
         self._timer: asyncio.TimerHandle | None = None
         self._unsaved: list[do.Save] = []
         self._unkept: list[do.KeepReceipt] = []
@@ -67,25 +71,33 @@ class DeskLoop:
 
     def close(self) -> None:
         """Handle what was handed in, and stop."""
-        if self._events:
+        if self._events and not self._stopped:
             self._turn()
+        self._stop()
+
+    def _stop(self) -> None:
+        self._stopped = True
         if self._timer is not None:
             self._timer.cancel()
-        self._scheduled = True
 
     def _turn_soon(self) -> None:
-        if not self._scheduled:
+        if not self._scheduled and not self._stopped:
             self._scheduled = True
             self._loop.call_soon(self._turn)
 
     def _turn(self) -> None:
         self._scheduled = False
+        if self._stopped:
+            return
         events, self._events = self._events, []
-        effects = self._dispatcher.handle(events, self._clock.now())
         try:
+            effects = self._dispatcher.handle(events, self._clock.now())
             self._do(effects, self._commit(effects))
-        finally:
-            self._arm()
+        except BaseException:
+            # The core may know half of a batch, and what it would save next is not to be trusted.
+            self._stop()
+            raise
+        self._arm()
         self._on_batch()
 
     def _do(self, effects: list[do.Effect], durable: bool) -> None:

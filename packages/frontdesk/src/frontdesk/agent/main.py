@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from frontdesk import places
@@ -18,10 +18,12 @@ from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.dispatcher import Dispatcher
 from frontdesk.agent.loop import DeskLoop
 from frontdesk.agent.reception import Reception
-from frontdesk.agent.shell import browser
+from frontdesk.agent.shell import browser, desk_run
 from frontdesk.agent.shell.clock import Clock, boot_id
+from frontdesk.agent.shell.desk_log import write_down
+from frontdesk.agent.shell.desk_run import DeskRun
 from frontdesk.agent.shell.freezer import choose_freezer
-from frontdesk.agent.shell.keeper_channel import KeeperChannel, ListenFailed
+from frontdesk.agent.shell.keeper_channel import KeeperChannel, KeeperLost, KeeperRefused, ListenFailed
 from frontdesk.agent.shell.memory_pressure import MemoryPressure
 from frontdesk.agent.shell.notifications import DesktopNotifications
 from frontdesk.agent.shell.page_watch import PageWatch
@@ -33,14 +35,12 @@ from frontdesk.agent.shell.store import Store, StoreFailed
 from frontdesk.environment import KEEPER_FD, LISTEN_FD
 from frontdesk.errors import FrontdeskError
 from frontdesk.terms import AppState, DeskStatus
-from frontdesk.wire.keeper import HOPELESS
+from frontdesk.wire.keeper import FAILED, HOPELESS
 
 log = logging.getLogger("frontdesk.desk")
 
 _TELL_WATCHERS_AFTER = 0.05
 _STOP_WITHIN = 4.0
-_OWN = "desk"
-"""What the desk saves of itself, beside its machines."""
 
 
 class Desk:
@@ -51,6 +51,7 @@ class Desk:
         self._keeper = keeper
         self._store = store
         self._clock = Clock()
+        self._own_run = DeskRun(store, boot_id())
         self._version = importlib.metadata.version("frontdesk")
         self._dispatcher = Dispatcher(
             settings.limits,
@@ -74,6 +75,7 @@ class Desk:
         self._telling: asyncio.TimerHandle | None = None
         self._doing: set[asyncio.Task[None]] = set()
         self._registry_trouble = ""
+        self._keeper_is_there = True
         self._stopped = asyncio.Event()
         self._stopping = asyncio.Event()
 
@@ -81,7 +83,8 @@ class Desk:
 
     async def run(self, listener: socket.socket) -> None:
         """Restore, take up what survived, and work until ``stop`` (or the keeper's end)."""
-        same_boot = self._restore()
+        asyncio.get_running_loop().set_exception_handler(self._loop_failed)
+        self._restore()
         manifests, troubles = self._registry.load()
         self._registry_trouble = " ".join(troubles)
         for page in (await self._keeper.sockets()).items():
@@ -91,8 +94,11 @@ class Desk:
             if manifest.page:
                 await self._keep_page(manifest.id)
         lives = [life for life in self._dispatcher.lifecycle.lives() if life.state is not AppState.STOPPED]
-        await self._processes.survivors([(life.app, life.process()) for life in lives], same_boot)
+        await self._processes.survivors([(life.app, life.process()) for life in lives], self._own_run.same_boot)
         self._loop.post(ev.DeskStarted())
+        if (before := self._own_run.before) is not None:
+            log.warning("The desk before this one did not end in order. %s", before.text)
+            self._loop.post(ev.Noticed("", "restarted", f"started again. {before.text} Apps and what was kept go on"))
         if self._store.trouble:
             for manifest in manifests:
                 if "push" in manifest.background:
@@ -127,6 +133,7 @@ class Desk:
     def keeper_lost(self) -> None:
         """Without a keeper the desk can launch nothing: leave, apps run on, and the next keeper starts anew."""
         log.error("The keeper is gone. Apps run on; they are taken up again when the desk is started again.")
+        self._keeper_is_there = False
         self._stopped.set()
         self._stopping.set()
 
@@ -145,19 +152,38 @@ class Desk:
         self._processes.close()
         self._pressure.close()
         self._loop.close()
+        if self._keeper_is_there:
+            self._own_run.ended_in_order()
+        else:
+            self._own_run.keeper_lost(self._clock.now())
         self._store.close()
 
-    def _restore(self) -> bool:
-        boot = boot_id().encode()
-        before = b""
+    def _restore(self) -> None:
         for machine, key, value in self._store.saved():
-            if machine == _OWN:
-                before = value
+            if machine == desk_run.MACHINE:
+                self._own_run.restore(key, value)
             else:
                 self._dispatcher.restore(machine, key, value)
-        if before != boot:
-            self._store.commit([do.Save(_OWN, "boot", boot)], [])
-        return before == boot
+        self._own_run.begin(self._clock.now())
+
+    # --- when it fails --------------------------------------------------------------------------------------------
+
+    def failed(self, error: BaseException) -> NoReturn:
+        """End at once, as if killed but with a reason: the keeper starts the next, from the last commit (L06).
+
+        Nothing is put in order first: what failed may be the very part that would have to do it.
+        """
+        ending = self._own_run.failed(error, self._clock.now())
+        log.error("The desk ends. %s Apps run on, and it is started again.", ending.text)
+        write_down(error)
+        os._exit(FAILED)
+
+    def _loop_failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What asyncio caught: a callback of the loop is a part of the desk, anything else one connection's affair."""
+        error = context.get("exception")
+        if "handle" in context and isinstance(error, Exception):
+            self.failed(error)
+        loop.default_exception_handler(context)
 
     # --- what the core wants --------------------------------------------------------------------------------------
 
@@ -204,7 +230,7 @@ class Desk:
         manifest = self._manifest(effect.app)
         if manifest is not None and manifest.page:
             await self._keep_page(effect.app)
-        self._processes.launch(effect)
+        await self._processes.launch(effect)
 
     async def _keep_page(self, app: str) -> None:
         """See that the keeper holds the app's listening socket, at the port it had before (L11)."""
@@ -224,13 +250,23 @@ class Desk:
             done(None)
         except FrontdeskError as error:
             done(error)
+        except Exception as error:  # noqa: BLE001 - it fails for the app that asked; no part of the desk does
+            log.error("A browser could not be opened for an app (%r).", error)
+            write_down(error)
+            done(FrontdeskError(f"No browser could be opened; logs/desk.log says why. Open it by hand: {address}"))
 
     def _take_page(self, app: str, page: socket.socket) -> None:
         if self._pages.port(app) == page.getsockname()[1]:
             page.close()
             return
         self._pages.keep(app, page)
-        self._start(self._keeper.adopt(app, page))
+        self._start(self._adopt(app, page))
+
+    async def _adopt(self, app: str, page: socket.socket) -> None:
+        try:
+            await self._keeper.adopt(app, page)
+        except KeeperRefused as error:
+            self._loop.post(ev.Noticed(app, "no_page", f"its page is not kept while it is away: {error}"))
 
     # --- looking at it --------------------------------------------------------------------------------------------
 
@@ -246,6 +282,7 @@ class Desk:
             push_service=self._settings.push_service,
             push_state=self._push.state if self._push is not None else "off",
             trouble=self._loop.trouble or self._registry_trouble,
+            restarted=self._own_run.before,
         )
 
     def _after_batch(self) -> None:
@@ -271,8 +308,10 @@ class Desk:
 
     def _done(self, doing: asyncio.Task[None]) -> None:
         self._doing.discard(doing)
-        if not doing.cancelled() and (error := doing.exception()) is not None:
-            log.error("A part of the desk failed: %s", error, exc_info=error)
+        if doing.cancelled() or (error := doing.exception()) is None:
+            return
+        if not isinstance(error, KeeperLost):  # of that ``keeper_lost`` was told
+            self.failed(error)
 
 
 async def _run(settings: Settings) -> int:
@@ -283,7 +322,12 @@ async def _run(settings: Settings) -> int:
     keeper.on_lost = desk.keeper_lost
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, desk.stop)
-    await desk.run(listener)
+    try:
+        await desk.run(listener)
+    except FrontdeskError:
+        raise
+    except Exception as error:  # noqa: BLE001 - the desk ends with it as its reason
+        desk.failed(error)
     return 0
 
 

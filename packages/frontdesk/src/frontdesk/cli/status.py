@@ -65,6 +65,8 @@ def table(status: DeskStatus, age: float) -> str:
         lines.append("(no app is registered: frontdesk apps add MANIFEST.toml)")
     push = f"push {status.push_state}" + (f" to {status.push_service}" if status.push_service else "")
     lines += ["", f"desk {status.version}, process {status.pid}, {push}"]
+    if status.restarted is not None:
+        lines.append(f"started again {duration(now - status.restarted.at)} ago: {status.restarted.text}")
     if status.shown:
         newest = [shown.notification for shown in status.shown[:_NEWEST_SHOWN]]
         lines += ["", "NOTIFICATIONS", *(f"  {notification.title}: {notification.body}" for notification in newest)]

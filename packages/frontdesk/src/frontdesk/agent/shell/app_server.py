@@ -13,6 +13,7 @@ import struct
 from collections import deque
 from collections.abc import Callable
 
+from frontdesk.agent.shell.desk_log import write_down
 from frontdesk.errors import WireError
 from frontdesk.terms import Refusal
 from frontdesk.wire import desk as wire
@@ -58,10 +59,18 @@ class Connection:
         self._loop.add_reader(sock, self._readable)
 
     def send(self, message: wire.ToApp) -> None:
-        """Hand over a message; never blocks, never fails: a client that is gone is noticed by its own end."""
+        """Hand over a message; never blocks, never fails: a client that is gone is noticed by its own end.
+
+        A message that is larger than one may be ends the connection, with that as the reason.
+        """
         if self._sock.fileno() < 0 or self._ending:
             return
-        data = memoryview(frame(wire.encode(message)))
+        try:
+            data = memoryview(frame(wire.encode(message)))
+        except WireError as error:
+            log.error("A %s for process %d could not be sent: %s", type(message).__name__, self.pid, error)
+            self.refuse(error.reason, f"The desk's answer was too large: {error}")
+            return
         if not self._waiting:
             data = self._write(data)
         if data:
@@ -108,6 +117,11 @@ class Connection:
         except WireError as error:
             self._server.broke_protocol(self, error)
             self.refuse(error.reason, str(error))
+        except Exception as error:  # noqa: BLE001 - one client's message must not take the desk from the others (X02)
+            log.error("The desk failed over a message of process %d and ended its connection: %r", self.pid, error)
+            write_down(error)
+            text = "The desk failed over this message; what was said before it counts. Its log is logs/desk.log."
+            self.refuse(Refusal.BAD_REQUEST, text)
         finally:
             for fd in fds:
                 os.close(fd)

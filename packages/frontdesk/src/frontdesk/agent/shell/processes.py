@@ -4,17 +4,17 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from frontdesk import places
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.shell import process_table
 from frontdesk.agent.shell.freezer import FreezeFailed, Freezer
-from frontdesk.agent.shell.keeper_channel import KeeperChannel, LaunchFailed
+from frontdesk.agent.shell.keeper_channel import KeeperChannel, KeeperLost
 from frontdesk.environment import LAUNCH_TOKEN, OF_ONE_PROCESS
+from frontdesk.errors import FrontdeskError
 from frontdesk.terms import Manifest
 
 log = logging.getLogger("frontdesk.desk")
@@ -43,7 +43,6 @@ class Processes:
         self._launching = 0
         self._taking_up = True
         self._frozen: dict[str, asyncio.TimerHandle | None] = {}
-        self._doing: set[asyncio.Task[None]] = set()
         keeper.on_exit = self._exited
 
     def close(self) -> None:
@@ -54,9 +53,6 @@ class Processes:
                 again.cancel()
 
     # --- what the core wants --------------------------------------------------------------------------------------
-
-    def launch(self, effect: do.Launch) -> None:
-        self._start(self._launch(effect))
 
     def freeze(self, app: str, process: do.Process) -> None:
         """Tried again each second while something of the app escapes; the core hears of it by the log only."""
@@ -130,7 +126,8 @@ class Processes:
             started, token = process_table.start_time(pid) or 0, process_table.launch_token(pid)
             self._freezer.kill(pid, app, True, started=started, token=token)
 
-    async def _launch(self, effect: do.Launch) -> None:
+    async def launch(self, effect: do.Launch) -> None:
+        """``Launched`` or ``LaunchFailed`` follows. ``KeeperLost``: neither will."""
         app = effect.app
         manifest = self._manifest(app)
         if manifest is None:
@@ -149,18 +146,22 @@ class Processes:
                 cgroup=self._freezer.prepare(app),
                 listen=manifest.page,
             )
-        except LaunchFailed as error:
+        except KeeperLost:
+            raise
+        except (FrontdeskError, OSError) as error:
             command = " ".join(manifest.command)
             text = f"Its command {command!r} could not be started: {error}"
             self._post(ev.LaunchFailed(app, effect.token, text))
-            return
+        else:
+            self._apps[pid] = app
+            # It may have said hello already; how it ends the keeper knows better than a descriptor of ours.
+            self._stop_following(pid)
+            self._post(ev.Launched(app, effect.token, pid, process_table.start_time(pid) or 0))
+            if pid in self._early:
+                self._exited(pid, self._early.pop(pid))
         finally:
             self._launching -= 1
-        self._apps[pid] = app
-        self._post(ev.Launched(app, effect.token, pid, process_table.start_time(pid) or 0))
-        if pid in self._early:
-            self._exited(pid, self._early.pop(pid))
-        self._nobody_waits_for_early()
+            self._nobody_waits_for_early()
 
     def _exited(self, pid: int, status: int) -> None:
         """The keeper reports; perhaps before we know that we launched it. It is told when the core has kept it."""
@@ -194,11 +195,6 @@ class Processes:
             with contextlib.suppress(RuntimeError):
                 asyncio.get_running_loop().remove_reader(pidfd)
             os.close(pidfd)
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        doing = asyncio.get_running_loop().create_task(work)
-        self._doing.add(doing)
-        doing.add_done_callback(self._doing.discard)
 
 
 @contextlib.contextmanager

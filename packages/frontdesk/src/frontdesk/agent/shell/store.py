@@ -98,11 +98,13 @@ class Store:
                 self._db.execute("DELETE FROM receipts WHERE at < ?", (receipt.at - self._receipts_kept,))
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
             raise StoreFailed(
                 f"The desk cannot write {self._file} ({error}). Apps go on; nothing new is accepted until then."
             ) from error
+        finally:
+            # Whatever stopped it half-way: no later commit takes that half along.
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
 
     def receipts(self, app: str, since: float) -> tuple[Receipt, ...]:
         """Those of one app from ``since`` on, newest first (L05); as many as MOST_ANSWER bytes hold."""

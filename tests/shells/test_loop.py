@@ -1,0 +1,114 @@
+"""The desk's loop over a real store: what of a batch is kept when the core, an effect or the store fails."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from frontdesk.agent.core import effects as do
+from frontdesk.agent.core import events as ev
+from frontdesk.agent.core.dispatcher import Dispatcher
+from frontdesk.agent.core.limits import Limits
+from frontdesk.agent.loop import DeskLoop
+from frontdesk.agent.shell.clock import Clock
+from frontdesk.agent.shell.store import Store
+from frontdesk.terms import Manifest, Notification
+
+NOTES = Manifest("org.example.notes", "Notes", ("notes",))
+
+
+class PlantedFault(RuntimeError):
+    """What the test meant to happen."""
+
+
+class Stand:
+    """A loop with the real core and store; ``carried`` is what it wanted done."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = Store(folder / "desk.sqlite3", 1000.0)
+        self.core = Dispatcher(Limits(), lambda: "id")
+        self.carried: list[do.Effect] = []
+        self.errors: list[BaseException | None] = []
+        self.failed = asyncio.Event()
+        self.batch_done = asyncio.Event()
+        asyncio.get_running_loop().set_exception_handler(self._loop_failed)
+        self.loop = DeskLoop(self.core, self.store, Clock(), self.carry_out, self.batch_done.set)
+
+    def carry_out(self, effect: do.Effect) -> None:
+        self.carried.append(effect)
+
+    def _loop_failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self.errors.append(context.get("exception"))
+        self.failed.set()
+
+    def kept(self) -> set[str]:
+        return {machine for machine, _, _ in self.store.saved()}
+
+    def notify(self, title: str) -> None:
+        self.loop.post(ev.NotifyAsked(NOTES.id, 1, 1, Notification(title, title)))
+
+    async def turned(self) -> None:
+        self.batch_done.clear()
+        await asyncio.wait_for(self.batch_done.wait(), 10)
+
+
+@pytest.fixture
+async def stand(tmp_path: Path) -> AsyncIterator[Stand]:
+    stand = Stand(tmp_path)
+    stand.loop.post(ev.AppAdded(NOTES))
+    await stand.turned()
+    yield stand
+    stand.loop.close()
+    stand.store.close()
+
+
+@pytest.mark.contract("L06")
+@pytest.mark.parametrize("where", ["handle", "saves", "next_wake"])
+async def test_of_a_batch_over_which_the_core_fails_nothing_is_kept_then_or_later(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    before = set(stand.store.saved())
+    machine = stand.core.subscriptions
+
+    def fails(*_: object) -> None:
+        raise PlantedFault
+
+    with monkeypatch.context() as fault:
+        fault.setattr(machine, where, fails)
+        stand.notify("half done")
+        await asyncio.wait_for(stand.failed.wait(), 10)
+    assert [type(error) for error in stand.errors] == [PlantedFault]
+    if where == "next_wake":  # the batch itself was whole
+        assert stand.kept() == {"lifecycle", "shown"}
+        return
+    # The core is as it was made to be again, and knows of what came: it is not to be believed any more.
+    stand.notify("later")
+    stand.loop.close()
+    assert set(stand.store.saved()) == before
+    assert not [effect for effect in stand.carried if isinstance(effect, do.Answer)]
+
+
+@pytest.mark.contract("L06")
+async def test_an_effect_that_fails_leaves_the_commit_and_ends_the_loop(stand: Stand) -> None:
+    def fails(effect: do.Effect) -> None:
+        raise PlantedFault
+
+    stand.loop._carry_out = fails
+    stand.notify("kept")
+    await asyncio.wait_for(stand.failed.wait(), 10)
+    kept = set(stand.store.saved())
+    assert stand.kept() == {"lifecycle", "shown"}
+    stand.notify("later")
+    stand.loop.close()
+    assert set(stand.store.saved()) == kept
+
+
+async def test_a_value_the_store_cannot_take_leaves_no_half_of_a_commit(stand: Stand) -> None:
+    whole, wrong = do.Save("shown", "a", b"whole"), do.Save("shown", "b", object())  # type: ignore[arg-type]
+    before = set(stand.store.saved())
+    with pytest.raises(Exception, match="not supported"):
+        stand.store.commit([whole, wrong], [])
+    stand.store.commit([do.Save("shown", "c", b"next")], [])
+    assert set(stand.store.saved()) - before == {("shown", "c", b"next")}
