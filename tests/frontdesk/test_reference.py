@@ -15,7 +15,7 @@ REFERENCE = (Path(__file__).parents[2] / "docs" / "reference.md").read_text(enco
 
 @pytest.mark.parametrize("limit", [field.name for field in msgspec.structs.fields(Limits)])
 def test_every_limit_is_there_with_its_default(limit: str) -> None:
-    assert f"| `{limit}` | {getattr(Limits(), limit):g} |" in REFERENCE
+    assert f"| `{limit}` | {getattr(Limits(), limit):.15g} |" in REFERENCE
 
 
 @pytest.mark.parametrize("kind", [Settings, Manifest])
