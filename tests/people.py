@@ -3,16 +3,22 @@
 import asyncio
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
+import aiohttp
+import pytest
+
+from demo.network import Network
 from lobby.core.timeline import Draft
 from lobby.core.views import Bubble, Change
 from lobby.database import Database
 from lobby.home import Home
 from lobby.matrix_messenger import MatrixMessenger
 from lobby.store import Store
-from tests.homeserver import PASSWORD
+from tests.homeserver import PASSWORD, Homeserver
 
 PATIENCE = 40.0
 """Seconds until what ought to happen counts as not happening."""
@@ -107,3 +113,40 @@ async def introduce(one: Person, other: Person) -> str:
     await other.lobby.accept(room_id)
     await one.until(lambda: (chat := one.lobby.chat(room_id)) and chat.members)
     return room_id
+
+
+class World:
+    """Two people on one homeserver; Left's network can be switched."""
+
+    def __init__(self, left: Person, right: Person, network: Network) -> None:
+        self.left = left
+        self.right = right
+        self.network = network
+
+
+@pytest.fixture
+async def world(homeserver: Homeserver, tmp_path: Path) -> AsyncIterator[World]:
+    async with AsyncExitStack() as stack:
+        network = Network()
+        stack.push_async_callback(network.stop)
+        proxy = await network.proxy(homeserver.synapse.port)
+        left_id, right_id = await homeserver.account("Left"), await homeserver.account("Right")
+        left = await stack.enter_async_context(Person(tmp_path / "left", left_id, f"http://127.0.0.1:{proxy}"))
+        right = await stack.enter_async_context(Person(tmp_path / "right", right_id, homeserver.url))
+        yield World(left, right, network)
+
+
+async def asked(person: Person, path: str, homeserver: str = "") -> Any:
+    """The homeserver's own word, past Lobby; ``homeserver``: past the person's network, too."""
+    login = person.home.login()
+    assert login is not None
+    headers = {"Authorization": f"Bearer {login.token}"}
+    url = f"{homeserver or person.homeserver}/_matrix/client/v3{path}"
+    async with aiohttp.ClientSession(headers=headers) as http, http.get(url) as answer:
+        return await answer.json()
+
+
+async def bodies(person: Person, room_id: str) -> list[str]:
+    """All messages of a room as the homeserver has them, the oldest first."""
+    answer = await asked(person, f"/rooms/{room_id}/messages?dir=b&limit=500")
+    return [event["content"]["body"] for event in reversed(answer["chunk"]) if event["type"] == "m.room.message"]

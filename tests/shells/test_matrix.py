@@ -2,15 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
-from demo.network import Condition, Network
+from demo.network import Condition
 from lobby.arrival import alert_for
 from lobby.core.alerts import Pushed
 from lobby.core.views import Connection, Mark
@@ -18,48 +16,11 @@ from lobby.errors import ChatRefused, LoginRefused, NotKept, Unreachable
 from lobby.matrix.pusher import PushTarget
 from lobby.matrix.session import Session, find_homeserver, log_in, named_in_file
 from tests.homeserver import PASSWORD, Homeserver, homeserver
-from tests.people import Person, introduce
+from tests.people import Person, World, asked, bodies, introduce, world
 
-__all__ = ["homeserver"]
+__all__ = ["homeserver", "world"]
 
 TARGET = PushTarget("http://127.0.0.1:9/push/abc", "BP256", "AUTH")
-
-
-class World:
-    """Two people on one homeserver; Left's network can be switched."""
-
-    def __init__(self, left: Person, right: Person, network: Network) -> None:
-        self.left = left
-        self.right = right
-        self.network = network
-
-
-@pytest.fixture
-async def world(homeserver: Homeserver, tmp_path: Path) -> AsyncIterator[World]:
-    async with AsyncExitStack() as stack:
-        network = Network()
-        stack.push_async_callback(network.stop)
-        proxy = await network.proxy(homeserver.synapse.port)
-        left_id, right_id = await homeserver.account("Left"), await homeserver.account("Right")
-        left = await stack.enter_async_context(Person(tmp_path / "left", left_id, f"http://127.0.0.1:{proxy}"))
-        right = await stack.enter_async_context(Person(tmp_path / "right", right_id, homeserver.url))
-        yield World(left, right, network)
-
-
-async def asked(person: Person, path: str) -> Any:
-    """The homeserver's own word, past Lobby."""
-    login = person.home.login()
-    assert login is not None
-    headers = {"Authorization": f"Bearer {login.token}"}
-    url = f"{person.homeserver}/_matrix/client/v3{path}"
-    async with aiohttp.ClientSession(headers=headers) as http, http.get(url) as answer:
-        return await answer.json()
-
-
-async def bodies(person: Person, room_id: str) -> list[str]:
-    """All messages of a room as the homeserver has them, the oldest first."""
-    answer = await asked(person, f"/rooms/{room_id}/messages?dir=b&limit=500")
-    return [event["content"]["body"] for event in reversed(answer["chunk"]) if event["type"] == "m.room.message"]
 
 
 async def test_a_wrong_password_is_a_sentence_and_changes_nothing(world: World) -> None:
@@ -336,7 +297,7 @@ async def test_a_token_the_homeserver_has_forgotten_signs_out_and_keeps_history(
 async def test_the_pusher_is_what_the_gateway_needs_and_goes_with_the_log_out(world: World) -> None:
     left = world.left
     await left.log_in()
-    await left.lobby.push_to(TARGET)
+    await left.lobby.pushing.to(TARGET)
     [pusher] = (await asked(left, "/pushers"))["pushers"]
     assert (pusher["kind"], pusher["app_id"], pusher["pushkey"]) == ("http", "org.frontdesk.lobby", "BP256")
     assert pusher["data"] == {
@@ -348,26 +309,26 @@ async def test_the_pusher_is_what_the_gateway_needs_and_goes_with_the_log_out(wo
         "auth": "AUTH",
     }
     changed = PushTarget("http://127.0.0.1:9/push/def", "BOTHER", "AUTH2")
-    await left.lobby.push_to(changed)
+    await left.lobby.pushing.to(changed)
     [pusher] = (await asked(left, "/pushers"))["pushers"]
     assert pusher["pushkey"] == "BOTHER"
-    await left.lobby.push_to(None)
+    await left.lobby.pushing.to(None)
     assert (await asked(left, "/pushers"))["pushers"] == []
 
 
 async def test_a_new_log_in_is_pushed_to_although_the_old_one_was_forgotten(world: World) -> None:
     left = world.left
     await left.log_in()
-    await left.lobby.push_to(TARGET)
-    assert left.lobby.pushed_to
+    await left.lobby.pushing.to(TARGET)
+    assert left.lobby.pushing.reached
     login = left.home.login()
     assert login is not None
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {login.token}"}) as http:
         async with http.post(f"{left.homeserver}/_matrix/client/v3/logout", json={}) as answer:
             assert answer.status == 200
     await left.log_in()
-    assert not left.lobby.pushed_to
-    await left.lobby.push_to(TARGET)
+    assert not left.lobby.pushing.reached
+    await left.lobby.pushing.to(TARGET)
     assert [pusher["pushkey"] for pusher in (await asked(left, "/pushers"))["pushers"]] == ["BP256"]
 
 
@@ -463,7 +424,7 @@ async def test_log_out_leaves_no_token_and_no_local_data(world: World, homeserve
     room_id = await introduce(left, right)
     await left.lobby.send(room_id, "a very secret word")
     await left.until(lambda: left.bubbles(room_id)[-1].mark is Mark.SENT)
-    await left.lobby.push_to(TARGET)
+    await left.lobby.pushing.to(TARGET)
     login = left.home.login()
     assert login is not None
     await left.lobby.log_out()

@@ -87,7 +87,7 @@ class Background:
             raise AlreadyRunning("Lobby is running already; it has been opened.") from error
         except frontdesk.FrontdeskError as error:
             self._messenger.take_up_outbox()
-            self._messenger.not_pushed(str(error))
+            self._messenger.pushing.failed(str(error))
             raise NoDesk(f"{error} Messages arrive only while Lobby's window is open.") from error
         self._messenger.take_up_outbox()
         for alert_id in self._withdrawn:
@@ -187,7 +187,7 @@ class Background:
     def _subscribe_when_logged_in(self) -> None:
         """Asked at every occasion: the homeserver may have been away, or have forgotten the pusher with a login."""
         logged_in = self._messenger.account() is not None
-        arranged = self._subscribed and self._messenger.pushed_to if logged_in else not self._subscribed
+        arranged = self._subscribed and self._messenger.pushing.reached if logged_in else not self._subscribed
         if self._connected and not arranged and not self._subscribing:
             self._subscribing = True
             self._errand(self._subscribe() if logged_in else self._unsubscribe())
@@ -200,28 +200,27 @@ class Background:
             self._subscribed = True
             await self._push_to(subscription)
         except frontdesk.FrontdeskError as error:
-            self._messenger.not_pushed(str(error))
+            self._messenger.pushing.failed(str(error))
             raise
         finally:
             self._subscribing = False
 
     async def _unsubscribe(self) -> None:
         try:
-            await self._messenger.push_to(None)
+            await self._messenger.pushing.to(None)
             await self._app.unsubscribe(SUBSCRIPTION)
             self._subscribed = False
         finally:
             self._subscribing = False
 
     async def _push_to(self, subscription: frontdesk.Subscription) -> None:
-        """Tell the homeserver; until it has heard, this process is not put to sleep."""
+        """Tell the homeserver; until it has heard, this process is not put to sleep for as long as the desk allows."""
         target = PushTarget(subscription.endpoint, subscription.p256dh, subscription.auth)
-        async with self._app.background_task("tell the homeserver where to push"):
-            try:
-                await self._messenger.push_to(target)
-            except LobbyError as error:
-                self._messenger.not_pushed(f"The homeserver could not be told where to push. {error}")
-                raise
+        try:
+            async with self._app.background_task("tell the homeserver where to push"):
+                await self._messenger.pushing.to(target)
+        except (LobbyError, frontdesk.TaskExpired) as error:
+            log.warning("The homeserver is told at the next contact where to push. %s", error)
 
     def _withdraw(self, alert_id: str) -> None:
         self._told.discard(alert_id)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lobby.errors import LobbyError, NotKept
 
-VERSION = 2
+VERSION = 3
 """Of the schema below; a database of a later Lobby is refused, an older one is brought up by ``STEPS``."""
 
 SCHEMA = """
@@ -23,7 +23,8 @@ CREATE TABLE rooms (
     joined INTEGER NOT NULL DEFAULT 0,
     server_unread INTEGER NOT NULL DEFAULT 0,
     read_place INTEGER NOT NULL DEFAULT 0,
-    before TEXT NOT NULL DEFAULT ''
+    before TEXT NOT NULL DEFAULT '',
+    untold TEXT NOT NULL DEFAULT ''
 );
 CREATE TABLE invitations (
     room_id TEXT PRIMARY KEY,
@@ -70,7 +71,10 @@ CREATE TABLE page_sessions (hash TEXT PRIMARY KEY, at REAL NOT NULL);
 CREATE TABLE nonces (nonce TEXT PRIMARY KEY, until REAL NOT NULL);
 """
 
-STEPS = {1: "ALTER TABLE outbox ADD COLUMN device TEXT NOT NULL DEFAULT '';"}
+STEPS = {
+    1: "ALTER TABLE outbox ADD COLUMN device TEXT NOT NULL DEFAULT '';",
+    2: "ALTER TABLE rooms ADD COLUMN untold TEXT NOT NULL DEFAULT '';",
+}
 """What makes the next version of a version's schema."""
 
 

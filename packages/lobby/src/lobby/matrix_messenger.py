@@ -13,10 +13,12 @@ from lobby.errors import ChatRefused, LobbyError, LoginRefused, NotKept, ServerR
 from lobby.home import Home, Login
 from lobby.intake import Applied
 from lobby.matrix import chats
-from lobby.matrix.pusher import PushTarget, forget_target, kept_target, remove_pusher, set_pusher
+from lobby.matrix.pusher import forget_target, remove_pusher
 from lobby.matrix.session import Session, load_nio, log_in
 from lobby.matrix.sync import Sync
+from lobby.pushing import Pushing
 from lobby.reading import Reading
+from lobby.receipts import Receipts
 from lobby.sending import Guard, Sending
 from lobby.store import Store
 
@@ -25,6 +27,7 @@ ERRANDS_TIME = 2.0
 """Seconds that receipts and the like get to finish when the window is gone; the time box is L01's 5 s."""
 LOGOUT_PATIENCE = 5.0
 """Seconds the homeserver gets to hear of a log-out; local data goes in any case."""
+REMOVE = "Quit Lobby and run `lobby logout` once more then."
 
 log = logging.getLogger("lobby")
 
@@ -50,9 +53,10 @@ class MatrixMessenger:
         self._watching: asyncio.Task[None] | None = None
         self._foreground = False
         self._may_send = False
-        self._untold: dict[str, str] = {}
-        self._target: PushTarget | None = None
-        self._unreachable = ""
+        self._receipts = Receipts(store)
+        self.pushing = Pushing(store, lambda: self._changed("account"))
+        """Where the homeserver pushes this person's messages to."""
+        self._one_login_at_a_time = asyncio.Lock()
         self._notice = ""
         self._listeners: list[Callable[[Change], None]] = []
         self._errands: set[asyncio.Task[None]] = set()
@@ -120,9 +124,10 @@ class MatrixMessenger:
         if self._login is None:
             return None
         name = self._login.name or timeline.person_name(self._login.user_id, {})
-        login, reachable = self._login, self.pushed_to
-        why_not = "" if reachable else self._unreachable
-        return Account(login.user_id, name, login.homeserver, self._connection, reachable, why_not, self._notice)
+        login, pushing = self._login, self.pushing
+        return Account(
+            login.user_id, name, login.homeserver, self._connection, pushing.reached, pushing.why_not, self._notice
+        )
 
     def chats(self) -> list[ChatSummary]:
         return self.reading.chats() if self._login else []
@@ -152,33 +157,39 @@ class MatrixMessenger:
     # Doing
 
     async def log_in(self, homeserver: str, user: str, password: str) -> None:
-        login = await log_in(homeserver, user, password)
-        if self._login is not None and self._login.user_id != login.user_id:
-            await _undo(login)
-            raise LoginRefused(f"Log {self._login.user_id} out first. Nothing was changed.")
-        await self._let_go()
-        if self._login is None:
-            self._store.forget_all()
-        # Homeservers forget the pusher together with the login that set it.
-        forget_target(self._store)
-        self._home.keep_login(login)
-        self._take_up(login)
-        if self._foreground:
-            self.foreground()
-        self._changed("account")
-        self._changed("chats")
+        async with self._one_login_at_a_time:
+            login, old = await log_in(homeserver, user, password), self._login
+            try:
+                self._keep_login(login)
+            except LobbyError as error:
+                await _undo(login)
+                raise LoginRefused(str(error)) from error
+            await self._let_go()
+            self._take_up(login)
+            if self._foreground:
+                self.foreground()
+            self._changed("account")
+            self._changed("chats")
+            if old is not None:
+                # Its token may still be good: nobody would ever use it, and its device would be listed for ever.
+                await _undo(old)
 
     async def log_out(self) -> bool:
-        await self._stop_watching()
-        told = self._session is None or await _log_out_there(self._session, self._store)
-        await self._let_go()
-        self._login = None
-        self._home.forget_login()
-        self._store.forget_all()
-        self.reading.forget(None)
-        self._changed("account")
-        self._changed("chats")
-        return told
+        async with self._one_login_at_a_time:
+            await self._stop_watching()
+            told = self._session is None or await _log_out_there(self._session, self._store)
+            await self._let_go()
+            self._login = None
+            self._home.forget_login()
+            try:
+                self._store.forget_all()
+            except NotKept as error:
+                raise NotKept(f"You are logged out, but chats are still on this computer. {error} {REMOVE}") from error
+            finally:
+                self.reading.forget(None)
+                self._changed("account")
+                self._changed("chats")
+            return told
 
     async def older(self, room_id: str) -> bool:
         session = self._session
@@ -253,40 +264,16 @@ class MatrixMessenger:
             return
         event = self._store.mark_read(room_id)
         if event is not None:
-            self._untold[room_id] = event.event_id
             self._errand(self._tell_read())
         self._changed("chat", room_id)
         self._changed("chats")
         self.on_read(room_id)
-
-    async def push_to(self, target: PushTarget | None) -> None:
-        """Have the homeserver push to ``target``; None: nowhere. Raises LobbyError; ``foreground`` tries it again."""
-        self._target = target
-        if self._session is None:
-            return
-        if target is None:
-            await remove_pusher(self._session, self._store)
-        elif kept_target(self._store) != target:
-            await set_pusher(self._session, self._store, target)
-        self._unreachable = ""
-        self._changed("account")
-
-    def not_pushed(self, why: str) -> None:
-        """Pushes could not be arranged; ``why``: sentences for the person, shown until ``push_to`` succeeds."""
-        if why != self._unreachable:
-            self._unreachable = why
-            self._changed("account")
 
     def notice(self, text: str) -> None:
         """Show ``text`` on the page, in place of an earlier one; empty: no more."""
         if text != self._notice:
             self._notice = text
             self._changed("account")
-
-    @property
-    def pushed_to(self) -> bool:
-        """Whether the homeserver has been told where to push, the last place that was wanted."""
-        return self._target is not None and kept_target(self._store) == self._target
 
     def subscribe(self, on_change: Callable[[Change], None]) -> Callable[[], None]:
         self._listeners.append(on_change)
@@ -308,12 +295,22 @@ class MatrixMessenger:
             raise ChatRefused("You are signed out. Log in first; nothing was changed.")
         return self._session
 
+    def _keep_login(self, login: Login) -> None:
+        """Write a new login down in place of the old one; when it cannot be, the old one stays. Raises LobbyError."""
+        if self._login is None:
+            self._store.forget_all()
+        elif self._login.user_id != login.user_id:
+            raise LoginRefused(f"Log {self._login.user_id} out first. Nothing was changed.")
+        # Homeservers forget the pusher together with the login that set it.
+        forget_target(self._store)
+        self._home.keep_login(login)
+
     def _take_up(self, login: Login) -> None:
         self._login = login
         self.reading.forget(None)
         self.reading.me = login.user_id
         self._connection = Connection.CONNECTING
-        self._session = session = Session(login)
+        self._session = self.pushing.session = session = Session(login)
         self._sync = Sync(session, self._store, self._clock, self._applied, self._connected)
         self._sending = Sending(
             session,
@@ -348,7 +345,7 @@ class MatrixMessenger:
             await self._sending.stop()
         if self._session is not None:
             await self._session.close()
-        self._session = self._sync = self._sending = None
+        self._session = self._sync = self._sending = self.pushing.session = None
 
     def _watching_ended(self, task: asyncio.Task[None]) -> None:
         if self._watching is task:
@@ -362,9 +359,7 @@ class MatrixMessenger:
         if session is None or login is None:
             return
         await self._tell_read()
-        if self._target is not None:
-            await set_pusher(session, self._store, self._target)
-            self._changed("account")
+        await self.pushing.settle(again=True)
         name = await session.display_name()
         if name != login.name and self._session is session:
             self._login = Login(login.homeserver, login.user_id, login.device_id, login.token, name)
@@ -372,11 +367,8 @@ class MatrixMessenger:
             self._changed("account")
 
     async def _tell_read(self) -> None:
-        for room_id, event_id in list(self._untold.items()):
-            if self._session is not None:
-                await self._session.tell_read(room_id, event_id)
-                if self._untold.get(room_id) == event_id:
-                    del self._untold[room_id]
+        if self._session is not None:
+            await self._receipts.tell(self._session)
 
     def _errand(self, work: Coroutine[Any, Any, None]) -> None:
         """Something worth a try now; when it fails, the next occasion will do."""
@@ -418,13 +410,19 @@ class MatrixMessenger:
     def _connected(self, connection: Connection) -> None:
         if connection is Connection.ONLINE and self._sending is not None:
             self._sending.reachable()
-            if self._untold and self._connection is not Connection.ONLINE:
-                self._errand(self._tell_read())
+            self._settle_debts()
         if connection is Connection.SIGNED_OUT and self._sending is not None:
             self._sending.give_up_all(box.SIGNED_OUT)
         if connection is not self._connection:
             self._connection = connection
             self._changed("account")
+
+    def _settle_debts(self) -> None:
+        """The homeserver answers: tell it what it could not be told before."""
+        if self._receipts.owed:
+            self._errand(self._tell_read())
+        if self.pushing.owed:
+            self._errand(self.pushing.settle())
 
     def _outbox_changed(self, room_id: str) -> None:
         self._changed("chat", room_id)
@@ -445,7 +443,10 @@ async def _log_out_there(session: Session, store: Store) -> bool:
     """Tell the homeserver; the person wants to be gone, with or without its answer. Returns whether it heard."""
     try:
         async with asyncio.timeout(LOGOUT_PATIENCE):
-            await remove_pusher(session, store)
+            try:
+                await remove_pusher(session, store)
+            except NotKept as error:
+                log.info("The pusher is gone from the homeserver; here all goes next: %s", error)
             await session.log_out()
     except TokenRefused:
         return True
@@ -456,10 +457,14 @@ async def _log_out_there(session: Session, store: Store) -> bool:
 
 
 async def _undo(login: Login) -> None:
+    """End a login that is not used; nothing more can be done when the homeserver does not hear of it."""
     session = Session(login)
     try:
-        await session.log_out()
-    except LobbyError as error:
+        async with asyncio.timeout(LOGOUT_PATIENCE):
+            await session.log_out()
+    except TokenRefused:
+        return
+    except (LobbyError, TimeoutError) as error:
         log.info("The homeserver keeps a login that nobody uses: %s", error)
     finally:
         await session.close()

@@ -88,14 +88,28 @@ class Store:
         return int(row[0]) if row else 0
 
     def mark_read(self, room_id: str) -> KeptEvent | None:
-        """All of the room is read, up to the event that is returned; None: there is none. Raises NotKept."""
+        """All of the room is read, up to the event that is returned; None: there is none. Raises NotKept.
+
+        That the homeserver does not know it yet is kept with it, until ``told``.
+        """
         newest = self.newest(room_id)
         if newest is not None:
             with self._db.transaction() as db:
                 db.execute(
-                    "UPDATE rooms SET read_place = ?, server_unread = 0 WHERE room_id = ?", (newest.place, room_id)
+                    "UPDATE rooms SET read_place = ?, server_unread = 0, untold = ? WHERE room_id = ?",
+                    (newest.place, newest.event_id, room_id),
                 )
         return newest
+
+    def untold(self) -> dict[str, str]:
+        """Room id → the event up to which it was read, where the homeserver does not know that."""
+        rows = self._db.rows("SELECT room_id, untold FROM rooms WHERE untold != ''")
+        return {row["room_id"]: row["untold"] for row in rows}
+
+    def told(self, room_id: str, event_id: str) -> None:
+        """The homeserver knows that the room was read up to this event. Raises NotKept."""
+        with self._db.transaction() as db:
+            db.execute("UPDATE rooms SET untold = '' WHERE room_id = ? AND untold = ?", (room_id, event_id))
 
     def invitations(self) -> list[sqlite3.Row]:
         """Open invitations (room_id, name, inviter, inviter_name, direct, encrypted, at), the newest first."""

@@ -1,0 +1,99 @@
+"""Log-ins and log-outs that meet: the homeserver lists one device of this Lobby at most, with one pusher."""
+
+import asyncio
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from lobby.errors import LoginRefused, NotKept
+from lobby.home import Login
+from lobby.matrix.pusher import PushTarget
+from lobby.matrix.session import Session, log_in
+from tests.homeserver import PASSWORD, homeserver
+from tests.people import Person, World, introduce, world
+
+__all__ = ["homeserver", "world"]
+
+TARGET = PushTarget("http://127.0.0.1:9/push/abc", "BP256", "AUTH")
+
+
+async def listed(person: Person, what: str) -> list[str]:
+    """Lobby's devices, or the pushers, as the homeserver lists them, but for the device that asks."""
+    witness = await log_in(person.homeserver, person.user_id, PASSWORD)
+    session = Session(witness)
+    try:
+        answer = await session.request("GET", f"/{what}")
+        await session.log_out()
+    finally:
+        await session.close()
+    if what == "pushers":
+        return [pusher["pushkey"] for pusher in answer["pushers"]]
+    # The account was made together with a device that has no name.
+    ours = [device["device_id"] for device in answer["devices"] if device["display_name"] == "Lobby"]
+    return [device for device in ours if device != witness.device_id]
+
+
+def kept(person: Person) -> Login:
+    login = person.home.login()
+    assert login is not None
+    return login
+
+
+async def test_two_log_ins_at_once_leave_one_device_and_one_pusher(world: World) -> None:
+    left = world.left
+    await asyncio.gather(left.log_in(), left.log_in())
+    await left.lobby.pushing.to(TARGET)
+    assert await listed(left, "devices") == [kept(left).device_id]
+    assert await listed(left, "pushers") == ["BP256"]
+
+
+async def test_a_log_out_during_a_log_in_leaves_nobody(world: World) -> None:
+    left = world.left
+    logging_in = asyncio.create_task(left.log_in())
+    await asyncio.sleep(0)
+    assert await left.lobby.log_out()
+    await logging_in
+    assert left.lobby.account() is None and left.home.login() is None
+    assert await listed(left, "devices") == []
+
+
+async def test_logging_in_again_ends_the_login_before(world: World) -> None:
+    left = world.left
+    room_id = await introduce(left, world.right)
+    first = kept(left)
+    await left.log_in()
+    assert await listed(left, "devices") == [kept(left).device_id] != [first.device_id]
+    assert left.lobby.chat(room_id) is not None
+
+
+@contextmanager
+def no_room() -> Iterator[None]:
+    """A disk that takes no more bytes: no file of this process may grow."""
+    most, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
+
+
+async def test_a_log_in_that_cannot_be_kept_leaves_no_device(world: World) -> None:
+    left = world.left
+    with no_room(), pytest.raises(LoginRefused, match="Nothing was changed"):
+        await left.log_in()
+    assert left.lobby.account() is None and left.home.login() is None
+    assert await listed(left, "devices") == []
+
+
+async def test_a_log_out_on_a_full_disk_ends_the_login_and_says_what_is_left(world: World) -> None:
+    left = world.left
+    await introduce(left, world.right)
+    await left.lobby.pushing.to(TARGET)
+    with no_room(), pytest.raises(NotKept, match=r"logged out.*lobby logout"):
+        await left.lobby.log_out()
+    assert left.lobby.account() is None and left.lobby.chats() == []
+    assert await listed(left, "devices") == []
+    await left.lobby.log_out()
+    assert left.store.rooms() == []
