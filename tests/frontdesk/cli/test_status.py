@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from frontdesk.cli.status import duration, table
+from frontdesk.cli.status import table
 from frontdesk.terms import (
     AppState,
     AppStatus,
@@ -62,14 +62,6 @@ def test_nothing_registered_push_notifications_and_trouble_are_said() -> None:
     assert "push off" in table(status(), 0.0)
 
 
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(-1, "0 s"), (0, "0 s"), (59.4, "59 s"), (60, "1 min"), (3600, "1 h"), (86400, "1 d"), (200_000, "2 d")],
-)
-def test_durations(seconds: float, words: str) -> None:
-    assert duration(seconds) == words
-
-
 def test_a_strangers_words_do_not_steer_the_terminal() -> None:
     told = Shown("a.b", NOW, Notification("1", "Ann\x1b]0;hello\x07", "one\ntwo\x9b2J"))
     lines = table(status(shown=(told,)), 0.0).splitlines()
@@ -82,3 +74,13 @@ def test_a_desk_that_was_started_again_says_since_when_and_why() -> None:
     text = table(msgspec.structs.replace(status(), restarted=restarted), 10.0)
     assert "started again 4 min ago: A part of it failed (KeyError: 1)" in text
     assert "started again" not in table(status(), 0.0)
+
+
+def test_on_a_narrow_terminal_rows_are_cut_and_sentences_wrapped() -> None:
+    mail = AppStatus("a.b", "Mail", AppState.BACKGROUND, NOW, holds=(Hold("task", "upload of the holidays", NOW),))
+    told = Shown("a.b", NOW, Notification("1", "Ann", "What a very long message this is, and it goes on and on"))
+    lines = table(status(mail, shown=(told,), trouble="The disk is full. Make room, then all goes on."), 0.0, 40)
+    assert all(len(line) <= 40 for line in lines.splitlines())
+    assert lines.splitlines()[1].endswith("…") and "  Ann: What a very long message this is…" in lines
+    assert "! The disk is full. Make room, then all\n  goes on." in lines
+    assert table(status(mail), 0.0, 1000) == table(status(mail), 0.0)

@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from frontdesk.app.control import DeskControl
+from frontdesk.cli.wording import printable
 from frontdesk.terms import AppState
 
 
@@ -39,7 +40,7 @@ async def app_id(desk: DeskControl, word: str) -> str:
 async def _add(path: str) -> int:
     async with DeskControl() as desk:
         manifest = await desk.add_app(path)
-    print(f"{manifest.name} is registered as {manifest.id}.")
+    print(printable(f"{manifest.name} is registered as {manifest.id}."))
     return 0
 
 
@@ -47,7 +48,7 @@ async def _list() -> int:
     async with DeskControl() as desk:
         manifests = await desk.apps()
     for manifest in manifests:
-        print(f"{manifest.id}  {manifest.name}  {' '.join(manifest.command)}")
+        print(printable(f"{manifest.id}  {manifest.name}  {' '.join(manifest.command)}"))
     if not manifests:
         print("No app is registered. Register one with: frontdesk apps add MANIFEST.toml")
     return 0
@@ -73,7 +74,9 @@ async def _open(word: str) -> int:
                     if row is None or row.state is AppState.FOREGROUND:
                         return 0
                     if row.last_receipt is not None and row.last_receipt.at >= asked:
-                        print(f"frontdesk: {row.name} did not open: {row.last_receipt.text}", file=sys.stderr)
+                        print(
+                            printable(f"frontdesk: {row.name} did not open: {row.last_receipt.text}"), file=sys.stderr
+                        )
                         return 1
         except TimeoutError:
             return 0

@@ -9,7 +9,7 @@ import msgspec
 
 from frontdesk.app.control import DeskControl
 from frontdesk.cli.apps import app_id
-from frontdesk.cli.status import duration, printable
+from frontdesk.cli.wording import duration, printable
 from frontdesk.terms import Receipt
 
 

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import shutil
 import sys
 import time
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import msgspec
 
 from frontdesk.app.control import DeskControl
+from frontdesk.cli.wording import cut, duration, printable, wrapped
 from frontdesk.terms import AppState, AppStatus, DeskStatus
 
 _HOME_AND_CLEAR = "\x1b[H\x1b[J"
@@ -48,44 +50,45 @@ async def _live(desk: DeskControl) -> None:
             status, since = coming.result(), time.monotonic()
             coming = asyncio.ensure_future(anext(watching))
         if status is not None:
-            print(_HOME_AND_CLEAR + table(status, time.monotonic() - since), flush=True)
+            columns = shutil.get_terminal_size().columns
+            print(_HOME_AND_CLEAR + table(status, time.monotonic() - since, columns), flush=True)
 
 
-def table(status: DeskStatus, age: float) -> str:
-    """The whole table as text; ``age``: seconds since ``status`` was taken."""
+def table(status: DeskStatus, age: float, columns: int | None = None) -> str:
+    """The whole table as text; ``age``: seconds since ``status`` was taken.
+
+    For a terminal of so many ``columns`` rows are cut and sentences wrapped; None: as long as they are.
+    """
     now = status.now + age
     rows = [("APP", "STATE", "FOR", "LEFT", "HELD AWAKE BY")]
     rows += [_row(app, now, age) for app in status.apps]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    lines = [
+    table = [
         "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[4]]).rstrip()
         for row in rows
     ]
     if not status.apps:
-        lines.append("(no app is registered: frontdesk apps add MANIFEST.toml)")
+        table.append("(no app is registered: frontdesk apps add MANIFEST.toml)")
     push = f"push {status.push_state}" + (f" to {status.push_service}" if status.push_service else "")
-    lines += ["", f"desk {status.version}, process {status.pid}, {push}"]
+    lines = ["", f"desk {status.version}, process {status.pid}, {push}"]
     if status.restarted is not None:
         lines.append(f"started again {duration(now - status.restarted.at)} ago: {status.restarted.text}")
+    notifications: list[str] = []
     if status.shown:
         newest = [shown.notification for shown in status.shown[:_NEWEST_SHOWN]]
-        lines += ["", "NOTIFICATIONS", *(f"  {notification.title}: {notification.body}" for notification in newest)]
-    if status.trouble:
-        lines += ["", f"! {status.trouble}"]
-    return "\n".join(map(printable, lines))
+        notifications = ["", "NOTIFICATIONS", *(f"  {each.title}: {each.body}" for each in newest)]
+    trouble = ["", f"! {status.trouble}"] if status.trouble else []
+    parts = ((table, False), (lines, True), (notifications, False), (trouble, True))
+    return "\n".join(line for part, sentences in parts for line in _for_terminal(part, sentences, columns))
 
 
-def printable(text: str) -> str:
-    """Without control characters: titles and names come from strangers, and a terminal would obey them."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
-
-
-def duration(seconds: float) -> str:
-    """``42 s``, ``3 min``, ``5 h``, ``2 d``."""
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{max(0.0, seconds):.0f} s"
+def _for_terminal(lines: list[str], sentences: bool, columns: int | None) -> list[str]:
+    harmless = [printable(line) for line in lines]
+    if columns is None:
+        return harmless
+    if sentences:
+        return [part for line in harmless for part in wrapped(line, columns)]
+    return [cut(line, columns) for line in harmless]
 
 
 def _row(app: AppStatus, now: float, age: float) -> tuple[str, str, str, str, str]:
