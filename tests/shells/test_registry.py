@@ -52,6 +52,22 @@ def test_an_unusable_entry_is_named_and_the_others_are_loaded(home: Path, tmp_pa
     assert all("cannot be used" in each and "frontdesk apps add" in each for each in troubles)
 
 
+def test_a_folder_or_an_entry_in_the_way_is_said(home: Path, tmp_path: Path) -> None:
+    added = Registry().add(manifest(tmp_path), PYTHON)
+    entry = home / "config" / "apps" / f"{added.id}.json"
+    entry.unlink()
+    entry.mkdir()
+    with pytest.raises(FrontdeskError, match="cannot be removed"):
+        Registry().remove(added.id)
+    (_, (trouble,)) = Registry().load()
+    assert trouble.count(str(entry)) == 1 and "Errno" not in trouble
+    entry.rmdir()
+    entry.parent.rmdir()
+    entry.parent.touch()
+    with pytest.raises(FrontdeskError, match="cannot be made"):
+        Registry()
+
+
 def test_a_file_that_is_no_manifest_is_refused_with_the_reason(home: Path, tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="cannot be read"):
         Registry().add(tmp_path / "missing.toml", PYTHON)
@@ -82,7 +98,7 @@ def test_what_cannot_be_written_leaves_the_old_entry(home: Path, tmp_path: Path)
 
 
 @pytest.mark.contract("X02")
-@pytest.mark.timeout(10)
+@pytest.mark.timeout(30)
 def test_a_pipe_or_an_impossible_name_is_no_manifest_and_nobody_waits_for_it(home: Path, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe.toml"
     os.mkfifo(pipe)

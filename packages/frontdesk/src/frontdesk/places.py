@@ -1,6 +1,7 @@
 """Where things lie on disk: runtime, state and configuration folders of one person's desk.
 
 ``FRONTDESK_HOME`` puts all three under one folder (tests, the demo, a second desk); else the XDG base directories.
+Each function that names a folder makes it; ``FrontdeskError`` when that cannot be.
 """
 
 import os
@@ -10,28 +11,40 @@ from pathlib import Path
 from frontdesk.errors import FrontdeskError
 
 
-def _base(name: str, xdg: str, fallback: Path) -> Path:
-    home = os.environ.get("FRONTDESK_HOME")
+def _base(name: str, xdg: str, fallback: str) -> Path:
+    home = os.environ.get("FRONTDESK_HOME", "")
+    if home and not os.path.isabs(home):
+        # The desk, started in a folder of its own, would take it for another place.
+        raise FrontdeskError(f"FRONTDESK_HOME is {home!r}. Set it to a path that begins with /; nothing was changed.")
     if home:
         return Path(home) / name
-    return Path(os.environ.get(xdg) or fallback) / "frontdesk"
+    told = os.environ.get(xdg, "")
+    # XDG Base Directory Specification: a relative path is to be ignored.
+    return Path(told if os.path.isabs(told) else _own_home() / fallback) / "frontdesk"
+
+
+def _own_home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError as error:
+        raise FrontdeskError("You have no home folder. Set HOME or FRONTDESK_HOME; nothing was changed.") from error
 
 
 def state_folder() -> Path:
     """The desk's database and the apps' logs."""
-    return _private(_base("state", "XDG_STATE_HOME", Path.home() / ".local" / "state"))
+    return _private(_base("state", "XDG_STATE_HOME", ".local/state"))
 
 
 def config_folder() -> Path:
     """``settings.toml``, and ``apps/ID.json`` of each registered app."""
-    return _private(_base("config", "XDG_CONFIG_HOME", Path.home() / ".config"))
+    return _private(_base("config", "XDG_CONFIG_HOME", ".config"))
 
 
 def runtime_folder() -> Path:
     """Sockets and locks; gone after a reboot. Without XDG_RUNTIME_DIR: /tmp/frontdesk-UID, checked to be ours."""
-    if not os.environ.get("FRONTDESK_HOME") and not os.environ.get("XDG_RUNTIME_DIR"):
-        return _private(Path(f"/tmp/frontdesk-{os.getuid()}"))
-    return _private(_base("run", "XDG_RUNTIME_DIR", Path("/nonexistent")))
+    if os.environ.get("FRONTDESK_HOME") or os.path.isabs(os.environ.get("XDG_RUNTIME_DIR", "")):
+        return _private(_base("run", "XDG_RUNTIME_DIR", ""))
+    return _private(Path(f"/tmp/frontdesk-{os.getuid()}"))
 
 
 def desk_socket() -> Path:
@@ -51,8 +64,14 @@ def log_file(name: str) -> Path:
 
 def _private(folder: Path) -> Path:
     """Make the folder if need be (0700) and insist that it is ours and closed to others (X01)."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = folder.lstat()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.lstat()
+    except OSError as error:
+        raise FrontdeskError(
+            f"{folder} cannot be made ({error.strerror}). Nothing was changed; correct that, "
+            "or set FRONTDESK_HOME to a folder that you may write to."
+        ) from error
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         raise FrontdeskError(
             f"{folder} belongs to somebody else. Nothing was changed; remove it or set FRONTDESK_HOME."

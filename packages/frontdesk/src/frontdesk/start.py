@@ -40,7 +40,7 @@ def start_desk() -> None:
     except (subprocess.TimeoutExpired, OSError) as error:
         raise DeskUnavailable(f"The desk could not be started: {error}. Nothing was changed; try again.") from error
     if done.returncode not in (0, _ALREADY_RUNNING):
-        words = (done.stderr or done.stdout).strip() or f"it ended with status {done.returncode}"
+        words = (done.stderr or done.stdout).strip().rstrip(".") or f"it ended with status {done.returncode}"
         raise DeskUnavailable(f"The desk could not be started: {words[-500:]}. Nothing was changed.")
     path = places.desk_socket()
     while not _accepts(path):

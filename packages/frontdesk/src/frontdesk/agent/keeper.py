@@ -278,6 +278,8 @@ def main(desk_command: Sequence[str] | None = None, *, detach: bool = False) -> 
 
 def _run(desk_command: Sequence[str] | None, ready: Callable[[int], None]) -> int:
     try:
+        # Its desk needs them, and would be started again and again without.
+        places.config_folder(), places.state_folder()
         cgroup.step_out_of_app_folder()
         lock = take_lock()
         listener = listen_for_apps()

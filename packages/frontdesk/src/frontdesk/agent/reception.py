@@ -272,8 +272,12 @@ class Reception:
                 self._post(ev.ActAsked(app, notification, action))
             case wire.Dismiss(notification=notification):
                 self._post(ev.DismissAsked(app, notification))
-            case wire.RemoveApp():
-                self._registry.remove(app)
+            case wire.RemoveApp(request=request):
+                try:
+                    self._registry.remove(app)
+                except FrontdeskError as error:
+                    connection.send(wire.Refused(_reason(error, Refusal.STORE_UNAVAILABLE), str(error), request))
+                    return
                 self._post(ev.AppRemoved(app))
             case wire.GetReceipts(request=request):
                 connection.send(wire.ReceiptsAre(request, self._receipts(app)))

@@ -1,6 +1,5 @@
 """The registered apps: ``config/apps/ID.json``, made from their manifests. Survives what happens to the database."""
 
-import contextlib
 import os
 from pathlib import Path
 
@@ -19,7 +18,12 @@ class Registry:
 
     def __init__(self) -> None:
         self._folder = places.config_folder() / "apps"
-        self._folder.mkdir(mode=0o700, exist_ok=True)
+        try:
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise FrontdeskError(
+                f"{self._folder} cannot be made ({error.strerror}). Correct that, then start the desk."
+            ) from error
 
     def load(self) -> tuple[list[Manifest], list[str]]:
         """All registered manifests that can be used, and a sentence for each that cannot."""
@@ -28,7 +32,10 @@ class Registry:
             try:
                 manifests.append(msgspec.json.decode(file.read_bytes(), type=Manifest))
             except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-                troubles.append(f"{file} cannot be used ({error}). Register that app again: frontdesk apps add.")
+                troubles.append(
+                    f"{file} cannot be used ({_reason(error)}). "
+                    "Register that app again (frontdesk apps add), or remove the file."
+                )
         return manifests, troubles
 
     def read(self, file: Path, python: str) -> Manifest:
@@ -40,7 +47,7 @@ class Registry:
             with open(file, "rb") as manifest:
                 text = manifest.read(_MOST_BYTES + 1)
         except (OSError, ValueError) as error:
-            why = f"{str(file)!r} cannot be read ({error}). Nothing was registered or changed."
+            why = f"{str(file)!r} cannot be read ({_reason(error)}). Nothing was registered or changed."
             raise ManifestError(Refusal.BAD_MANIFEST, why) from error
         if len(text) > _MOST_BYTES:
             raise ManifestError(Refusal.BAD_MANIFEST, f"{file} is larger than {_MOST_BYTES} bytes: no manifest.")
@@ -63,5 +70,14 @@ class Registry:
         return manifest
 
     def remove(self, app: str) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            (self._folder / f"{app}.json").unlink()
+        """``FrontdeskError`` when it stays."""
+        kept = self._folder / f"{app}.json"
+        try:
+            kept.unlink(missing_ok=True)
+        except OSError as error:
+            raise FrontdeskError(f"{kept} cannot be removed ({error.strerror}). Nothing was changed.") from error
+
+
+def _reason(error: Exception) -> str:
+    """Without the number and the path that Python adds."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
