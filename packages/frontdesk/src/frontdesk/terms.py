@@ -161,7 +161,7 @@ class Receipt(msgspec.Struct, frozen=True):
     limit: float | None = None
     used: float | None = None
     tasks: tuple[str, ...] = ()
-    """Names of the background tasks that were open."""
+    """Names of the background tasks that were open, the first 20."""
     pid: int = 0
     ran_since: float = 0.0
 

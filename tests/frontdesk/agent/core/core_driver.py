@@ -361,13 +361,14 @@ class Driver:
             background_off=self._background_off,
             push_service_set=self._push_service_set,
         )
-        move = desk.lifecycle._move
+        lives = desk.lifecycle._lives
+        move = lives.move
 
         def recorded_move(life: Life, to: AppState, now: float) -> None:
             self.moves.append((life.app, life.state, to))
             move(life, to, now)
 
-        setattr(desk.lifecycle, "_move", recorded_move)  # noqa: B010 (an assignment is what mypy forbids)
+        setattr(lives, "move", recorded_move)  # noqa: B010 (an assignment is what mypy forbids)
         return desk
 
     def _remember_registry(self, event: ev.Event) -> None:
@@ -399,7 +400,7 @@ class Driver:
     def _check_awake(self, row: AppStatus, effects: list[do.Effect]) -> None:
         life = self.desk.lifecycle.life(row.app)
         assert life is not None
-        leaving = life.ending is not None or self.desk.lifecycle._nows[row.app].quit_by is not None
+        leaving = life.ending is not None or self.desk.lifecycle._lives.moments[row.app].quit_by is not None
         if row.state is S.BACKGROUND and self.desk.lifecycle.is_connected(row.app) and not leaving:
             assert row.holds, "in the background, nothing holds it, and it still runs (L01, A02)"
             assert row.seconds_left is not None or not self.plausible, "in the background without a limit (A03)"

@@ -13,6 +13,7 @@ from frontdesk.agent.core.life import MOVES
 from frontdesk.agent.core.limits import Limits
 from frontdesk.terms import AppState, StopReason, WakeReason
 from frontdesk.wire import desk as wire
+from frontdesk.wire.frames import MOST_BYTES, frame
 from tests.frontdesk.agent.core.core_driver import CLOCK, MAIL, NOTES, T0, TABLE, Driver, apps_of, channel_of, of_type
 
 APP, OTHER = NOTES.id, MAIL.id
@@ -129,7 +130,7 @@ def test_a_move_that_is_not_in_the_table_is_refused_by_the_one_door() -> None:
     life = driver.desk.lifecycle.life(APP)
     assert life is not None
     with pytest.raises(AssertionError, match="L02"):
-        driver.desk.lifecycle._move(life, S.FOREGROUND, driver.now)
+        driver.desk.lifecycle._lives.move(life, S.FOREGROUND, driver.now)
 
 
 # --- stopping sleepers (L03) --------------------------------------------------------------------------------------
@@ -339,6 +340,20 @@ def test_a_receipt_says_why_when_which_limit_and_how_much() -> None:
     assert (receipt.pid, receipt.ran_since) == (pid, T0)
     assert receipt.text.endswith(".")
     assert driver.status(APP).last_receipt == receipt
+
+
+@pytest.mark.contract("L05", "X02")
+def test_the_receipt_of_a_run_fits_into_the_next_welcome_whatever_its_tasks_were_called() -> None:
+    driver = in_front()
+    for task in range(1000):
+        driver.begin(APP, task, "\N{CRAB}" * 1000)
+    driver.close(APP)
+    driver.pass_time(driver.limits.background)
+    assert driver.reasons(APP) == [StopReason.TASK_NOT_ENDED]
+    driver.open(APP)
+    (welcome,) = [each for each in driver.processes[APP].inbox if isinstance(each, wire.Welcome)]
+    assert welcome.receipts[0].tasks[0].startswith("\N{CRAB}")
+    assert len(frame(wire.encode(welcome))) < MOST_BYTES / 20  # untold receipts, at most
 
 
 @pytest.mark.contract("L05")
@@ -638,6 +653,21 @@ def test_a_visitor_who_waits_does_not_launch_a_failing_app_in_a_loop(status: int
     pauses = [later - earlier for earlier, later in itertools.pairwise(launched)]
     assert pauses[:7] == [1, 2, 4, 8, 16, 32, 60]
     assert len(launched) < 20
+
+
+@pytest.mark.contract("L07")
+def test_an_app_that_has_failed_ten_thousand_times_is_still_only_an_app_that_fails() -> None:
+    driver = Driver(NOTES)
+    driver.handle(ev.OpenAsked(APP))
+    driver.connect(APP)
+    life = driver.desk.lifecycle.life(APP)
+    assert life is not None
+    life.failures = 10_000
+    driver.exit(APP, 1)
+    driver.handle(ev.PageVisited(APP))
+    assert driver.state(APP) is S.STOPPED
+    driver.pass_time(driver.limits.retry_most)
+    assert driver.state(APP) is S.LAUNCHING
 
 
 @pytest.mark.contract("L11")

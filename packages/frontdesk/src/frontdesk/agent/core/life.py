@@ -47,6 +47,10 @@ FAILED = frozenset({StopReason.CRASHED, StopReason.LAUNCH_TIMED_OUT, StopReason.
 """Ends after which the app is not launched again at once."""
 
 
+MOST_TEXT, MOST_TASKS, MOST_NAME = 2000, 20, 200
+"""Characters of a receipt's sentence, background tasks that it names, and characters of each name."""
+
+
 class Life(msgspec.Struct):
     """The part that is saved and survives the desk."""
 
@@ -79,6 +83,19 @@ class Life(msgspec.Struct):
     def process(self) -> do.Process:
         return do.Process(self.pid, self.started, self.launched, self.token)
 
+    def receipt(
+        self,
+        reason: StopReason,
+        text: str,
+        now: float,
+        limit: float | None = None,
+        used: float | None = None,
+        tasks: tuple[str, ...] = (),
+    ) -> Receipt:
+        """Of its present run. So many words of it that the receipts of many runs fit into one welcome (X02)."""
+        named = tuple(name[:MOST_NAME] for name in tasks[:MOST_TASKS])
+        return Receipt(self.app, reason, now, text[:MOST_TEXT], limit, used, named, self.pid, self.ran_since)
+
 
 class Moments:
     """The part that is true only while this desk lives: connection, holds, deadlines."""
@@ -101,3 +118,8 @@ class Moments:
         for moment in (self.connect_by, self.quit_by, self.retry_at):
             if moment is not None:
                 yield moment
+
+
+def over(moment: float | None, now: float) -> bool:
+    """It was set, and has come."""
+    return moment is not None and moment <= now
