@@ -420,6 +420,30 @@ class Driver:
             assert (row.app in self.watched) == (row.state is S.SUSPENDED), f"{row.state}, page watched or not (L11)"
 
 
+def in_front(*, limits: Limits | None = None) -> Driver:
+    """Two apps, the first of them open."""
+    driver = Driver(NOTES, MAIL, limits=limits)
+    driver.open(NOTES.id)
+    return driver
+
+
+def asleep() -> Driver:
+    """Two apps, the first of them suspended, with what it heard before forgotten."""
+    driver = in_front()
+    driver.sleep(NOTES.id)
+    assert driver.state(NOTES.id) is S.SUSPENDED
+    driver.processes[NOTES.id].inbox.clear()
+    return driver
+
+
+def launches(effects: list[do.Effect]) -> list[str]:
+    return [effect.app for effect in of_type(do.Launch, effects)]
+
+
+def messages(driver: Driver, app: str = NOTES.id) -> list[type]:
+    return [type(each) for each in driver.processes[app].inbox]
+
+
 def channel_of(app: str, name: str = "news") -> str:
     return f"{app}/{name}"
 
