@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from pywebpush import webpush as send_web_push  # type: ignore[import-untyped]
 
+from frontdesk.push import main as service
 from frontdesk.push.shell import http
 from frontdesk.wire import base64url
 from tests.shells.push_service import KEYS, desk, nobody_connected, running
@@ -96,6 +97,20 @@ async def test_a_body_that_never_comes_is_not_waited_for(tmp_path: Path, monkeyp
         assert b"408" in await reader.readline()
         writer.close()
         await writer.wait_closed()
+
+
+@pytest.mark.parametrize("said", [b"", b"POST /push/x HTTP/1.1\r\nHost: x\r\nTTL"])
+async def test_who_connects_and_never_asks_is_not_kept(
+    tmp_path: Path, said: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "IDLE", 0.2)
+    async with running(tmp_path) as url:
+        host, port = url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(said)
+        async with asyncio.timeout(10):
+            assert await reader.read() == b""
+        writer.close()
 
 
 @pytest.mark.contract("P11")

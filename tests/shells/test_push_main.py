@@ -116,6 +116,33 @@ async def test_logs_name_neither_endpoints_nor_payloads(tmp_path: Path) -> None:
     assert b"secret" not in said
 
 
+async def test_what_is_no_request_is_one_line_in_the_log_without_the_endpoint(tmp_path: Path) -> None:
+    async with child(tmp_path) as service:
+        async with desk(service.url) as receiver:
+            token = (await receiver.register()).rpartition("/")[2].encode()
+        start = b"POST /push/" + token
+        for rest in (b"\x00\xff HTTP/1.1\r\n\r\n", b" HTTP/1.1\r\nContent-Length: -1\r\n\r\n"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+            writer.write(start + rest)
+            assert b" 400 " in await reader.readline()
+            writer.close()
+        service.process.terminate()
+        _, said = await service.process.communicate()
+    assert said.count(b"event=bad_request") == 2
+    assert b"Traceback" not in said
+    assert token not in said
+
+
+async def test_a_service_may_open_as_many_files_as_the_machine_allows(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(512, hard), hard))
+    try:
+        async with child(tmp_path) as service:
+            assert resource.prlimit(service.process.pid, resource.RLIMIT_NOFILE) == (hard, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 async def test_a_full_disk_is_refused_and_survived(tmp_path: Path) -> None:
     """The operating system refuses to let the file grow, for a while."""
     async with child(tmp_path) as service:

@@ -8,9 +8,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
+from frontdesk.push import main as service
 from frontdesk.push.core import connection, mailbox
 from frontdesk.push.shell import websocket as websocket_side
 from tests.shells.push_service import StrangeDesk, desk, nobody_connected, running
@@ -36,6 +37,15 @@ async def closing_code(line: ClientConnection) -> int | None:
             await line.recv()
     except ConnectionClosed as closed:
         return None if closed.rcvd is None else closed.rcvd.code
+
+
+def narrow(url: str) -> socket.socket:
+    """A connection with next to no room for what is not read yet."""
+    host, port = url.removeprefix("http://").split(":")
+    line = socket.socket()
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    line.connect((host, int(port)))
+    return line
 
 
 async def test_a_browsers_handshake_is_taken_without_subprotocol_and_compression(tmp_path: Path) -> None:
@@ -168,14 +178,10 @@ async def test_a_desk_that_does_not_answer_pings_is_given_up(tmp_path: Path, mon
 async def test_a_desk_that_never_reads_is_cut_off_and_holds_up_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(websocket_side, "_MOST_QUEUED", 20)
+    monkeypatch.setattr(websocket_side, "_MOST_QUEUED", 100_000)
     monkeypatch.setattr(websocket_side, "_CLOSE_WITHIN", 0.2)
     async with running(tmp_path) as url, desk(url) as good, aiohttp.ClientSession() as sender:
-        host, port = url.removeprefix("http://").split(":")
-        narrow = socket.socket()
-        narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        narrow.connect((host, int(port)))
-        async with connect(websocket(url), sock=narrow, max_queue=1, ping_interval=None, close_timeout=0) as lazy:
+        async with connect(websocket(url), sock=narrow(url), max_queue=1, ping_interval=None, close_timeout=0) as lazy:
             stranger = StrangeDesk(lazy)
             await stranger.say(messageType="hello")
             await stranger.hear()
@@ -190,6 +196,75 @@ async def test_a_desk_that_never_reads_is_cut_off_and_holds_up_nobody(
             else:
                 raise AssertionError("the desk that does not read was never cut off")
             await good.settled()
+
+
+@pytest.mark.contract("P11")
+async def test_who_sends_pings_and_never_reads_the_answers_is_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(websocket_side, "_SEND_WITHIN", 0.3)
+    monkeypatch.setattr(websocket_side, "_CLOSE_WITHIN", 0.2)
+    async with running(tmp_path) as url:
+        reader, writer = await asyncio.open_connection(sock=narrow(url))
+        writer.write(
+            b"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        assert b"101" in await reader.readuntil(b"\r\n\r\n")
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        ping = bytes([0x89, 0x80 | 125, 0, 0, 0, 0]) + bytes(125)
+        with pytest.raises(ConnectionError):
+            async with asyncio.timeout(20):
+                while True:
+                    writer.write(ping * 1000)
+                    await writer.drain()
+        await nobody_connected(url)
+
+
+async def test_a_desk_that_reads_slowly_but_steadily_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What counts is the time for a frame, not how long frames keep coming."""
+    monkeypatch.setattr(websocket_side, "_SEND_WITHIN", 1.0)
+    monkeypatch.setattr(websocket_side, "_MOST_QUEUED", 10_000_000)
+    number = 800
+    async with running(tmp_path) as url, aiohttp.ClientSession() as sender:
+        async with connect(websocket(url), sock=narrow(url), max_queue=1, ping_interval=None, close_timeout=0) as line:
+            stranger = StrangeDesk(line)
+            await stranger.say(messageType="hello")
+            await stranger.hear()
+            endpoint = await stranger.register()
+            headers = {"TTL": "0", "Content-Encoding": "aes128gcm"}
+
+            async def read() -> None:
+                for _ in range(number):
+                    assert (await stranger.hear())["messageType"] == "notification"
+                    await asyncio.sleep(0.004)
+
+            async with asyncio.TaskGroup() as both:
+                both.create_task(read())
+                for _ in range(number):
+                    async with sender.post(endpoint, headers=headers, data=bytes(4096)) as answer:
+                        assert answer.status == 201
+
+
+async def test_more_desks_than_there_are_files_for_are_told_to_come_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "open_files", lambda: service.FILES_BESIDE + 2)
+    async with running(tmp_path) as url, desk(url) as first:
+        async with desk(url):
+            with pytest.raises(InvalidStatus) as refused:
+                await connect(websocket(url))
+            assert refused.value.response.status_code == 503
+            assert refused.value.response.headers["Retry-After"] == "300"
+            endpoint = await first.register()
+            assert await post(endpoint) == (await first.hear())["version"]
+        while True:
+            try:
+                async with desk(url) as third:
+                    await third.settled()
+                    break
+            except InvalidStatus:
+                continue  # the service has not noticed yet that the second one left
 
 
 async def test_stopping_tells_the_desks(tmp_path: Path) -> None:

@@ -449,7 +449,14 @@ def test_too_many_subscriptions_are_refused() -> None:
     saved = Saved({DESK: T0}, tuple(rec.Channel(f"t{n}", DESK, f"c{n}") for n in range(mb.MOST_CHANNELS)))
     mailbox = Mailbox(URL, saved, T0)
     mailbox.hello(1, DESK, FRESH, T0)
-    assert mailbox.register(1, CHANNEL, "t", T0) == [Send(1, autopush.RegisterReply(channel_id=CHANNEL, status=400))]
+    refused = [Send(1, autopush.RegisterReply(channel_id=CHANNEL, status=400))]
+    assert mailbox.register(1, CHANNEL, "t", T0) == refused
+    settle(mailbox, mailbox.unregister(1, "c0", T0))
+    (write,) = mailbox.register(1, OTHER, "t", T0)
+    assert mailbox.register(1, CHANNEL, "u", T0) == refused  # those count that are being written
+    assert isinstance(write, Write)
+    mailbox.not_stored(write.ticket)
+    assert isinstance(mailbox.register(1, CHANNEL, "u", T0)[0], Write)
 
 
 @pytest.mark.contract("P08")

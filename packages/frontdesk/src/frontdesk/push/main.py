@@ -9,6 +9,7 @@ import contextlib
 import errno
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -21,12 +22,15 @@ from aiohttp import web
 from frontdesk.errors import FrontdeskError
 from frontdesk.push.core import addresses
 from frontdesk.push.loop import PushService
-from frontdesk.push.shell.http import HttpSide
+from frontdesk.push.shell.http import BAD_REQUESTS_IN_A_LINE, IDLE, HttpSide
 from frontdesk.push.shell.sender import Sender
 from frontdesk.push.shell.store import LARGEST, Store
 from frontdesk.push.shell.websocket import WebSocketSide
 
 _log = logging.getLogger("frontdesk.push")
+
+FILES_BESIDE = 300
+"""Open files kept free of desks: for senders, homeservers, the gateway's own posts and the database."""
 
 
 class PushSettings(msgspec.Struct, frozen=True):
@@ -68,12 +72,16 @@ async def serve(settings: PushSettings, stop: asyncio.Event, on_started: Callabl
         store = Store(settings.data / "push.db", settings.largest)
         service = PushService(public_url, store, Sender(exceptions))
         stack.push_async_callback(service.close)
-        desks = WebSocketSide(service)
+        desks = WebSocketSide(service, max(1, open_files() - FILES_BESIDE))
         app = web.Application()
         app.add_routes(HttpSide(service, public_url).routes() + desks.routes())
         # No access log: it would write down endpoints, and whoever knows an endpoint can push to it.
         # No decompression: a push has one content encoding, and small bodies that unpack into large ones are a trap.
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=5.0, auto_decompress=False)
+        # Whoever connects and asks nothing, or never finishes asking, is not kept: that is the keep-alive timeout too.
+        runner = web.AppRunner(
+            app, access_log=None, shutdown_timeout=5.0, auto_decompress=False, keepalive_timeout=IDLE
+        )
+        logging.getLogger("aiohttp.server").addFilter(BAD_REQUESTS_IN_A_LINE)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         stack.push_async_callback(desks.close)
@@ -94,6 +102,7 @@ def run(settings: PushSettings) -> int:
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s level=%(levelname)s part=%(name)s %(message)s"
     )
+    allow_many_files()
     try:
         asyncio.run(_until_signalled(settings))
     except FrontdeskError as error:
@@ -141,6 +150,18 @@ async def _until_signalled(settings: PushSettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await serve(settings, stop)
+
+
+def allow_many_files() -> None:
+    """Each desk is an open file, and the usual soft limit of 1,024 is a number from the days of ``select``."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def open_files() -> int:
+    """How many files this process may have open."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if limit == resource.RLIM_INFINITY else limit
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -16,6 +16,7 @@ class Desk:
         self.channels: dict[str, str] = {}  # channel id → token
         self.waiting: dict[str, Message] = {}  # in order of acceptance
         self.sent: dict[str, Message] = {}  # sent on this connection, not acknowledged
+        self.registering = 0  # channels of it that are being written
         self.arriving = 0  # messages for it that are being written
         self.fetching: tuple[str, ...] = ()  # of waiting: what this connection gets next, once its bodies are read
 

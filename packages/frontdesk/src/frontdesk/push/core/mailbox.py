@@ -50,6 +50,7 @@ _FORGET_EVERY = 24 * 3600.0
 
 
 class _Registering(msgspec.Struct, frozen=True):
+    desk: Desk
     session: int
     channel: Channel
 
@@ -169,10 +170,11 @@ class Mailbox:
         token = desk.channels.get(channel_id)
         if token is not None and token not in self._ending:
             return [self._registered(session, channel_id, token)]
-        if len(desk.channels) >= MOST_CHANNELS:
+        if len(desk.channels) + desk.registering >= MOST_CHANNELS:
             return [Send(session, autopush.RegisterReply(channel_id=channel_id, status=400))]
         channel = Channel(fresh_token, desk.uaid, channel_id)
-        return [self._write(_Registering(session, channel), KeepChannel(channel, now))]
+        desk.registering += 1
+        return [self._write(_Registering(desk, session, channel), KeepChannel(channel, now))]
 
     def unregister(self, session: int, channel_id: str, now: float) -> list[Effect]:
         """A desk gives an endpoint up; senders are told 410 from then on."""
@@ -213,7 +215,8 @@ class Mailbox:
             case _Posting(desk, message, body, ttl):
                 desk.arriving -= 1
                 return self._posted(message, body, ttl, now)
-            case _Registering(session, channel):
+            case _Registering(desk, session, channel):
+                desk.registering -= 1
                 return self._channel_stored(session, channel, now)
             case _Ending(session, channel):
                 self._ending.discard(channel.token)
@@ -226,7 +229,8 @@ class Mailbox:
             case _Posting(desk, message):
                 desk.arriving -= 1
                 return [Answer(message.id, rfc8030.STORE_UNAVAILABLE)]
-            case _Registering(session, channel):
+            case _Registering(desk, session, channel):
+                desk.registering -= 1
                 return self._reply(session, autopush.RegisterReply(channel_id=channel.channel_id, status=500))
             case _Ending(session, channel):
                 self._ending.discard(channel.token)

@@ -1,10 +1,12 @@
 """The HTTP side: RFC 8030 for senders, the Matrix gateway for homeservers, and ``/health`` for the operator."""
 
 import asyncio
+import logging
 from typing import Protocol
 
 import msgspec
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from frontdesk.errors import WireError
 from frontdesk.push.core.gateway import Reply
@@ -13,7 +15,12 @@ from frontdesk.wire import matrix_push, rfc8030, webpush
 BODY_WITHIN = 10.0
 """Seconds a sender has for the body of its request."""
 
+IDLE = 30.0
+"""Seconds after which a connection is closed that has not sent a whole request, or no other one."""
+
 _DAY = 24 * 3600
+
+_log = logging.getLogger("frontdesk.push.http")
 
 
 class Service(Protocol):
@@ -30,6 +37,21 @@ class Service(Protocol):
 
     def health(self) -> dict[str, str | int]:
         """How the service is."""
+
+
+class _BadRequestsInALine(logging.Filter):
+    """Anybody can send what is not HTTP. The server's own words for it hold a traceback, and the endpoint's address."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """False for what has been said in a line instead."""
+        error = record.exc_info[1] if record.exc_info else None
+        if not isinstance(error, HttpProcessingError):
+            return True
+        _log.info("event=bad_request status=%d why=%s", error.code, type(error).__name__)
+        return False
+
+
+BAD_REQUESTS_IN_A_LINE = _BadRequestsInALine()
 
 
 class HttpSide:

@@ -15,13 +15,18 @@ from frontdesk.wire import autopush
 
 _log = logging.getLogger("frontdesk.push.websocket")
 
-_MOST_QUEUED = 1000
-"""Frames that may wait for a desk that does not read; then the connection is cut."""
+_MOST_QUEUED = 1024 * 1024
+"""Bytes that may wait for a desk that does not read; then the connection is cut."""
 
 _SEND_WITHIN = 30.0
+"""Seconds a desk has to make room for the next frame."""
+
 _CLOSE_WITHIN = 4.0
 _MOST_REASON = 100
 """Bytes of a close reason; the protocol allows 123."""
+
+_COME_BACK = 300
+"""Seconds after which a desk that was refused may try again."""
 
 _LEAVE = frozenset({WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR})
 
@@ -46,10 +51,11 @@ class DeskConnection:
 
     def __init__(self, socket: web.WebSocketResponse, request: web.Request) -> None:
         self._socket = socket
-        self._request = request
+        self._transport = request.transport
         self._now = asyncio.get_running_loop().time
         self._machine = connection.Connection(self._now())
-        self._queued: deque[str | None] = deque()  # text frames; None is a ping
+        self._queued: deque[str | bytes | None] = deque()  # text frames; the payload of a pong; None is a ping
+        self._queued_bytes = 0
         self._sending: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
 
@@ -61,7 +67,7 @@ class DeskConnection:
         """End the connection soon; what is queued is not sent any more."""
         if self._closing is None:
             _log.info("event=closing code=%d why=%r", code, reason)
-            self._queued.clear()
+            self._forget_queued()
             self._closing = asyncio.get_running_loop().create_task(self._close(reason, code))
 
     async def closed(self) -> None:
@@ -87,21 +93,27 @@ class DeskConnection:
         finally:
             service.closed(session)
             await self.closed()
+            self._cut_if_unread()
+
+    def _cut_if_unread(self) -> None:
+        """Closing alone would wait for ever for somebody who never reads what was sent before."""
+        if self._transport is not None and self._transport.get_write_buffer_size() > 0:
+            self._transport.abort()
 
     async def _handle(self, message: WSMessage, service: Service, session: int) -> None:
         match message.type:
             case WSMsgType.TEXT:
                 self._carry_out(self._machine.received(message.data, self._now()), service, session)
-                # A desk that sends without reading is not read any further.
-                if self._sending is not None:
-                    await asyncio.wait([self._sending])
             case WSMsgType.PING:
                 self._machine.heard(self._now())
-                await self._socket.pong(message.data)
+                self._queue(bytes(message.data))
             case WSMsgType.PONG:
                 self._machine.heard(self._now())
             case _:
                 self.close("frames are text", WSCloseCode.UNSUPPORTED_DATA)
+        # A desk that sends without reading is not read any further.
+        if self._sending is not None:
+            await asyncio.wait([self._sending])
 
     def _carry_out(self, effects: list[connection.Effect], service: Service, session: int) -> None:
         for effect in effects:
@@ -115,28 +127,43 @@ class DeskConnection:
                 case connection.Close(code, reason):
                     self.close(reason, code)
 
-    def _queue(self, frame: str | None) -> None:
+    def _queue(self, frame: str | bytes | None) -> None:
         if self._closing is not None:
             return
         self._queued.append(frame)
-        if len(self._queued) > _MOST_QUEUED:
+        self._queued_bytes += len(frame or "")
+        if self._queued_bytes > _MOST_QUEUED:
             self.close("it does not read what it is sent")
         elif self._sending is None:
             self._sending = asyncio.get_running_loop().create_task(self._send_queued())
 
     async def _send_queued(self) -> None:
         try:
-            async with asyncio.timeout(_SEND_WITHIN):
-                while self._queued:
-                    frame = self._queued.popleft()
-                    await (self._socket.ping() if frame is None else self._socket.send_str(frame))
+            while self._queued:
+                frame = self._queued.popleft()
+                self._queued_bytes -= len(frame or "")
+                async with asyncio.timeout(_SEND_WITHIN):
+                    await self._send(frame)
         except TimeoutError:
             self.close("it does not read what it is sent")
         except ConnectionError:
             # The reading side sees the end too; what is lost here the mailbox sends again on the next connection.
-            self._queued.clear()
+            self._forget_queued()
         finally:
             self._sending = None
+
+    async def _send(self, frame: str | bytes | None) -> None:
+        match frame:
+            case None:
+                await self._socket.ping()
+            case bytes():
+                await self._socket.pong(frame)
+            case str():
+                await self._socket.send_str(frame)
+
+    def _forget_queued(self) -> None:
+        self._queued.clear()
+        self._queued_bytes = 0
 
     async def _close(self, reason: str, code: int) -> None:
         text = reason.encode()[:_MOST_REASON].decode(errors="ignore")
@@ -144,15 +171,16 @@ class DeskConnection:
             async with asyncio.timeout(_CLOSE_WITHIN):
                 await self._socket.close(code=code, message=text.encode())
         except TimeoutError:
-            if self._request.transport is not None:
-                self._request.transport.abort()
+            self._cut_if_unread()
 
 
 class WebSocketSide:
     """All connections of desks."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, most: int) -> None:
+        """``most``: desks that may be connected at a time; more are told to come back later."""
         self._service = service
+        self._most = most
         self._connections: set[DeskConnection] = set()
 
     def routes(self) -> list[web.RouteDef]:
@@ -166,6 +194,12 @@ class WebSocketSide:
         )
         if not socket.can_prepare(request).ok:
             return web.Response(status=426, text="A push service of frontdesk: desks connect here with a WebSocket.\n")
+        if len(self._connections) >= self._most:
+            _log.warning(
+                "event=desk_refused connected=%d next=%r", len(self._connections), "raise the limit of open files"
+            )
+            text = "This push service holds as many desks as it can. Nothing was changed; try again later.\n"
+            return web.Response(status=503, headers={"Retry-After": str(_COME_BACK)}, text=text)
         await socket.prepare(request)
         desk = DeskConnection(socket, request)
         self._connections.add(desk)
