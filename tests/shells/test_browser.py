@@ -90,7 +90,7 @@ async def test_an_app_in_the_background_opens_a_browser_only_when_the_person_ope
 @pytest.mark.parametrize("address", ["file:///etc/passwd", "javascript:alert(1)", "notes", ""])
 async def test_only_web_addresses_are_opened(address: str) -> None:
     with pytest.raises(RefusedError) as refusal:
-        await browser.open_address(address)
+        await browser.open_address(address, os.environ)
     assert refusal.value.reason is Refusal.BAD_REQUEST
 
 
@@ -98,7 +98,7 @@ async def test_only_web_addresses_are_opened(address: str) -> None:
 async def test_no_browser_is_a_clear_word_with_the_address(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BROWSER", command)
     with pytest.raises(RefusedError, match=re.escape("by hand: http://notes.localhost:1/")) as refusal:
-        await browser.open_address("http://notes.localhost:1/")
+        await browser.open_address("http://notes.localhost:1/", os.environ)
     assert refusal.value.reason is Refusal.UNAVAILABLE
 
 
@@ -112,12 +112,12 @@ def test_an_address_stays_one_word(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("address", ["http://[", "http://a.b/\0", "file:///etc/passwd"])
 async def test_what_is_no_web_address_is_refused(address: str) -> None:
     with pytest.raises(RefusedError) as refused:
-        await browser.open_address(address)
+        await browser.open_address(address, os.environ)
     assert refused.value.reason is Refusal.BAD_REQUEST
 
 
 async def test_a_browser_setting_that_is_no_command_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BROWSER", "firefox 'half a quotation")
     with pytest.raises(RefusedError, match="BROWSER") as refused:
-        await browser.open_address("http://a.b/")
+        await browser.open_address("http://a.b/", os.environ)
     assert refused.value.reason is Refusal.UNAVAILABLE

@@ -30,6 +30,7 @@ from frontdesk.agent.shell.page_watch import PageWatch
 from frontdesk.agent.shell.processes import Processes
 from frontdesk.agent.shell.push_link import PushLink
 from frontdesk.agent.shell.registry import Registry
+from frontdesk.agent.shell.screen import Screen
 from frontdesk.agent.shell.settings import Settings, SettingsWrong, read_settings
 from frontdesk.agent.shell.store import Store, StoreFailed
 from frontdesk.environment import KEEPER_FD, LISTEN_FD
@@ -61,6 +62,7 @@ class Desk:
             push_service_set=bool(settings.push_service),
         )
         self._registry = Registry()
+        self._screen = Screen()
         self._loop = DeskLoop(self._dispatcher, store, self._clock, self._carry_out, self._after_batch)
         freezer = choose_freezer(str(places.runtime_folder()), settings.freezer)
         self._processes = Processes(keeper, freezer, self._loop.post, self._manifest)
@@ -116,6 +118,7 @@ class Desk:
             receipts=lambda app: self._store.receipts(app, self._clock.now() - self._settings.limits.receipts_kept),
             take_page=self._take_page,
             follow=self._processes.follow,
+            called=self._screen.called_by,
             show_address=lambda address, done: self._start(self._show_address(address, done)),
             note=lambda app, what, text: self._loop.post(ev.Noticed(app, what, text)),
         )
@@ -246,7 +249,7 @@ class Desk:
 
     async def _show_address(self, address: str, done: Callable[[FrontdeskError | None], None]) -> None:
         try:
-            await browser.open_address(address)
+            await browser.open_address(address, await self._screen.environment())
             done(None)
         except FrontdeskError as error:
             done(error)

@@ -31,7 +31,8 @@ class Reception:
     """Knows which connection belongs to whom. ``post`` hands events to the core.
 
     ``status`` and ``receipts`` are what programs that steer may ask for; ``take_page`` gets the listening socket an
-    app brought along; ``follow`` is told of each admitted process; ``show_address`` opens a browser, and calls back.
+    app brought along; ``follow`` is told of each admitted process, ``called`` of each that the person, not the desk,
+    started; ``show_address`` opens a browser, and calls back.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Reception:
         receipts: Callable[[str], tuple[Receipt, ...]],
         take_page: Callable[[str, socket.socket], None],
         follow: Callable[[str, int], None],
+        called: Callable[[int], None],
         show_address: Callable[[str, Callable[[FrontdeskError | None], None]], None],
         note: Callable[[str, str, str], None],
     ) -> None:
@@ -55,6 +57,7 @@ class Reception:
         self._receipts = receipts
         self._take_page = take_page
         self._follow = follow
+        self._called = called
         self._open_address = show_address
         self._note = note
         self._by_app: dict[str, Connection] = {}
@@ -129,6 +132,8 @@ class Reception:
         if page is not None:
             self._take_page(hello.app, page)
         self._follow(hello.app, connection.pid)
+        if not decision.launched:
+            self._called(connection.pid)
         self._post(
             ev.Connected(
                 app=hello.app,
@@ -170,6 +175,7 @@ class Reception:
         elif isinstance(hello, wire.OpenFirst) and not self._knows(hello.app):
             connection.refuse(Refusal.UNKNOWN_APP, _unknown(hello.app))
         else:
+            self._called(connection.pid)
             if isinstance(hello, wire.OpenFirst):
                 self._post(ev.OpenAsked(hello.app))
             self._by_asker[connection.asker] = connection

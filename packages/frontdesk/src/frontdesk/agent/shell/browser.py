@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from frontdesk.agent.shell import process_table
@@ -31,15 +32,18 @@ def command_for(address: str) -> list[str]:
     return [sys.executable, "-m", "webbrowser", address]
 
 
-async def open_address(address: str) -> None:
-    """Returns when it is opened, or seems to be; ``RefusedError`` when it is no web address, or nothing opens it."""
+async def open_address(address: str, environment: Mapping[str, str]) -> None:
+    """Returns when it is opened, or seems to be; ``RefusedError`` when it is no web address, or nothing opens it.
+
+    ``environment``: the browser's, without what is frontdesk's own.
+    """
     if not _is_web_address(address):
         raise RefusedError(Refusal.BAD_REQUEST, f"{address!r} is no web address; it was not opened.")
     try:
         command = command_for(address)
     except ValueError as error:
         raise RefusedError(Refusal.UNAVAILABLE, f"BROWSER is no command ({error}). Correct it: {address}") from error
-    env = {name: value for name, value in os.environ.items() if not name.startswith("FRONTDESK_")}
+    env = {name: value for name, value in environment.items() if not name.startswith("FRONTDESK_")}
     env[process_table.STAYS] = "1"
     if not await asyncio.to_thread(_started, command, env):
         text = f"No browser could be opened ({command[0]}). Open the address by hand: {address}"

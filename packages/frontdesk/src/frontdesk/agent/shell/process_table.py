@@ -129,6 +129,13 @@ def stays(pid: int) -> bool:
     return bool(_in_environment(pid, STAYS))
 
 
+def variables(pid: int, names: Iterable[str]) -> dict[str, str]:
+    """Those of its environment, as it was started; none when they cannot be read."""
+    wanted = frozenset(names)
+    split = (item.partition("=") for item in _read_list(pid, "environ"))
+    return {name: value for name, _, value in split if name in wanted}
+
+
 def cgroup(pid: int) -> str:
     """Its cgroup v2 as a path below the mount (``/user.slice/…``); empty when there is none or it cannot be read."""
     try:
