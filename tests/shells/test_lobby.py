@@ -114,7 +114,7 @@ async def meet(left: Person, right: Right) -> str:
     return room_id
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_a_message_wakes_a_sleeping_and_a_stopped_lobby_and_reading_it_withdraws_the_notification(
     left: Person, right: Right
 ) -> None:
@@ -140,7 +140,7 @@ async def test_a_message_wakes_a_sleeping_and_a_stopped_lobby_and_reading_it_wit
     await window.close()
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_an_invitation_is_shown_while_lobby_sleeps(left: Person, right: Right) -> None:
     await right.state(AppState.SUSPENDED)
     await left.lobby.start_group("Team", [right.user_id])
@@ -148,7 +148,7 @@ async def test_an_invitation_is_shown_while_lobby_sleeps(left: Person, right: Ri
     assert alert.notification.body == "To the group “Team”"
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_without_a_homeserver_a_push_shows_the_fallback(left: Person, right: Right) -> None:
     room_id = await meet(left, right)
     right.network.set(Condition.OFF)
@@ -156,7 +156,7 @@ async def test_without_a_homeserver_a_push_shows_the_fallback(left: Person, righ
     assert (await right.shown("Lobby")).notification.body == "New message"
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @pytest.mark.contract("A05")
 async def test_a_send_that_time_cut_off_is_told_and_resent_once(left: Person, right: Right) -> None:
     room_id = await meet(left, right)
@@ -180,7 +180,7 @@ async def test_a_send_that_time_cut_off_is_told_and_resent_once(left: Person, ri
     assert left.texts(room_id) == ["good bye"]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_pressing_a_notification_opens_one_window_at_its_chat(left: Person, right: Right) -> None:
     room_id = await meet(left, right)
     # The next run finds a browser: a program that tells which address it was given.
@@ -207,7 +207,7 @@ async def test_pressing_a_notification_opens_one_window_at_its_chat(left: Person
     assert f"chat={quote(room_id, safe='')}" in opened[0]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_the_address_of_a_stopped_lobby_opens_it(right: Right) -> None:
     row = await right.state(AppState.SUSPENDED)
     await right.desk.kill_process(row.pid)
@@ -217,7 +217,7 @@ async def test_the_address_of_a_stopped_lobby_opens_it(right: Right) -> None:
     await window.close()
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_a_running_lobby_is_not_logged_out_behind_its_back(right: Right) -> None:
     status, out, error = await right.lobby("logout")
     assert status == 1 and out == "" and "Log out on its page" in error and "\n" not in error
@@ -230,7 +230,7 @@ async def test_a_running_lobby_is_not_logged_out_behind_its_back(right: Right) -
     assert (status, out) == (0, "Nobody was logged in.")
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_a_log_out_that_the_homeserver_did_not_hear_of_says_so(right: Right) -> None:
     await right.desk.control.quit(LOBBY)
     await right.state(AppState.STOPPED)
@@ -240,7 +240,7 @@ async def test_a_log_out_that_the_homeserver_did_not_hear_of_says_so(right: Righ
     assert "could not be told" in error and "\n" not in error
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_an_address_is_the_desks_and_only_for_the_folder_that_it_uses(right: Right) -> None:
     await right.state(AppState.SUSPENDED)
     here = row_of(await right.desk.status(), LOBBY).page
@@ -252,7 +252,7 @@ async def test_an_address_is_the_desks_and_only_for_the_folder_that_it_uses(righ
     assert status == 1 and out == "" and here in error and "page.secret" in error and "\n" not in error
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("pushed", [True, False])
 async def test_the_page_promises_to_be_reachable_only_with_a_push_service(
     home: DeskHome, push_service: RunningPushService, homeserver: Homeserver, pushed: bool
@@ -275,7 +275,7 @@ async def test_the_page_promises_to_be_reachable_only_with_a_push_service(
     await window.close()
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_a_second_lobby_hands_over_to_the_first(right: Right) -> None:
     await right.state(AppState.SUSPENDED)
     status, _, error = await right.lobby("run")

@@ -1,9 +1,6 @@
 """Log-ins and log-outs that meet: the homeserver lists one device of this Lobby at most, with one pusher."""
 
 import asyncio
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
@@ -11,6 +8,7 @@ from lobby.errors import LoginRefused, NotKept
 from lobby.home import Login
 from lobby.matrix.pusher import PushTarget
 from lobby.matrix.session import Session, log_in
+from tests.full_disk import no_room
 from tests.homeserver import PASSWORD, homeserver
 from tests.people import Person, World, introduce, world
 
@@ -66,17 +64,6 @@ async def test_logging_in_again_ends_the_login_before(world: World) -> None:
     await left.log_in()
     assert await listed(left, "devices") == [kept(left).device_id] != [first.device_id]
     assert left.lobby.chat(room_id) is not None
-
-
-@contextmanager
-def no_room() -> Iterator[None]:
-    """A disk that takes no more bytes: no file of this process may grow."""
-    most, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
 
 
 async def test_a_log_in_that_cannot_be_kept_leaves_no_device(world: World) -> None:

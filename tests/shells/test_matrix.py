@@ -258,7 +258,7 @@ async def test_a_refused_message_says_why(world: World) -> None:
     assert "refused" in left.bubbles(room_id)[-1].reason
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_older_messages_are_fetched_page_by_page(world: World, homeserver: Homeserver, tmp_path: Path) -> None:
     left, right = world.left, world.right
     room_id = await introduce(left, right)
@@ -479,7 +479,7 @@ async def test_a_push_about_an_invitation_says_who_invites(world: World) -> None
     assert alert is not None and (alert.title, alert.body) == ("Left invites you", "To the group “Team”")
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_after_many_messages_at_once_the_pushed_one_is_still_found(world: World) -> None:
     left, right = world.left, world.right
     room_id = await introduce(left, right)

@@ -93,7 +93,7 @@ async def page(context: BrowserContext, lobby: Lobby) -> Page:
     page = await context.new_page()
     await page.goto(lobby.enter())
     await page.goto(lobby.chat(ROOM))
-    assert await asyncio.wait_for(lobby.tellings.get(), 10) is True
+    assert await asyncio.wait_for(lobby.tellings.get(), 20) is True
     # Right's message counts as read as soon as the stream of this chat is open; Ann's does not.
     await expect(page.locator(".badge")).to_have_count(1)
     return page
@@ -230,21 +230,22 @@ async def test_a_hidden_page_closes_its_stream_and_misses_nothing(lobby: Lobby) 
         tab = await tabs.open(f"{lobby.enter()}&chat={quote(ROOM)}")
         assert await asyncio.wait_for(lobby.tellings.get(), 20) is True
         other = await tabs.open("about:blank")
-        assert await asyncio.wait_for(lobby.tellings.get(), 10) is False
+        assert await asyncio.wait_for(lobby.tellings.get(), 20) is False
         read = lobby.messenger.read.count(ROOM)
         lobby.messenger.put(ROOM, "while you were away", RIGHT)
         assert lobby.messenger.read.count(ROOM) == read
         await tabs.to_front(tab)
-        assert await asyncio.wait_for(lobby.tellings.get(), 10) is True
+        assert await asyncio.wait_for(lobby.tellings.get(), 20) is True
         await tabs.wait_for_text(tab, "#bubbles .text", "while you were away")
         await tabs.minimise(tab)
-        assert await asyncio.wait_for(lobby.tellings.get(), 10) is False
+        assert await asyncio.wait_for(lobby.tellings.get(), 20) is False
         await tabs.close(other)
 
 
 async def test_of_two_tabs_the_last_one_counts_and_a_step_to_another_chat_does_not(
     page: Page, context: BrowserContext, lobby: Lobby
 ) -> None:
+    lobby.server._visibility._grace = 6.0  # the browser of a busy machine needs more than two seconds for such a step
     second = await context.new_page()
     await second.goto(lobby.chat(OTHER))
     await expect(second.get_by_role("heading", name="Ann")).to_be_visible()
@@ -255,7 +256,7 @@ async def test_of_two_tabs_the_last_one_counts_and_a_step_to_another_chat_does_n
     await expect(second.get_by_role("heading", name="Right")).to_be_visible()
     assert lobby.told == [True]
     await second.close()
-    assert await asyncio.wait_for(lobby.tellings.get(), 10) is False
+    assert await asyncio.wait_for(lobby.tellings.get(), 20) is False
 
 
 async def test_what_was_sent_as_the_window_closed_is_kept(page: Page, lobby: Lobby) -> None:
@@ -264,7 +265,7 @@ async def test_what_was_sent_as_the_window_closed_is_kept(page: Page, lobby: Lob
     await page.keyboard.type("goodbye")
     await page.keyboard.press("Enter")
     await page.close()
-    await asyncio.wait_for(kept.wait(), 10)
+    await asyncio.wait_for(kept.wait(), 20)
     assert [bubble.text for bubble in lobby.messenger.bubbles(ROOM)][-1] == "goodbye"
 
 
@@ -349,7 +350,9 @@ async def test_a_short_wait_takes_no_room_on_the_page(page: Page, lobby: Lobby) 
     await strip.wait_for(state="attached")
     heights = await strip.evaluate(
         """async (strip) => {
+             // From its beginning: it may have been there for a while.
              const [motion] = strip.getAnimations();
+             motion.currentTime = 0;
              const first = strip.offsetHeight;
              await motion.finished;
              return [first, strip.offsetHeight];
@@ -398,6 +401,7 @@ async def test_a_new_chat_an_invitation_and_a_log_out_by_keyboard(page: Page, lo
     lobby.messenger.put_invitation(Invitation("!i:x", "Band", "@m:x", "Maria", True, time.time()))
     await page.get_by_role("button", name="Accept the invitation of Maria").press("Enter")
     await expect(page.get_by_role("heading", name="Band")).to_be_visible()
+    await page.wait_for_load_state()  # the page's module has put the focus into the composer by then
     await page.locator("#account-menu summary").press("Enter")
     await page.get_by_role("link", name="Log out…").press("Enter")
     await page.get_by_role("button", name="Log out").press("Enter")
@@ -498,9 +502,9 @@ async def test_it_can_be_framed_by_its_stage_and_by_nobody_else(context: Browser
         await frame.get_by_role("textbox", name="Message to Right").fill("from the stage")
         await frame.get_by_role("button", name="Send").click()
         await expect(frame.locator("#bubbles .row", has_text="from the stage")).to_have_attribute("data-mark", "sent")
-        assert await asyncio.wait_for(framed.tellings.get(), 10) is True
+        assert await asyncio.wait_for(framed.tellings.get(), 20) is True
         await page.evaluate("document.querySelector('iframe').remove()")
-        assert await asyncio.wait_for(framed.tellings.get(), 10) is False
+        assert await asyncio.wait_for(framed.tellings.get(), 20) is False
         alone = await context.browser.new_context() if context.browser else context
         other = await alone.new_page()
         await other.goto(f"http://127.0.0.1:{port}/")

@@ -64,7 +64,7 @@ class Served:
         """One request on a connection of its own, read until the server closes it."""
         reader, writer = await self.connect()
         writer.write(self.request(method, path, headers, body))
-        data = await asyncio.wait_for(reader.read(), 10)
+        data = await asyncio.wait_for(reader.read(), 20)
         writer.close()
         head, _, rest = data.decode().partition("\r\n\r\n")
         first, *lines = head.split("\r\n")
@@ -228,7 +228,7 @@ async def test_garbage_harms_nobody(served: Served) -> None:
         reader, writer = await served.connect()
         writer.write(garbage)
         writer.write_eof()
-        await asyncio.wait_for(reader.read(), 10)
+        await asyncio.wait_for(reader.read(), 20)
         writer.close()
     csrf = await served.csrf()
     for kind, body in (
@@ -344,7 +344,7 @@ async def test_earlier_messages_come_from_the_homeserver_until_the_beginning(ser
 async def open_stream(served: Served) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     reader, writer = await served.connect()
     writer.write(served.request("GET", f"/events?chat={quote(ROOM, safe='')}"))
-    head = await asyncio.wait_for(reader.readuntil(b"event: bubbles"), 10)
+    head = await asyncio.wait_for(reader.readuntil(b"event: bubbles"), 20)
     assert b"200 OK" in head and b"text/event-stream" in head and b"Connection: close" in head
     assert b"Content-Security-Policy" in head
     return reader, writer
@@ -359,8 +359,8 @@ async def test_an_open_stream_is_a_visible_page_and_two_seconds_without_any_are_
     first.close()
     second.close()
     closed = time.monotonic()
-    assert await asyncio.wait_for(served.told.get(), 10) is False
-    assert 1.9 < time.monotonic() - closed < 10
+    assert await asyncio.wait_for(served.told.get(), 20) is False
+    assert time.monotonic() - closed > 1.9
     _, third = await open_stream(served)
     assert await asyncio.wait_for(served.told.get(), 20) is True
     third.close()

@@ -59,7 +59,7 @@ class Reader:
     async def next(self, name: str) -> str:
         """The next event of that name; what comes before it is skipped."""
         while True:
-            found, data = await asyncio.wait_for(self.events.get(), 5)
+            found, data = await asyncio.wait_for(self.events.get(), 20)
             if found == name:
                 return data
 

@@ -52,6 +52,17 @@ class Home:
     def manifest(self) -> Path:
         return self.folder / "lobby.toml"
 
+    def keep_manifest(self, text: str) -> None:
+        """Write the manifest down, unless it says that already. Raises LobbyError."""
+        try:
+            if self.manifest.read_text() == text:
+                return
+        except (FileNotFoundError, ValueError):
+            pass  # None yet, or none that can be read: it is written anew.
+        except OSError as error:
+            raise LobbyError(f"{self.manifest} cannot be read: {error.strerror}. Nothing was changed.") from error
+        self._write(self.manifest.name, text.encode())
+
     def login(self) -> Login | None:
         """Who is logged in; None: nobody, or the file is no login (it is then as good as gone)."""
         try:

@@ -71,9 +71,7 @@ def write_manifest(home: Home) -> None:
         "page = true",
         'background = ["push"]',
     ]
-    text = "\n".join(lines) + "\n"
-    if not home.manifest.exists() or home.manifest.read_text() != text:
-        home.manifest.write_text(text)
+    home.keep_manifest("\n".join(lines) + "\n")
 
 
 def _parser() -> argparse.ArgumentParser:

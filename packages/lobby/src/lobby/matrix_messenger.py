@@ -58,6 +58,7 @@ class MatrixMessenger:
         """Where the homeserver pushes this person's messages to."""
         self._one_login_at_a_time = asyncio.Lock()
         self._notice = ""
+        self._unkept = ""
         self._listeners: list[Callable[[Change], None]] = []
         self._errands: set[asyncio.Task[None]] = set()
         self.on_read: Callable[[str], None] = lambda room_id: None
@@ -125,8 +126,9 @@ class MatrixMessenger:
             return None
         name = self._login.name or timeline.person_name(self._login.user_id, {})
         login, pushing = self._login, self.pushing
+        notice = " ".join(filter(None, (self._notice, self._unkept)))
         return Account(
-            login.user_id, name, login.homeserver, self._connection, pushing.reached, pushing.why_not, self._notice
+            login.user_id, name, login.homeserver, self._connection, pushing.reached, pushing.why_not, notice
         )
 
     def chats(self) -> list[ChatSummary]:
@@ -311,7 +313,7 @@ class MatrixMessenger:
         self.reading.me = login.user_id
         self._connection = Connection.CONNECTING
         self._session = self.pushing.session = session = Session(login)
-        self._sync = Sync(session, self._store, self._clock, self._applied, self._connected)
+        self._sync = Sync(session, self._store, self._clock, self._applied, self._connected, self._news_unkept)
         self._sending = Sending(
             session,
             self._store,
@@ -322,6 +324,7 @@ class MatrixMessenger:
             on_unsent=lambda drafts: self.on_unsent(drafts),
             on_token_refused=lambda: self._connected(Connection.SIGNED_OUT),
         )
+        self.reading.as_it_is = self._sending.as_it_is
         if self._may_send:
             self.take_up_outbox()
 
@@ -346,6 +349,7 @@ class MatrixMessenger:
         if self._session is not None:
             await self._session.close()
         self._session = self._sync = self._sending = self.pushing.session = None
+        self.reading.as_it_is = lambda draft: draft
 
     def _watching_ended(self, task: asyncio.Task[None]) -> None:
         if self._watching is task:
@@ -415,6 +419,11 @@ class MatrixMessenger:
             self._sending.give_up_all(box.SIGNED_OUT)
         if connection is not self._connection:
             self._connection = connection
+            self._changed("account")
+
+    def _news_unkept(self, why: str) -> None:
+        if why != self._unkept:
+            self._unkept = why
             self._changed("account")
 
     def _settle_debts(self) -> None:

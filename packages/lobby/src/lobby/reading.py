@@ -1,5 +1,7 @@
 """What is kept, as the page sees it: chats, invitations, bubbles. From disk and memory only."""
 
+from collections.abc import Callable
+
 from lobby.core import timeline, unread
 from lobby.core.outbox import Phase
 from lobby.core.views import Bubble, ChatSummary, Invitation
@@ -11,6 +13,8 @@ class Reading:
 
     def __init__(self, store: Store, me: str = "") -> None:
         self.me = me
+        self.as_it_is: Callable[[timeline.Draft], timeline.Draft] = lambda draft: draft
+        """Gives an own message its standing of now, where that is newer than what is kept."""
         self._store = store
         self._summaries: dict[str, ChatSummary] = {}
 
@@ -44,7 +48,7 @@ class Reading:
         """The newest ``most`` bubbles, or those before the one with the key ``before``; the oldest first."""
         names = self.names(room_id)
         if before is None:
-            drafts = self._store.drafts(room_id)
+            drafts = [self.as_it_is(draft) for draft in self._store.drafts(room_id)]
             return timeline.bubbles(self._store.events(room_id, None, most), drafts, self.me, names)[-most:]
         place = self._store.place_of(before)
         if place is None:
@@ -53,7 +57,8 @@ class Reading:
 
     def unsent_rooms(self) -> set[str]:
         """Rooms with messages that wait for the person to say what becomes of them."""
-        return {draft.item.room_id for draft in self._store.drafts() if draft.item.phase is Phase.UNSENT}
+        items = [self.as_it_is(draft).item for draft in self._store.drafts()]
+        return {item.room_id for item in items if item.phase is Phase.UNSENT}
 
     def names(self, room_id: str) -> dict[str, str]:
         """User id → display name in that room; empty where none was given."""

@@ -2,13 +2,15 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 from typing import Any, Protocol
 
 from lobby.core import outbox as box
 from lobby.core.batch import EMPTY_PAGES, TEXT_MOST, Happened, Kind, read_page
 from lobby.core.timeline import Draft
-from lobby.errors import LobbyError, NotKept, ServerRefused, TokenRefused, Unreachable
+from lobby.errors import LobbyError, ServerRefused, TokenRefused, Unreachable
 from lobby.matrix.session import Session
 from lobby.store import Store
 
@@ -17,7 +19,11 @@ CLOCKS_DIFFER = 600.0
 
 HISTORY_PAGE = 100
 
+WRITE_AGAIN = 10.0
+"""Seconds after which what could not be written down is tried again."""
+
 HISTORY_TOO_EMPTY = "An earlier attempt may have arrived; the homeserver shows too little of this chat to tell."
+NOT_WRITTEN = "Lobby could not write down that it goes out, so it did not."
 
 log = logging.getLogger("lobby")
 
@@ -68,6 +74,8 @@ class Sending:
         self._requests: dict[str, asyncio.Task[box.Event]] = {}
         self._holds: dict[str, int] = {}
         self._gave_up: list[Draft] = []
+        self._unwritten: dict[str, tuple[str, Callable[[], None]]] = {}
+        """By transaction: the room, and the last change of a message that could not be written down yet."""
         self._telling: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._stopping = False
@@ -95,8 +103,16 @@ class Sending:
                 self._hold(item)
 
     def discard(self, txn: str) -> None:
-        """Forget an unsent message."""
-        self._handle(box.Discard(txn))
+        """Forget an unsent message. Raises NotKept: it could not be removed, and stays."""
+        item = self._item(txn)
+        if item is not None and item.phase is box.Phase.UNSENT:
+            self._store.drop_draft(txn)
+            self._handle(box.Discard(txn))
+            self._on_change(item.room_id)
+
+    def as_it_is(self, draft: Draft) -> Draft:
+        """A kept message with its standing of now, which a full disk may have kept from being written down."""
+        return replace(draft, item=self._item(draft.item.txn) or draft.item)
 
     def seen(self, txn: str, event_id: str) -> None:
         """The timeline shows that a message has arrived."""
@@ -128,19 +144,53 @@ class Sending:
             self._release(txn)
 
     def _handle(self, event: box.Event) -> None:
-        for effect in self._machine.handle(event, self._clock()):
+        self._write_again()
+        events = [event]
+        while events:
+            events += self._carry_out_all(self._machine.handle(events.pop(0), self._clock()))
+        self._arm_timer()
+
+    def _carry_out_all(self, effects: list[box.Effect]) -> list[box.Event]:
+        """Carry out effects in their order; returns what the outbox has to hear of those that could not be."""
+        failed: dict[str, LobbyError] = {}
+        unsent: list[box.Event] = []
+        for effect in effects:
+            if isinstance(effect, box.Send | box.Look) and effect.txn in failed:
+                # After a crash nobody would know that it may have gone out: it does not go out.
+                unsent.append(box.Refused(effect.txn, f"{NOT_WRITTEN} {failed[effect.txn]}"))
+                continue
             try:
                 self._carry_out(effect)
-            except NotKept as error:
-                # The message itself is kept since it was written; going on is worth more than its exact standing.
+            except LobbyError as error:
                 log.warning("outbox: %s", error)
-        self._arm_timer()
+                if isinstance(effect, box.Keep):
+                    failed[effect.item.txn] = error
+        return unsent
+
+    def _write(self, txn: str, room_id: str, change: Callable[[], None]) -> None:
+        """Write down what became of a message; what fails is tried again until it succeeds. Raises LobbyError."""
+        self._unwritten[txn] = (room_id, change)
+        try:
+            change()
+            del self._unwritten[txn]
+        finally:
+            self._on_change(room_id)
+
+    def _write_again(self) -> None:
+        for txn, (room_id, change) in list(self._unwritten.items()):
+            try:
+                self._write(txn, room_id, change)
+            except LobbyError as error:
+                log.info("outbox: still %s", error)
+                return
+
+    def _item(self, txn: str) -> box.Item | None:
+        return next((item for item in self._machine.items() if item.txn == txn), None)
 
     def _carry_out(self, effect: box.Effect) -> None:
         match effect:
             case box.Keep(item):
-                self._store.keep_item(item)
-                self._on_change(item.room_id)
+                self._write(item.txn, item.room_id, lambda: self._store.keep_item(item))
             case box.Send(txn):
                 self._requests[txn] = self._begin(txn, self._send(txn))
             case box.Look(txn, since, by_words):
@@ -148,22 +198,21 @@ class Sending:
             case box.Cancel(txn):
                 self._requests[txn].cancel()
             case box.Sent(txn, event_id):
-                self._carry_out_sent(txn, event_id)
+                me, now = self._session.login.user_id, self._clock()
+                self._carry_out_last(txn, lambda: self._store.delivered(txn, event_id, me, now))
             case box.GaveUp(item):
                 self._carry_out_gave_up(item)
             case box.Forget(txn):
-                draft = self._store.draft(txn)
-                self._store.drop_draft(txn)
-                self._release(txn)
-                if draft:
-                    self._on_change(draft.item.room_id)
+                self._carry_out_last(txn, lambda: self._store.drop_draft(txn))
 
-    def _carry_out_sent(self, txn: str, event_id: str) -> None:
+    def _carry_out_last(self, txn: str, change: Callable[[], None]) -> None:
+        """The last that is written of a message: it is an event now, or gone."""
         try:
             draft = self._store.draft(txn)
-            self._store.delivered(txn, event_id, self._session.login.user_id, self._clock())
-            if draft:
-                self._on_change(draft.item.room_id)
+            if draft is None:
+                self._unwritten.pop(txn, None)
+            else:
+                self._write(txn, draft.item.room_id, change)
         finally:
             self._release(txn)
 
@@ -269,6 +318,8 @@ class Sending:
             self._timer.cancel()
             self._timer = None
         wake = self._machine.next_wake()
+        if self._unwritten:
+            wake = min(wake or math.inf, self._clock() + WRITE_AGAIN)
         if wake is not None:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(max(0.0, wake - self._clock()), self._handle, box.Tick())

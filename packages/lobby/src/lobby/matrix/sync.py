@@ -25,7 +25,10 @@ log = logging.getLogger("lobby")
 
 
 class Sync:
-    """Fetches news of one login. ``on_applied`` hears what each step changed, ``on_connection`` how it went."""
+    """Fetches news of one login. ``on_applied`` hears what each step changed, ``on_connection`` how it went.
+
+    ``on_trouble`` hears, in sentences for the person, why news cannot be kept; empty when it could be.
+    """
 
     def __init__(
         self,
@@ -34,12 +37,14 @@ class Sync:
         clock: Callable[[], float],
         on_applied: Callable[[Applied], None],
         on_connection: Callable[[Connection], None],
+        on_trouble: Callable[[str], None],
     ) -> None:
         self._session = session
         self._store = store
         self._clock = clock
         self._on_applied = on_applied
         self._on_connection = on_connection
+        self._on_trouble = on_trouble
         self._one_at_a_time = asyncio.Lock()
         self._hurry = asyncio.Event()
         self._ended = False
@@ -63,7 +68,13 @@ class Sync:
                 raise
             if self._ended:
                 raise Unreachable("This login has ended. What came for it was not kept.")
-            applied = self._store.apply(batch, self._session.login.user_id, self._clock(), anew)
+            try:
+                applied = self._store.apply(batch, self._session.login.user_id, self._clock(), anew)
+            except NotKept as error:
+                self._on_connection(Connection.ONLINE)
+                self._on_trouble(f"New messages wait at the homeserver. {error}")
+                raise
+            self._on_trouble("")
             self._on_connection(Connection.ONLINE)
             self._on_applied(applied)
             return applied
