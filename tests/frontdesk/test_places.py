@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from frontdesk import places
+from frontdesk.app.one_process import take_lock
 from frontdesk.errors import FrontdeskError
 
 FOLDERS = (places.state_folder, places.config_folder, places.runtime_folder)
@@ -58,3 +59,10 @@ def test_nobody_without_a_home_sees_a_traceback(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("pwd.getpwuid", lambda uid: {}[uid])
     with pytest.raises(FrontdeskError, match="Set HOME"):
         places.config_folder()
+
+
+def test_an_app_whose_lock_cannot_be_made_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRONTDESK_HOME", str(tmp_path))
+    (places.runtime_folder() / "apps").touch()
+    with pytest.raises(FrontdeskError, match=r"org\.example\.app\.lock cannot be made"):
+        take_lock("org.example.app")

@@ -1,7 +1,7 @@
 """Where things lie on disk: runtime, state and configuration folders of one person's desk.
 
 ``FRONTDESK_HOME`` puts all three under one folder (tests, the demo, a second desk); else the XDG base directories.
-Each function that names a folder makes it; ``FrontdeskError`` when that cannot be.
+Each function that names a folder of ours makes it; ``FrontdeskError`` when that cannot be.
 """
 
 import os
@@ -18,14 +18,15 @@ def _base(name: str, xdg: str, fallback: str) -> Path:
         raise FrontdeskError(f"FRONTDESK_HOME is {home!r}. Set it to a path that begins with /; nothing was changed.")
     if home:
         return Path(home) / name
+    return _base_directory(xdg, fallback) / "frontdesk"
+
+
+def _base_directory(xdg: str, fallback: str) -> Path:
     told = os.environ.get(xdg, "")
-    # XDG Base Directory Specification: a relative path is to be ignored.
-    return Path(told if os.path.isabs(told) else _own_home() / fallback) / "frontdesk"
-
-
-def _own_home() -> Path:
+    if os.path.isabs(told):  # else to be ignored, says the XDG Base Directory Specification
+        return Path(told)
     try:
-        return Path.home()
+        return Path.home() / fallback
     except RuntimeError as error:
         raise FrontdeskError("You have no home folder. Set HOME or FRONTDESK_HOME; nothing was changed.") from error
 
@@ -38,6 +39,11 @@ def state_folder() -> Path:
 def config_folder() -> Path:
     """``settings.toml``, and ``apps/ID.json`` of each registered app."""
     return _private(_base("config", "XDG_CONFIG_HOME", ".config"))
+
+
+def person_config_folder() -> Path:
+    """Where the person's other programs, systemd and the desktop among them, have theirs; not made."""
+    return _base_directory("XDG_CONFIG_HOME", ".config")
 
 
 def runtime_folder() -> Path:

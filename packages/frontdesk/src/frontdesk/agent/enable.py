@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from frontdesk import places
 from frontdesk.errors import FrontdeskError
 from frontdesk.start import start_desk
 
@@ -107,16 +108,12 @@ def _home() -> str:
     return os.path.abspath(home) if home else ""
 
 
-def _config() -> Path:
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-
-
 def _unit_file() -> Path:
-    return _config() / "systemd" / "user" / UNIT
+    return places.person_config_folder() / "systemd" / "user" / UNIT
 
 
 def _autostart_file() -> Path:
-    return _config() / "autostart" / AUTOSTART
+    return places.person_config_folder() / "autostart" / AUTOSTART
 
 
 def _unit_quoted(word: str, *, command: bool = False) -> str:

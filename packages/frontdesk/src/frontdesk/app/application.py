@@ -78,6 +78,7 @@ class App:
 
         ``AlreadyRunning``: another process of this app is there and has been opened instead; leave with status 0
         (X04). ``DeskUnavailable``: no desk, and none could be started. ``RefusedError``: the desk says why not.
+        ``FrontdeskError``: a folder or lock of frontdesk's cannot be made.
         """
         if self.state_is_foreground is False and not self._token:
             self.state_is_foreground = True
