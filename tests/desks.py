@@ -21,7 +21,7 @@ from frontdesk import AppState, AppStatus, DeskControl, DeskStatus, DeskUnavaila
 
 PUPPET = Path(__file__).parent / "apps" / "puppet.py"
 APP = "org.example.Puppet"
-PATIENCE = 15.0
+PATIENCE = 30.0
 """Seconds after which something awaited is taken for missing; a busy machine is slow."""
 
 Heard = dict[str, Any]

@@ -1,7 +1,8 @@
 """A small app on strings: tells the test all it hears from the desk, and does what the test says. Public names only.
 
 It speaks JSON lines over the Unix socket ``strings.sock`` in FRONTDESK_HOME. Its manifest hands it one argument, JSON:
-``id``, ``page`` (serve one), ``slow_to_settle`` (never says "ready"), ``resuming_takes`` (seconds in ``on_resumed``).
+``id``, ``page`` (serve one), ``slow_to_settle`` (never says "ready"), ``resuming_takes`` (seconds in ``on_resumed``),
+``starts_behind`` (a named pipe; it speaks to the desk when somebody has written to it).
 A push says in its payload how it is to be answered, so that every run answers alike.
 """
 
@@ -178,6 +179,8 @@ class Puppet:
             str(Path(os.environ["FRONTDESK_HOME"]) / "strings.sock")
         )
         port = await self.serve_page() if self.manner.get("page") else 0
+        if gate := self.manner.get("starts_behind"):
+            Path(gate).read_text(encoding="utf-8")
         try:
             await self.app.start()
         except frontdesk.FrontdeskError as error:

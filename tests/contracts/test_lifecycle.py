@@ -21,7 +21,7 @@ async def frozen_by(request: pytest.FixtureRequest, home: DeskHome) -> DeskHome:
     if request.param == "cgroup" and cgroup.desk_folder(f"test-{os.getpid()}") is None:
         # Where no cgroup may be made there is one way only: nothing is left out by running the other twice.
         request.param = "signals"
-    home.settings(f'freezer = "{request.param}"', opening=3.0)
+    home.settings(f'freezer = "{request.param}"', opening=5.0)
     await home.start()
     return home
 
@@ -68,15 +68,16 @@ async def test_told_then_suspended_with_all_its_family_and_told_how_long_it_slep
 
 @pytest.mark.contract("L01")
 async def test_an_app_that_never_says_ready_is_suspended_when_the_time_box_is_over(home: DeskHome) -> None:
-    home.settings(settle=0.6)
+    home.settings(settle=2.0)
     await home.start()
     await home.install(slow_to_settle=True)
     puppet = await home.launch()
     puppet.order("background")
-    told = await puppet.hears("entered_background")
+    left = await home.until_state(AppState.BACKGROUND)
+    await puppet.hears("entered_background")
     row = await home.until_state(AppState.SUSPENDED)
-    assert 0.5 < row.since - told["at"] < 3
-    assert "0.6 s" in await home.happened("settled")
+    assert 2.0 <= row.since - left.since < PATIENCE
+    assert "2 s" in await home.happened("settled")
 
 
 @pytest.mark.contract("L01")
@@ -108,9 +109,7 @@ async def test_visiting_the_page_of_a_suspended_app_wakes_it_and_is_answered(fro
     desk = frozen_by
     await desk.install(page=True)
     puppet = await desk.asleep()
-    begun = time.monotonic()
-    assert await visit(puppet.first["port"]) == f"here is {puppet.pid}"
-    assert time.monotonic() - begun < 2
+    assert await visit(puppet.first["port"], within=5.0) == f"here is {puppet.pid}"
     await puppet.hears("resumed")
     assert (await desk.row()).state is AppState.BACKGROUND
     await puppet.do("foreground")
@@ -138,15 +137,18 @@ async def test_stopped_after_sleeping_long_with_a_receipt_and_launchable_again(h
     home.settings(suspended=0.5)
     await home.start()
     await home.install()
-    first = await home.asleep()
-    row = await home.until_state(AppState.STOPPED)
+    first = await home.launch()
+    first.order("background")
+    seen = await home.until(lambda status: row_of(status).state is AppState.STOPPED)
+    row = row_of(seen)
+    assert "suspended" in [each.what for each in seen.happenings if each.app == APP]
     assert not row.quit and row.pid == 0
     await asyncio.wait_for(first.gone.wait(), PATIENCE)
     status, out, _ = await home.command("log", APP)
     assert status == 0 and "suspended_long" in out and "limit 0.5" in out
     _, out, _ = await home.command("log", APP, "--json")
     (receipt,) = json.loads(out)
-    assert receipt["limit"] == 0.5 and 0.5 <= receipt["used"] < 3 and receipt["pid"] == first.pid
+    assert receipt["limit"] == 0.5 and 0.5 <= receipt["used"] < PATIENCE and receipt["pid"] == first.pid
     second = await home.launch()
     assert [each["reason"] for each in second.first["receipts"]] == ["suspended_long"]
     await home.kill_process(second.pid)
@@ -277,7 +279,10 @@ async def back(desk: DeskHome, dead_since: float) -> float:
 async def test_desk_is_back_within_two_seconds_of_its_death(desk: DeskHome) -> None:
     await desk.asleep()
     # A machine that is busy with other things may take longer once or twice; it is the desk that is measured.
-    assert min([await back(desk, await desk.kill_desk()) for _ in range(3)]) < 2
+    took = [await back(desk, await desk.kill_desk())]
+    while min(took) >= 2 and len(took) < 6:
+        took.append(await back(desk, await desk.kill_desk()))
+    assert min(took) < 2, took
 
 
 @pytest.mark.contract("L06")
@@ -327,9 +332,12 @@ async def test_desk_killed_while_an_app_is_in_front(desk: DeskHome) -> None:
 
 @pytest.mark.contract("L06")
 async def test_desk_killed_while_it_launches_an_app(desk: DeskHome) -> None:
+    os.mkfifo(gate := desk.home / "gate")
+    await desk.install(starts_behind=str(gate))
     await desk.control.open(APP)
     await desk.until(lambda status: row_of(status).state is AppState.LAUNCHING)
     await back(desk, await desk.kill_desk())
+    await asyncio.to_thread(gate.write_text, "go on\n")
     puppet = await desk.puppet()
     await puppet.hears("open")
     assert (await desk.row()).pid == puppet.pid
