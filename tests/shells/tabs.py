@@ -88,8 +88,11 @@ async def chromium_tabs(chromium: str, arguments: list[str]) -> AsyncIterator[Ta
                 while b"DevTools listening on " not in (line := await process.stderr.readline()):
                     assert line, "Chromium ended before it listened"
             address = line.decode().split()[-1]
+            # What it complains of is read: Chromium stands still when nobody does.
+            reading = asyncio.create_task(process.stderr.read())
             async with aiohttp.ClientSession() as http, http.ws_connect(address, max_msg_size=0) as socket:
                 yield Tabs(socket)
+            reading.cancel()
         finally:
             process.terminate()
             await process.communicate()

@@ -16,7 +16,7 @@ import pytest
 from demo.machine import Machine, app_of
 from frontdesk import AppState
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(300)
 ROOT = Path(__file__).parents[2]
 
 

@@ -29,7 +29,7 @@ async def test_what_an_app_shows_in_its_browser_is_heard(place: Path) -> None:
     try:
         assert place.stat().st_mode & 0o077 == 0
         app = await asyncio.create_subprocess_exec(sys.executable, "-c", OPEN, env={"BROWSER": bell.browser})
-        assert await asyncio.wait_for(bell.heard(), 10) == ADDRESS
+        assert await asyncio.wait_for(bell.heard(), 20) == ADDRESS
         assert await app.wait() == 0
     finally:
         bell.close()

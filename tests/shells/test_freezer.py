@@ -129,7 +129,7 @@ def _family(pid: int, folder: Path, own_group: bool) -> Iterator[Family]:
             return
 
 
-def until(done: Callable[[], bool], seconds: float = 10.0) -> None:
+def until(done: Callable[[], bool], seconds: float = 30.0) -> None:
     """Processes of others tell nobody when they change: look until it is so."""
     end = time.monotonic() + seconds
     while not done():

@@ -101,7 +101,7 @@ async def test_an_invitation_withdrawn_meanwhile_is_gone_after_beginning_anew(pa
     assert right.lobby.invitations() == []
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_after_beginning_anew_history_goes_back_to_the_beginning(
     pair: tuple[Person, Person], homeserver: Homeserver, tmp_path: Path
 ) -> None:
@@ -171,7 +171,7 @@ class Sparse:
         monkeypatch.setattr(Session, "messages", messages)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_history_goes_on_behind_empty_pages(
     pair: tuple[Person, Person], homeserver: Homeserver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

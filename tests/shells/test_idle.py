@@ -27,9 +27,11 @@ async def test_desk_and_keeper_do_not_wake_up_while_nothing_happens(
     desk = (await home.status()).pid
     assert home.keeper is not None
     await home.disconnect()
-    await asyncio.sleep(1.0)  # the end of our own connection is the last thing that happens
-    before = wake_ups(desk), wake_ups(home.keeper.pid)
-    await asyncio.sleep(WATCHED)
-    after = wake_ups(desk), wake_ups(home.keeper.pid)
-    # One for what the machine itself may have to say (memory pressure of another test, say).
-    assert after[0] - before[0] <= 1 and after[1] == before[1]
+    counted: list[int] = []
+    # What wakes up by itself does so each time. The machine may have to say something once (that memory is short, say),
+    # and a busy one takes a while to end our own connection, the last thing that happened.
+    while min(counted, default=1) > 0 and len(counted) < 4:
+        before = wake_ups(desk) + wake_ups(home.keeper.pid)
+        await asyncio.sleep(WATCHED)
+        counted.append(wake_ups(desk) + wake_ups(home.keeper.pid) - before)
+    assert min(counted) == 0, counted

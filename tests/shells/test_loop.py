@@ -51,7 +51,7 @@ class Stand:
 
     async def turned(self) -> None:
         self.batch_done.clear()
-        await asyncio.wait_for(self.batch_done.wait(), 10)
+        await asyncio.wait_for(self.batch_done.wait(), 20)
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ async def test_of_a_batch_over_which_the_core_fails_nothing_is_kept_then_or_late
     with monkeypatch.context() as fault:
         fault.setattr(machine, where, fails)
         stand.notify("half done")
-        await asyncio.wait_for(stand.failed.wait(), 10)
+        await asyncio.wait_for(stand.failed.wait(), 20)
     assert [type(error) for error in stand.errors] == [PlantedFault]
     if where == "next_wake":  # the batch itself was whole
         assert stand.kept() == {"lifecycle", "shown"}
@@ -97,7 +97,7 @@ async def test_an_effect_that_fails_leaves_the_commit_and_ends_the_loop(stand: S
 
     stand.loop._carry_out = fails
     stand.notify("kept")
-    await asyncio.wait_for(stand.failed.wait(), 10)
+    await asyncio.wait_for(stand.failed.wait(), 20)
     kept = set(stand.store.saved())
     assert stand.kept() == {"lifecycle", "shown"}
     stand.notify("later")

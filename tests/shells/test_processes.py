@@ -22,7 +22,7 @@ async def asked(keeper: DeskChannel) -> tuple[int, wire.Request]:
     ready = asyncio.Event()
     asyncio.get_running_loop().add_reader(keeper.fileno(), ready.set)
     try:
-        await asyncio.wait_for(ready.wait(), 5)
+        await asyncio.wait_for(ready.wait(), 20)
     finally:
         asyncio.get_running_loop().remove_reader(keeper.fileno())
     request = keeper.receive()
@@ -52,7 +52,7 @@ async def test_how_an_app_ended_while_there_was_no_desk_is_not_lost() -> None:
             number, request = await asked(keeper)
             assert request == wire.ListChildren()
             keeper.send(number, wire.Children((("a.lives", lives.pid),)))
-            await asyncio.wait_for(taking_up, 5)
+            await asyncio.wait_for(taking_up, 20)
             assert happened == [ev.Exited("a.ended", ended.pid, 1), ev.Survived("a.lives", child=True)]
             # Of the end that the core has still to keep the keeper hears later; the other is nobody's news.
             assert (await asked(keeper))[1] == wire.Seen(nobodys)
@@ -80,13 +80,13 @@ async def test_how_a_launched_app_ended_is_known_also_when_it_said_hello_before_
         assert isinstance(request, wire.Launch) and request.env["FRONTDESK_LAUNCH"] == "token"
         processes.follow(manifest.id, quick.pid)
         keeper.send(number, wire.Launched(quick.pid))
-        await asyncio.wait_for(launching, 5)
+        await asyncio.wait_for(launching, 20)
         assert await happened.get() == ev.Launched(
             manifest.id, "token", quick.pid, process_table.start_time(quick.pid) or 0
         )
         quick.communicate()
         keeper.send(0, wire.Exited(quick.pid, 3))
-        assert await asyncio.wait_for(happened.get(), 5) == ev.Exited(manifest.id, quick.pid, 3)
+        assert await asyncio.wait_for(happened.get(), 20) == ev.Exited(manifest.id, quick.pid, 3)
         # That it was kept is for the core to say.
         assert keeper.receive() is None
     processes.close()

@@ -76,7 +76,7 @@ class Line:
             self.pushes.put_nowait(json.loads(webpush.decrypt(event.data, KEYS)))
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_a_message_on_synapse_reaches_the_desk_and_a_dead_subscription_loses_its_pusher(
     tmp_path: Path, homeserver: Homeserver
 ) -> None:

@@ -18,7 +18,7 @@ async def log_in(synapse: Synapse, user: str, password: str) -> int:
         return answer.status
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_second_start_finds_accounts_and_address_again(tmp_path: Path) -> None:
     first = Synapse(tmp_path)
     await first.start()
