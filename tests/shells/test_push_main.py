@@ -168,6 +168,10 @@ async def test_a_full_disk_is_refused_and_survived(tmp_path: Path) -> None:
         ({"allow_private": ("localhost",)}, "--allow-private"),
         ({"port": 99999}, "99999 is not a port"),
         ({"host": "192.0.2.1"}, "cannot listen on 192.0.2.1"),
+        ({"host": "a" * 70}, "that is no host name"),
+        ({"host": ""}, "an empty host"),
+        ({"public_url": "push.example.org"}, "--public-url"),
+        ({"largest": 0}, "--largest: 0 bytes"),
         ({"port_file": Path("/nowhere/port")}, "/nowhere/port cannot be written"),
     ],
 )

@@ -149,6 +149,14 @@ async def test_a_corrupt_file_is_kept_aside_and_the_service_starts_empty(
     assert aside.name in caplog.text
 
 
+def test_a_corrupt_file_that_cannot_be_kept_aside_is_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / f"{'p' * 240}.db"  # the name to keep it under would be longer than a name may be
+    file.write_bytes(b"this is not a database " * 100)
+    with pytest.raises(StoreError, match="damaged and cannot be moved aside"):
+        Store(file)
+    assert file.read_bytes() == b"this is not a database " * 100
+
+
 async def test_a_second_service_on_the_same_file_is_refused(tmp_path: Path) -> None:
     store = Store(tmp_path / "push.db")
     with pytest.raises(StoreError, match="Another push service uses"):

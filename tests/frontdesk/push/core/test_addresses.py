@@ -78,3 +78,28 @@ def test_brackets_and_zones_do_not_hide_an_address() -> None:
 def test_an_address_inside_another_is_judged_the_same(inner: ipaddress.IPv4Address) -> None:
     for outer in (ipaddress.IPv6Address(f"::ffff:{inner}"), ipaddress.IPv6Address(f"64:ff9b::{inner}")):
         assert addresses.may_connect(outer) == addresses.may_connect(inner)
+
+
+@pytest.mark.parametrize(
+    ("url", "good"),
+    [
+        ("https://push.example.org", True),
+        ("http://127.0.0.1:8930", True),
+        ("http://[::1]:8930/", True),
+        ("https://example.org/behind/a/proxy/", True),
+        ("", False),
+        ("push.example.org", False),
+        ("ftp://example.org", False),
+        ("https://", False),
+        ("https://:443", False),
+        ("https://example.org:0", False),
+        ("https://example.org:http", False),
+        ("https://example.org?", False),
+        ("https://example.org/#push", False),
+        ("https://exa mple.org", False),
+        ("https://example.org/\r\nX: y", False),
+        ("http://[::1", False),
+    ],
+)
+def test_endpoints_can_be_made_of_a_public_url(url: str, good: bool) -> None:
+    assert addresses.is_base(url) is good

@@ -24,7 +24,7 @@ from frontdesk.push.core import addresses
 from frontdesk.push.loop import PushService
 from frontdesk.push.shell.http import BAD_REQUESTS_IN_A_LINE, IDLE, HttpSide
 from frontdesk.push.shell.sender import Sender
-from frontdesk.push.shell.store import LARGEST, Store
+from frontdesk.push.shell.store import LARGEST, LEAST, Store
 from frontdesk.push.shell.websocket import WebSocketSide
 
 _log = logging.getLogger("frontdesk.push")
@@ -60,10 +60,7 @@ async def serve(settings: PushSettings, stop: asyncio.Event, on_started: Callabl
 
     ``on_started`` is called with the public URL once connections are accepted.
     """
-    try:
-        exceptions = addresses.networks(settings.allow_private)
-    except ValueError as error:
-        raise StartError(f"--allow-private: {error}. Nothing was started; write it like 127.0.0.0/8.") from error
+    exceptions = _checked(settings)
     listening = _listen(settings.host, settings.port)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(listening.close)
@@ -164,6 +161,23 @@ def open_files() -> int:
     return sys.maxsize if limit == resource.RLIM_INFINITY else limit
 
 
+def _checked(settings: PushSettings) -> tuple[addresses.Network, ...]:
+    """The networks of ``allow_private``. Raises StartError for settings with which nobody could be served."""
+    if settings.public_url and not addresses.is_base(settings.public_url):
+        raise StartError(
+            f"--public-url: {settings.public_url!r} is not how a sender could reach this service. Nothing was started; "
+            "write it like https://push.example.org, without ? and #."
+        )
+    if settings.largest < LEAST:
+        raise StartError(
+            f"--largest: {settings.largest} bytes hold no messages. Nothing was started; give at least {LEAST}."
+        )
+    try:
+        return addresses.networks(settings.allow_private)
+    except ValueError as error:
+        raise StartError(f"--allow-private: {error}. Nothing was started; write it like 127.0.0.0/8.") from error
+
+
 def _listen(host: str, port: int) -> socket.socket:
     if not 0 <= port <= 65535:
         raise StartError(f"{port} is not a port. Nothing was started; ports go from 0 to 65535.")
@@ -175,7 +189,16 @@ def _listen(host: str, port: int) -> socket.socket:
             raise StartError(
                 f"port {port} on {host} is in use. Nothing was started; choose another with --port, or 0 for any."
             ) from error
-        raise StartError(f"cannot listen on {host} port {port} ({error.strerror}). Nothing was started.") from error
+        raise _cannot_listen(host, port, error.strerror or str(error)) from error
+    except UnicodeError as error:
+        raise _cannot_listen(host, port, "that is no host name") from error
+
+
+def _cannot_listen(host: str, port: int, why: str) -> StartError:
+    return StartError(
+        f"cannot listen on {host or 'an empty host'} port {port} ({why}). Nothing was started; choose another address "
+        "with --host."
+    )
 
 
 def _url(host: str, port: int) -> str:

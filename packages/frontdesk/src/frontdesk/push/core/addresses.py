@@ -4,13 +4,30 @@ Decided on the address that will be connected to, never on a name: a name can me
 """
 
 import ipaddress
+import re
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _NAT64_LOCAL = ipaddress.IPv6Network("64:ff9b:1::/48")
+
+
+def is_base(url: str) -> bool:
+    """True for an http(s) URL to whose end a path can be added, so that endpoints can be made of it."""
+    try:
+        parts = urlsplit(url)
+        return (
+            parts.scheme in ("http", "https")
+            and bool(parts.hostname)
+            and (parts.port is None or parts.port > 0)
+            and re.fullmatch(r"[!-~]+", url) is not None
+            and not set("?#") & set(url)
+        )
+    except ValueError:
+        return False
 
 
 def networks(texts: Iterable[str]) -> tuple[Network, ...]:

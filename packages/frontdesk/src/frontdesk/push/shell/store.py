@@ -19,6 +19,9 @@ from frontdesk.wire.rfc8030 import Urgency
 LARGEST = 4 * 1024**3
 """Bytes the file may grow to; past it new messages are refused until some are delivered or over."""
 
+LEAST = 50_000
+"""Bytes below which the file has no room for anything beside its tables."""
+
 _log = logging.getLogger("frontdesk.push.store")
 
 _VERSION = 1
@@ -181,7 +184,7 @@ def _open(file: Path, largest: int) -> sqlite3.Connection:
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         file.touch(mode=0o600)
-        return _connect(file, largest)
+        return _connect_or_start_empty(file, largest)
     except sqlite3.OperationalError as error:
         if "locked" in str(error):
             raise StoreError(
@@ -190,6 +193,13 @@ def _open(file: Path, largest: int) -> sqlite3.Connection:
         raise StoreError(f"{file} cannot be opened ({error}). Nothing was changed; check the folder.") from error
     except OSError as error:
         raise StoreError(f"{file} cannot be made ({error.strerror}). Nothing was changed; check --data.") from error
+
+
+def _connect_or_start_empty(file: Path, largest: int) -> sqlite3.Connection:
+    try:
+        return _connect(file, largest)
+    except sqlite3.OperationalError:
+        raise
     except sqlite3.DatabaseError as error:
         aside = _move_aside(file)
         _log.error(
@@ -227,8 +237,14 @@ def _connect(file: Path, largest: int) -> sqlite3.Connection:
 
 def _move_aside(file: Path) -> Path:
     aside = file.with_name(f"{file.name}.corrupt-{time.strftime('%Y%m%d-%H%M%S')}-{time.time_ns() % 1000:03d}")
-    for suffix in ("", "-wal", "-shm"):
-        part = file.with_name(file.name + suffix)
-        if part.exists():
-            part.rename(aside.with_name(aside.name + suffix))
+    try:
+        for suffix in ("", "-wal", "-shm"):
+            part = file.with_name(file.name + suffix)
+            if part.exists():
+                part.rename(aside.with_name(aside.name + suffix))
+    except OSError as error:
+        raise StoreError(
+            f"{file} is damaged and cannot be moved aside ({error.strerror}). It was left as it is; move it away, or "
+            "choose another folder with --data."
+        ) from error
     return aside
