@@ -147,8 +147,12 @@ class Driver:
         for (machine, key), value in self.saved.items():
             self.desk.restore(machine, key, value)
         found: list[ev.Event] = []
-        for app, process in self.processes.items():
+        for app, process in list(self.processes.items()):
             life = self.desk.lifecycle.life(app)
+            if life is not None and life.state is S.STOPPED:
+                # The shell ends what the desk knows nothing of.
+                self.dying[app] = self.processes.pop(app)
+                continue
             if life is not None and not life.pid:
                 found.append(ev.Launched(app, life.token, process.pid, process.started))
             found.append(ev.Survived(app, process.child))
@@ -170,10 +174,21 @@ class Driver:
         process = self.processes[app] = self._new_process()
         return self.handle(ev.Launched(app, token, process.pid, process.started))
 
+    def register_again(self, app: str) -> None:
+        """Removed and added in one moment; a launch that was under way is answered afterwards."""
+        token = self.launching.pop(app, "")
+        self.handle(ev.AppRemoved(app), ev.AppAdded(self.manifests[app]))
+        if token:
+            process = self._new_process()
+            (kill,) = of_type(do.Kill, self.handle(ev.Launched(app, token, process.pid, process.started)))
+            assert kill.process.pid == process.pid, "a process that nobody wants lives on"
+
     def reap(self, app: str) -> list[do.Effect]:
         """A killed process is gone now."""
-        process = self.dying.pop(app)
-        return self.handle(ev.Disconnected(app), ev.Exited(app, process.pid, -9))
+        process, now = self.dying.pop(app), self.processes.get(app)
+        # The end of a connection that another has taken the place of is nobody's news.
+        gone = [] if now is not None and now.connected else [ev.Disconnected(app)]
+        return self.handle(*gone, ev.Exited(app, process.pid, -9))
 
     def connect(self, app: str, *, foreground: bool | None = None) -> list[do.Effect]:
         """The app's process says hello, with the tasks and pushes it has."""

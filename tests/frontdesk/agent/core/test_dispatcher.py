@@ -96,6 +96,10 @@ class PlausibleHistory(RuleBasedStateMachine):
     def visits(self, data: st.DataObject) -> None:
         self.driver.handle(ev.PageVisited(data.draw(st.sampled_from(sorted(self.driver.watched)))))
 
+    @rule(app=apps)
+    def is_registered_again(self, app: str) -> None:
+        self.driver.register_again(app)
+
     @rule()
     def memory_is_short(self) -> None:
         self.driver.handle(ev.MemoryShort())
@@ -193,6 +197,8 @@ class PlausibleHistory(RuleBasedStateMachine):
         before = self.asleep()
         self.driver.desk_dies(event, committed=committed)
         for app_asleep in before:
+            if app_asleep in self.driver.dying:
+                continue  # the desk before had said that it should be stopped
             assert self.driver.processes[app_asleep].frozen or self.driver.state(app_asleep) is S.BACKGROUND
 
     def asleep(self) -> list[str]:

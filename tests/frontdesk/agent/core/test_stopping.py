@@ -315,6 +315,16 @@ def test_removed_in_the_moment_of_its_launch_the_process_is_killed_when_it_comes
 
 
 @pytest.mark.contract("L05")
+def test_the_end_of_a_removed_run_is_not_that_of_the_one_launched_since() -> None:
+    driver = in_front()
+    driver.at_once = False
+    driver.register_again(APP)
+    driver.handle(ev.OpenAsked(APP))
+    driver.reap(APP)
+    assert driver.state(APP) is S.LAUNCHING and driver.reasons(APP) == [StopReason.REMOVED]
+
+
+@pytest.mark.contract("L05")
 def test_a_launch_that_failed_for_a_removed_app_says_nothing_of_the_one_registered_since() -> None:
     driver = Driver(NOTES, at_once=False)
     driver.handle(ev.OpenAsked(APP))

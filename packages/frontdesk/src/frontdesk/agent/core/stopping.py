@@ -107,7 +107,7 @@ class Stopping:
     # --- its end --------------------------------------------------------------------------------------------------
 
     def exited(self, life: Life, at: Moments, exit: ev.Exited, now: float) -> Out:
-        if life.state is S.STOPPED or (life.pid and life.pid != exit.pid):
+        if life.state is S.STOPPED or life.pid != exit.pid:
             return []
         return self.ended(life, life.ending or _of_an_own_end(life, at, exit.status, now), now)
 
