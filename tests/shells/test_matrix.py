@@ -9,6 +9,8 @@ import aiohttp
 import pytest
 
 from demo.network import Condition
+from demo.throttle import Line
+from lobby import arrival
 from lobby.arrival import alert_for
 from lobby.core.alerts import Pushed
 from lobby.core.views import Connection, Mark
@@ -21,6 +23,9 @@ from tests.people import Person, World, asked, bodies, introduce, world
 __all__ = ["homeserver", "world"]
 
 TARGET = PushTarget("http://127.0.0.1:9/push/abc", "BP256", "AUTH")
+
+ANSWERS_LATE = Line(latency=6.0, rate=8192.0)
+"""What the homeserver has taken is seen by others, and the network cut, before its answer is back."""
 
 
 async def test_a_wrong_password_is_a_sentence_and_changes_nothing(world: World) -> None:
@@ -163,6 +168,7 @@ async def test_when_time_runs_out_messages_are_unsent_and_a_resend_arrives_once(
 async def test_a_resend_of_what_had_arrived_after_all_is_not_said_twice(world: World) -> None:
     left, right = world.left, world.right
     room_id = await introduce(left, right)
+    world.network.slow = ANSWERS_LATE
     world.network.set(Condition.SLOW)
     key = await left.lobby.send(room_id, "hello")
     # The request is on its way; the answer is lost with the connection.
@@ -186,6 +192,7 @@ async def test_after_a_new_log_in_too_a_resend_of_what_had_arrived_is_not_said_t
     """The homeserver knows transaction ids per login: the new one has to find the message by its words."""
     left, right = world.left, world.right
     room_id = await introduce(left, right)
+    world.network.slow = ANSWERS_LATE
     world.network.set(Condition.SLOW)
     keys = [await left.lobby.send(room_id, "hello") for _ in range(2)]
     await right.until(lambda: right.texts(room_id) == ["hello"])
@@ -225,6 +232,25 @@ async def test_the_timeline_settles_what_an_old_attempt_became(world: World, mon
     left.lobby.take_up_outbox()
     await left.until(lambda: left.bubbles(room_id)[-1].mark is Mark.SENT)
     assert await bodies(right, room_id) == ["hello"]
+
+
+async def test_the_same_message_of_the_page_goes_out_once(world: World, tmp_path: Path) -> None:
+    left, right = world.left, world.right
+    room_id = await introduce(left, right)
+    world.network.set(Condition.OFF)
+    key = "a-key-the-page-has-drawn"
+    assert await left.lobby.send(room_id, "hello", key) == key
+    await left.lobby.stop()  # killed, say, before the page was answered
+    world.network.set(Condition.GOOD)
+    async with Person(tmp_path / "left", left.user_id, left.homeserver) as later:
+        assert await later.lobby.send(room_id, "hello", key) == key
+        await later.until(lambda: later.bubbles(room_id)[-1].mark is Mark.SENT)
+        assert await later.lobby.send(room_id, "hello", key) == key
+        other = await later.lobby.send(room_id, "other words", key)
+        assert other != key, "a message is never taken for another"
+        assert await later.lobby.send(room_id, "and on", "no key/../") not in (key, other, "no key/../")
+        await right.until(lambda: right.texts(room_id)[-1:] == ["and on"])
+        assert await bodies(right, room_id) == ["hello", "other words", "and on"]
 
 
 async def test_discarding_forgets_an_unsent_message(world: World) -> None:
@@ -497,7 +523,10 @@ async def test_after_many_messages_at_once_the_pushed_one_is_still_found(world: 
     assert chat is not None and chat.unread == 35
 
 
-async def test_a_visible_page_that_reads_at_once_needs_no_notification(world: World) -> None:
+async def test_a_visible_page_that_reads_at_once_needs_no_notification(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrival, "READ_MOMENT", 20.0)  # what a person calls at once takes a busy machine longer
     left, right = world.left, world.right
     room_id = await introduce(left, right)
     await left.lobby.send(room_id, "hello")

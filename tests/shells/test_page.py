@@ -277,6 +277,26 @@ async def test_what_cannot_be_kept_stays_in_the_composer_and_says_why(page: Page
     await expect(page.locator("#text")).to_have_value("precious")
 
 
+async def test_what_was_kept_although_no_answer_came_is_not_said_twice(page: Page, lobby: Lobby) -> None:
+    send = lobby.messenger.send
+
+    async def kept_and_killed(room_id: str, text: str, key: str = "") -> str:
+        await send(room_id, text, key)
+        lobby.messenger.send = send  # type: ignore[method-assign]
+        raise RuntimeError("as if Lobby were killed between keeping and answering")
+
+    lobby.messenger.send = kept_and_killed  # type: ignore[method-assign]
+    await page.keyboard.type("hello")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#text")).to_have_value("hello")
+    for times in (2, 3):
+        async with page.expect_response("**/send"):
+            await page.keyboard.press("Enter")
+        await expect(page.locator("#text")).to_have_value("")
+        await expect(page.locator("#bubbles .row", has_text="hello")).to_have_count(times)
+        await page.keyboard.type("hello")
+
+
 async def test_what_was_refused_after_another_chat_was_opened_waits_in_its_own(page: Page, lobby: Lobby) -> None:
     lobby.messenger.full = True
     go_on = asyncio.Event()

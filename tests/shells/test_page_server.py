@@ -273,6 +273,24 @@ async def test_a_message_that_cannot_be_kept_stays_in_the_composer(served: Serve
     assert served.messenger.bubbles(ROOM) == []
 
 
+async def test_a_form_that_is_posted_again_is_taken_once(served: Served) -> None:
+    await served.enter()
+
+    async def drawn() -> str:
+        found = re.search(r'name="key" value="([^"]+)"', (await served.ask("GET", CHAT)).body)
+        assert found is not None
+        return found[1]
+
+    first, second = await drawn(), await drawn()
+    assert first != second
+    for key in (first, first, second, ""):
+        assert (await served.post(f"{CHAT}/send", text="hello", key=key)).status == 303
+    assert [bubble.text for bubble in served.messenger.bubbles(ROOM)] == ["hello"] * 3
+    served.messenger.full = True
+    answer = await served.post(f"{CHAT}/send", text="not yet", key=first)
+    assert answer.status == 409 and f'name="key" value="{first}"' in answer.body, "what is tried again is the same"
+
+
 async def test_resend_and_discard(served: Served) -> None:
     await served.enter()
     key = served.messenger.put(ROOM, "one", mark=Mark.UNSENT)
@@ -388,10 +406,10 @@ async def test_what_was_sent_is_kept_although_the_window_closes_in_the_middle(se
     begun, go_on, kept = asyncio.Event(), asyncio.Event(), asyncio.Event()
     send = served.messenger.send
 
-    async def slow_send(room_id: str, text: str) -> str:
+    async def slow_send(room_id: str, text: str, key: str = "") -> str:
         begun.set()
         await go_on.wait()
-        key = await send(room_id, text)
+        key = await send(room_id, text, key)
         kept.set()
         return key
 
@@ -424,10 +442,10 @@ async def test_a_page_that_calls_while_lobby_stops_is_told_so(served: Served) ->
     begun, go_on = asyncio.Event(), asyncio.Event()
     send = served.messenger.send
 
-    async def slow_send(room_id: str, text: str) -> str:
+    async def slow_send(room_id: str, text: str, key: str = "") -> str:
         begun.set()
         await go_on.wait()
-        return await send(room_id, text)
+        return await send(room_id, text, key)
 
     served.messenger.send = slow_send  # type: ignore[method-assign]
     _, sending = await served.connect()

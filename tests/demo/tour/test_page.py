@@ -29,7 +29,7 @@ RENDERER = Renderer(_NoFiles())
 
 def test_messages_marks_and_token() -> None:
     shown = [bubble("1", "a <b> & https://example.org/ c", None), bubble("2", "no", Mark.UNSENT)]
-    page = Page(RENDERER.chat(scene(), Conversation(CHAT, shown, None, 50, False)))
+    page = Page(RENDERER.chat(scene(), Conversation(CHAT, shown, None, 50, False), "key"))
     assert page.messages == [
         Message("1", "", False, "a <b> & https://example.org/ c"),
         Message("2", "unsent", True, "no"),

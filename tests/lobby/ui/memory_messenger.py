@@ -30,6 +30,7 @@ class MemoryMessenger:
         self._bubbles: dict[str, list[Bubble]] = {}
         self._invitations: dict[str, Invitation] = {}
         self._listeners: list[Callable[[Change], None]] = []
+        self._taken: dict[str, tuple[str, str]] = {}
         self._numbers = itertools.count(1)
 
     # What other people and the network do.
@@ -137,9 +138,13 @@ class MemoryMessenger:
     def complete(self, room_id: str) -> bool:
         return self._account is not None and self._account.connection is Connection.ONLINE
 
-    async def send(self, room_id: str, text: str) -> str:
+    async def send(self, room_id: str, text: str, key: str = "") -> str:
         if self.full:
             raise NotKept("The disk is full: the message was not kept and not sent. Make room, then send it again.")
+        if self._taken.get(key) == (room_id, text):
+            return key
+        if key:
+            self._taken[key] = (room_id, text)
         return self.put(room_id, text, mark=Mark.SENDING if self.hold else Mark.SENT)
 
     async def resend(self, room_id: str, key: str) -> None:

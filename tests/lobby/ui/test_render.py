@@ -57,7 +57,7 @@ def every_page(name: str, text: str) -> list[str]:
     return [
         RENDERER.login(text, text, name, text),
         RENDERER.no_chat(around),
-        RENDERER.chat(around, shown, text, text),
+        RENDERER.chat(around, shown, "key", text, text),
         RENDERER.new(around, {"user": text, "name": name, "users": text}, text),
         RENDERER.logout(around, 2),
         RENDERER.trouble(name, text, text),

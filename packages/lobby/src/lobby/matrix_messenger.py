@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from lobby.core import outbox as box
 from lobby.core import timeline
-from lobby.core.batch import EMPTY_PAGES, read_event, read_page
+from lobby.core.batch import EMPTY_PAGES, TEXT_MOST, read_event, read_page
 from lobby.core.views import Account, Bubble, Change, ChatSummary, Connection, Invitation
 from lobby.errors import ChatRefused, LobbyError, LoginRefused, NotKept, ServerRefused, TokenRefused
 from lobby.home import Home, Login
@@ -23,6 +24,8 @@ from lobby.sending import Guard, Sending
 from lobby.store import Store
 
 OLDER_PAGE = 50
+PAGE_KEY = re.compile(r"[A-Za-z0-9_-]{16,64}")
+"""What may be the key, and so the transaction id, of a message that the page has drawn one for."""
 ERRANDS_TIME = 2.0
 """Seconds that receipts and the like get to finish when the window is gone; the time box is L01's 5 s."""
 LOGOUT_PATIENCE = 5.0
@@ -216,7 +219,7 @@ class MatrixMessenger:
         room = self._store.room(room_id)
         return room is not None and not room.before
 
-    async def send(self, room_id: str, text: str) -> str:
+    async def send(self, room_id: str, text: str, key: str = "") -> str:
         if self._sending is None:
             raise NotKept("You are signed out, so this was not kept. Log in and write it again.")
         room = self._store.room(room_id)
@@ -225,7 +228,11 @@ class MatrixMessenger:
         if room.encrypted:
             # Sending it readable for the homeserver would break what the others in the chat rely on.
             raise NotKept("This chat is encrypted, and Lobby cannot write in those yet. Your message was not kept.")
-        txn = self._new_id()
+        known = self._store.words_of(key) if PAGE_KEY.fullmatch(key) else ("", "")
+        if known is not None and known == (room_id, text[:TEXT_MOST]):
+            return key
+        # A key that is taken for other words would cost the person this message: it goes out under a new one.
+        txn = key if known is None else self._new_id()
         self._sending.send(room_id, text, txn)
         return txn
 

@@ -48,10 +48,11 @@ class Messenger(Protocol):
     def complete(self, room_id: str) -> bool:
         """Whether the homeserver has nothing older of this chat than what is here."""
 
-    async def send(self, room_id: str, text: str) -> str:
+    async def send(self, room_id: str, text: str, key: str = "") -> str:
         """Keep ``text`` in the outbox, then send it in order. Returns its key as soon as it is durable.
 
-        Raises NotKept when it could not be written down.
+        ``key``: 16 to 64 characters of base64url that the page drew for this message, empty: none. The same words under
+        the same key are taken once, however often they come. Raises NotKept when it could not be written down.
         """
 
     async def resend(self, room_id: str, key: str) -> None:

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterable
 
 from lobby import intake
-from lobby.core.batch import Batch, Happened, Kind, Member, Page
+from lobby.core.batch import TEXT_MOST, Batch, Happened, Kind, Member, Page
 from lobby.core.outbox import Item, Phase
 from lobby.core.timeline import Draft, KeptEvent, KeptRoom
 from lobby.database import Database
@@ -151,6 +151,14 @@ class Store:
     def draft(self, txn: str) -> Draft | None:
         row = self._db.row("SELECT * FROM outbox WHERE txn = ?", txn)
         return _draft(row) if row else None
+
+    def words_of(self, key: str) -> tuple[str, str] | None:
+        """Room and words (at most TEXT_MOST) of the own or other message with that key; None: there is none."""
+        row = self._db.row(
+            "SELECT room_id, text FROM outbox WHERE txn = ? UNION ALL SELECT room_id, text FROM events WHERE key = ?",
+            key, key,
+        )  # fmt: skip
+        return (row["room_id"], row["text"][:TEXT_MOST]) if row else None
 
     def keep_draft(self, draft: Draft) -> None:
         """A new own message, durable when this returns. Raises NotKept."""

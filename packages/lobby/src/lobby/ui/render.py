@@ -80,10 +80,18 @@ class Renderer:
         """The chat list and, where there is room, an invitation to pick one."""
         return self._messenger(scene, "none", "", "Lobby")
 
-    def chat(self, scene: Scene, conversation: Conversation, draft: str = "", error: str = "") -> str:
-        """The chat list and a conversation. ``error``: why what was typed (``draft``) was not taken."""
+    def chat(self, scene: Scene, conversation: Conversation, key: str, draft: str = "", error: str = "") -> str:
+        """The chat list and a conversation. ``error``: why what was typed (``draft``) was not taken.
+
+        ``key``: a new one for the message that may be written, or the one under which ``draft`` came.
+        """
         chat = conversation.chat
-        inside = self._inside(conversation, scene) | {"draft": draft, "error": error, "longest": LONGEST_TEXT}
+        inside = self._inside(conversation, scene) | {
+            "key": key,
+            "draft": draft,
+            "error": error,
+            "longest": LONGEST_TEXT,
+        }
         return self._messenger(scene, "chat", chat.room_id, chat.name, **inside)
 
     def new(self, scene: Scene, values: Mapping[str, str], error: str = "") -> str:

@@ -6,6 +6,7 @@ fragments (header ``Lobby-Fragment``); a browser without scripts gets whole page
 
 import asyncio
 import itertools
+import secrets
 from collections.abc import Callable
 from urllib.parse import quote
 
@@ -165,22 +166,24 @@ class Routes:
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         scene = self._scene(request)
-        return html(self._renderer.chat(scene, await self._conversation(request, fetch="most" in request.query)))
+        shown = await self._conversation(request, fetch="most" in request.query)
+        return html(self._renderer.chat(scene, shown, secrets.token_urlsafe(18)))
 
     async def _send(self, request: web.Request) -> web.StreamResponse:
-        room_id, text = self._room_id(request), (await read_form(request)).get("text", "").replace("\r\n", "\n").strip()
+        room_id, form = self._room_id(request), await read_form(request)
+        text, key = form.get("text", "").replace("\r\n", "\n").strip(), form.get("key", "")
         try:
             if len(text) > LONGEST_TEXT:
                 raise NotKept(
                     f"A message holds {LONGEST_TEXT:,} characters at most. Nothing was sent; send it in parts."
                 )
             if text:
-                await self._messenger.send(room_id, text)
+                await self._messenger.send(room_id, text, key)
         except LobbyError as error:
             if is_fragment(request):
                 raise
             shown = await self._conversation(request)
-            return html(self._renderer.chat(self._scene(request), shown, text, str(error)), status=409)
+            return html(self._renderer.chat(self._scene(request), shown, key, text, str(error)), status=409)
         return await self._acted(request)
 
     async def _resend(self, request: web.Request) -> web.StreamResponse:

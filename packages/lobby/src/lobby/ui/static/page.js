@@ -305,6 +305,8 @@ async function act(form, fields) {
   }
 }
 
+const drawnKey = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+
 let sending = Promise.resolve();
 
 function send(form) {
@@ -313,6 +315,12 @@ function send(form) {
   const key = draftKey();
   if (!words.trim()) return;
   const fields = new FormData(form);
+  const unanswered = `unanswered ${key}`;
+  const [earlierWords, earlierKey] = JSON.parse(sessionStorage.getItem(unanswered) || "[]");
+  // What is sent again because no answer came may have been kept after all: under its key Lobby takes it once.
+  const messageKey = earlierWords === words ? earlierKey : drawnKey();
+  sessionStorage.removeItem(unanswered);
+  fields.set("key", messageKey);
   text.value = "";
   grow(text);
   keepDraft();
@@ -321,6 +329,7 @@ function send(form) {
   sending = sending.then(async () => {
     const refusal = await act(form, fields);
     if (!refusal) return;
+    sessionStorage.setItem(unanswered, JSON.stringify([words, messageKey]));
     if (draftKey() !== key) {
       // Another chat is open by now: the words wait in this one's composer.
       const since = sessionStorage.getItem(key);
