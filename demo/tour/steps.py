@@ -18,8 +18,9 @@ from frontdesk import AppState, DeskStatus, Receipt, StopReason
 _STILL = 1.0
 """Seconds over which the CPU time of a suspended app is compared."""
 
-_AT_ONCE = 2.0
-"""Seconds that pass for "at once" from outside, through two programs; a test of A02 measures the 50 ms."""
+_AT_ONCE = 4.0
+"""Seconds that pass for "at once" from outside on a busy machine, through two programs; a test of A02 measures the
+50 ms."""
 
 
 class Cast:
@@ -62,7 +63,7 @@ def check(holds: bool, otherwise: str) -> None:
 
 
 async def until(
-    machine: Machine, seen: Callable[[DeskStatus], bool], what: str, patience: float = 15.0, watch: Watch | None = None
+    machine: Machine, seen: Callable[[DeskStatus], bool], what: str, patience: float = 20.0, watch: Watch | None = None
 ) -> DeskStatus:
     """Waits until the desk shows it; what was seen of Lobby on the way goes into `watch`."""
     last: DeskStatus | None = None
@@ -166,16 +167,17 @@ async def send_and_leave(cast: Cast) -> str:
     try:
         await window.send(text)
         await cast.close_window(left)
-        await until(left, in_state(AppState.BACKGROUND), "Lobby in the background", watch=watch)
-        early = await cast.witness.count(cast.world.chat, text)
-        check(not early, "The message was out before the window was gone: this network was not slow.")
-        async with asyncio.TaskGroup() as both:
-            asleep = both.create_task(until(left, ASLEEP, "Lobby asleep", watch=watch))
-            arrived = both.create_task(_arrival(cast, text))
+        gone = app_of(await until(left, in_state(AppState.BACKGROUND), "Lobby in the background", watch=watch)).since
+        asleep = app_of(await until(left, ASLEEP, "Lobby asleep", watch=watch)).since
     finally:
         left.network.set(Condition.GOOD)
     check(bool(watch.holds), "No background task kept Lobby awake.")
-    late = asleep.result().now - arrived.result()
+    # By the clocks of the homeserver and of the desk, which are this machine's: not by when the tour looked.
+    came = await cast.witness.came(cast.world.chat, text)
+    if came is None:
+        raise DemoError("Lobby sleeps, and the homeserver has no message.")
+    check(came > gone, "The message was out before the window was gone: this network was not slow.")
+    late = asleep - came
     check(late > 0, "Lobby slept before the homeserver had the message.")
     # The homeserver's answer needs its time on this network, too; only then does the task end.
     back = left.network.slow.latency
@@ -242,7 +244,7 @@ async def desk_killed(cast: Cast) -> str:
     clock = asyncio.get_running_loop().time
     at = clock()
     killed = await right.kill_desk()
-    status = await until(right, lambda status: status.pid != killed, "another desk", patience=5.0)
+    status = await until(right, lambda status: status.pid != killed, "another desk")
     away = clock() - at
     after = app_of(status)
     check(after.pid == before.pid, f"Lobby was process {before.pid} and is {after.pid} for the new desk.")
@@ -270,13 +272,6 @@ async def _last_receipt(machine: Machine, app: str) -> Receipt:
     if not receipts:
         raise DemoError(f"The desk has no receipt of {app}.")
     return max(receipts, key=lambda receipt: receipt.at)
-
-
-async def _arrival(cast: Cast, text: str) -> float:
-    """When the homeserver had the message, seconds since 1970 as the desk counts."""
-    if not await cast.witness.has(cast.world.chat, text, patience=20.0):
-        raise DemoError("The message never reached the homeserver.")
-    return (await cast.world.left.status()).now
 
 
 def _last(window: Window) -> tuple[str, bool]:

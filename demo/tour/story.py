@@ -11,7 +11,7 @@ import aiohttp
 from demo.errors import DemoError
 from frontdesk import FrontdeskError
 
-STEP_PATIENCE = 30.0
+STEP_PATIENCE = 45.0
 """Seconds that a step may take before it counts as failed."""
 
 

@@ -14,7 +14,7 @@ from demo.tour import story
 from demo.tour.steps import STORY, Cast
 from demo.tour.witness import Witness
 
-LIMITS = {"background": 7.5, "expiry_lead": 1.5, "suspended": 5.0}
+LIMITS = {"background": 8.5, "expiry_lead": 2.5, "suspended": 7.0}
 """Limits of both desks in seconds, shortened so that the story fits into a minute."""
 
 

@@ -1,8 +1,7 @@
 """Asks the homeserver itself what it has: the tour believes no Lobby in this."""
 
-import asyncio
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import quote
 
 import aiohttp
@@ -43,21 +42,19 @@ class Witness:
 
     async def texts(self, room_id: str) -> list[str]:
         """The last 100 messages of a chat as the homeserver has them, the newest first."""
-        address = f"{self._homeserver}/_matrix/client/v3/rooms/{quote(room_id, safe='')}/messages?dir=b&limit=100"
-        async with self._http.get(address) as answer:
-            events = (await answer.json()).get("chunk", [])
-        return [event["content"]["body"] for event in events if "body" in event.get("content", {})]
+        return [event["content"]["body"] for event in await self._messages(room_id)]
 
     async def count(self, room_id: str, text: str) -> int:
         """How often the homeserver has that message."""
         return (await self.texts(room_id)).count(text)
 
-    async def has(self, room_id: str, text: str, patience: float) -> bool:
-        """Waits until the homeserver has it, asked ten times a second; False after `patience` seconds."""
-        clock = asyncio.get_running_loop().time
-        deadline = clock() + patience
-        while clock() < deadline:
-            if await self.count(room_id, text):
-                return True
-            await asyncio.sleep(0.1)
-        return False
+    async def came(self, room_id: str, text: str) -> float | None:
+        """When the homeserver got that message, in seconds since 1970 by its clock; None: it has none."""
+        found = [event for event in await self._messages(room_id) if event["content"]["body"] == text]
+        return float(found[0]["origin_server_ts"]) / 1000 if found else None
+
+    async def _messages(self, room_id: str) -> list[dict[str, Any]]:
+        address = f"{self._homeserver}/_matrix/client/v3/rooms/{quote(room_id, safe='')}/messages?dir=b&limit=100"
+        async with self._http.get(address) as answer:
+            events = (await answer.json()).get("chunk", [])
+        return [event for event in events if "body" in event.get("content", {})]

@@ -36,7 +36,7 @@ async def test_every_step_of_the_tour_is_ok(folder: Path) -> None:
     assert [step["note"] for step in told["steps"] if not step["ok"]] == []
     assert [step["title"] for step in told["steps"]] == [step.title for step in STORY]
     assert (told["ok"], process.returncode) == (True, 0)
-    assert "Limits shortened for this tour: background 7.5 s" in progress.decode()
+    assert "Limits shortened for this tour: background 8.5 s" in progress.decode()
     assert all(f"{step.title}" in progress.decode() for step in STORY)
     running = [entry for entry in Path("/proc").iterdir() if entry.name.isdigit() and _mentions(entry, folder)]
     assert running == []
