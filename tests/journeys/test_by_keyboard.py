@@ -5,7 +5,7 @@ from playwright.async_api import Page, expect
 
 from tests.journeys.stand import Person, Stand
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 
 CONTROLS = {"button", "link", "textbox", "checkbox", "DisclosureTriangle", "navigation", "log", "heading", "status"}
 UNNAMED_ALLOWED = {"status"}

@@ -11,7 +11,7 @@ from demo.tour.steps import Watch, in_state, notified, until
 from frontdesk import AppState
 from tests.journeys.stand import Person, Stand
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 
 
 @pytest.mark.contract("A01")

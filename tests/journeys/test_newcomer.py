@@ -7,7 +7,7 @@ from playwright.async_api import expect
 from frontdesk import AppState
 from tests.journeys.stand import PASSWORD, Person, Stand
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 
 
 async def log_in(person: Person, password: str) -> None:

@@ -12,7 +12,7 @@ from demo.tour.steps import notified
 from frontdesk import AppState
 from tests.journeys.stand import PATIENCE, Person, Stand
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 
 
 async def quits(person: Person) -> None:

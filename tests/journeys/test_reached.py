@@ -11,7 +11,7 @@ from demo.tour.steps import notified
 from frontdesk import AppState, DeskStatus
 from tests.journeys.stand import Person, Stand
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 
 
 @pytest.mark.contract("P02", "L11")

@@ -14,10 +14,11 @@ from tests.journeys.stand import Person, Stand
 from tests.programs import CHROMIUM_FLAGS, chromium
 from tests.shells.tabs import chromium_tabs
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 
-SEEN_WITHIN = 5.0
-"""Seconds from opening the tab to seeing the chat. About one on an idle machine; this one is shared."""
+SEEN_WITHIN = 15.0
+"""Seconds from opening the tab to seeing the chat: what says that no browser hangs. It is about one on an idle machine,
+and is printed; on one that is busy with other things it is a matter of them."""
 
 
 @pytest.fixture

@@ -18,10 +18,10 @@ from demo.stage.board import Machines
 from demo.stage.server import Stage, opened
 from tests.programs import CHROMIUM_FLAGS, chromium
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(300)
 
-LIMITS = {"background": 8.0, "expiry_lead": 2.0, "suspended": 8.0}
-NOTICED = 8_000
+LIMITS = {"background": 10.0, "expiry_lead": 4.0, "suspended": 12.0}
+NOTICED = 15_000
 """Milliseconds within which a reopened window must show its chat; on an idle machine it is about one second."""
 
 
@@ -37,7 +37,7 @@ class Visitor:
     def machine(self, person: str) -> Locator:
         return self.page.locator(f"#{person.lower()}")
 
-    async def sees(self, person: str, state: str, patience: float = 20_000) -> None:
+    async def sees(self, person: str, state: str, patience: float = 30_000) -> None:
         await expect(self.machine(person).locator(".pill")).to_contain_text(state, timeout=patience)
 
     async def opens(self, person: str) -> None:
@@ -51,6 +51,9 @@ class Visitor:
 
     async def writes(self, person: str, other: str, text: str) -> None:
         message = self.lobby(person).get_by_label(f"Message to {other}")
+        window = await (await message.element_handle()).owner_frame()
+        assert window is not None
+        await window.wait_for_load_state()  # Enter sends once the module of Lobby's page is there
         await message.fill(text)
         await message.press("Enter")
 
@@ -124,7 +127,7 @@ async def _no_network_nothing_lost(visitor: Visitor) -> None:
     await expect(visitor.lobby("Left").locator("[data-mark=sending]")).to_have_count(1)
     await visitor.closes("Left")
     await visitor.sees("Left", "s left")
-    await visitor.notification("Left", "Message not sent, please resend").wait_for(timeout=20_000)
+    await visitor.notification("Left", "Message not sent, please resend").wait_for(timeout=30_000)
     await visitor.sees("Left", "Suspended")
     await visitor.machine("Left").get_by_role("button", name="Good").click()
     await visitor.notification("Left", "Message not sent").click()
@@ -144,12 +147,12 @@ async def _even_the_desk_may_die(visitor: Visitor) -> None:
     before, killed = await lobby.locator("dd").inner_text(), await desk.locator("dd").inner_text()
     await visitor.machine("Right").get_by_role("button", name="Kill the desk").click()
     # Until the next desk speaks, the page may still show what the killed one had said.
-    await expect(desk.locator("dd")).not_to_have_text(killed, timeout=20_000)
-    await expect(desk.locator("dd")).to_contain_text("process", timeout=20_000)
+    await expect(desk.locator("dd")).not_to_have_text(killed)
+    await expect(desk.locator("dd")).to_contain_text("process")
     await visitor.sees("Right", "Suspended")
     await expect(lobby.locator("dd")).to_have_text(before)
     await visitor.writes("Left", "Right", "Still there?")
-    await visitor.notification("Right", "Still there?").wait_for(timeout=20_000)
+    await visitor.notification("Right", "Still there?").wait_for(timeout=30_000)
 
 
 async def _quit_is_quit(visitor: Visitor) -> None:
