@@ -1,5 +1,6 @@
 """On which screen a browser opens when the desk was started before there was any."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 
 from frontdesk import AppState
 from frontdesk.agent.shell.screen import Screen
-from tests.desks import APP, DeskHome
+from tests.desks import APP, PATIENCE, DeskHome
 
 SCREEN = ("DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "XDG_CURRENT_DESKTOP", "DBUS_SESSION_BUS_ADDRESS")
 
@@ -92,6 +93,7 @@ async def test_a_systemd_that_hangs_costs_time_and_nothing_else(
 
 async def test_a_browser_opens_where_the_app_was_opened_from(home: DeskHome) -> None:
     told, script = home.home / "told", home.home / "browser.sh"
+    os.mkfifo(told)
     script.write_text(f'echo "$DISPLAY $1" > {told}\n')
     home.environment["BROWSER"] = f"sh {script} %s"
     home.environment.pop("DISPLAY", None)
@@ -102,5 +104,6 @@ async def test_a_browser_opens_where_the_app_was_opened_from(home: DeskHome) -> 
     puppet = await home.puppet()
     await puppet.do("foreground")
     await home.until_state(AppState.FOREGROUND)
-    await puppet.do("show address", address="http://notes.localhost:1/")
-    assert told.read_text() == ":77 http://notes.localhost:1/\n"
+    puppet.order("show address", address="http://notes.localhost:1/")
+    said = await asyncio.wait_for(asyncio.to_thread(told.read_text), PATIENCE)
+    assert said == ":77 http://notes.localhost:1/\n"
