@@ -1,6 +1,7 @@
 """The sender's side over real sockets: RFC 8030 as another library speaks it, refusals with their numbers."""
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import aiohttp
 import http_ece  # type: ignore[import-untyped]
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from multidict import CIMultiDict
 from pywebpush import webpush as send_web_push  # type: ignore[import-untyped]
 
 from frontdesk.push import main as service
@@ -52,7 +54,7 @@ async def test_refusals_have_a_status_and_a_number(tmp_path: Path) -> None:
     async with running(tmp_path) as url, desk(url) as receiver, aiohttp.ClientSession() as sender:
         endpoint = await receiver.register("5ae2ab00-5f1a-4c5c-9d0b-5b6a0a1fbb2e")
 
-        async def post(address: str, headers: dict[str, str], body: bytes = b"") -> tuple[int, int]:
+        async def post(address: str, headers: Mapping[str, str], body: bytes = b"") -> tuple[int, int]:
             async with sender.post(address, headers=headers, data=body) as answer:
                 shown = await answer.json()
                 assert answer.status == shown["code"]
@@ -66,6 +68,9 @@ async def test_refusals_have_a_status_and_a_number(tmp_path: Path) -> None:
         assert await post(endpoint, {"TTL": "1", "Content-Encoding": "gzip"}, b"no gzip") == (400, 110)
         assert await post(endpoint, BODY | {"Topic": "a topic"}, b"x") == (400, 113)
         assert await post(endpoint, BODY, bytes(4097)) == (413, 104)
+        for twice, errno in (("TTL", 114), ("Urgency", 1001), ("Topic", 113)):
+            headers = [("TTL", "1"), (twice, "1"), (twice, "2")]
+            assert await post(endpoint, CIMultiDict(headers)) == (400, errno)
         assert await post(f"{url}/push/nobody", {"TTL": "1"}) == (404, 102)
         await receiver.unregister("5ae2ab00-5f1a-4c5c-9d0b-5b6a0a1fbb2e")
         assert await post(endpoint, {"TTL": "1"}) == (410, 106)

@@ -14,6 +14,9 @@ from frontdesk.wire import webpush
 MOST_TTL = 30 * 24 * 3600
 """Seconds a message may wait; a sender who asks for more is told this value in the answer (RFC 8030 §5.2)."""
 
+HEADERS = ("TTL", "Urgency", "Topic", "Content-Encoding")
+"""What a sender says about its message; all the rest is of no interest here."""
+
 _TOPIC = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _SECONDS = re.compile(r"[0-9]{1,18}")
 
@@ -94,7 +97,7 @@ STORE_UNAVAILABLE = Problem(
 
 
 def parse_push(headers: Mapping[str, str], body: bytes) -> Push | Problem:
-    """A sender's POST as a value, or why it is refused. ``headers`` must look names up without regard to case."""
+    """A sender's POST as a value, or why it is refused. ``headers`` has the names as they are in HEADERS."""
     ttl = headers.get("TTL")
     if ttl is None:
         return NO_TTL

@@ -76,7 +76,10 @@ class HttpSide:
         body = await _body(request, webpush.MOST_BODY)
         if isinstance(body, rfc8030.Problem):
             return _refusal(body)
-        push = rfc8030.parse_push(request.headers, body)
+        # A header that came twice is one with two values (RFC 9110 §5.3), and none of these may have two.
+        said = request.headers
+        headers = {name: ", ".join(said.getall(name)) for name in rfc8030.HEADERS if name in said}
+        push = rfc8030.parse_push(headers, body)
         if isinstance(push, rfc8030.Problem):
             return _refusal(push)
         answer = await self._service.post(request.match_info["token"], push)
