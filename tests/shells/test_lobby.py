@@ -356,6 +356,7 @@ def alone(tmp_path: Path, *words: str, says: str = "") -> "subprocess.CompletedP
             "cannot be reached: nothing answers at that address. Nothing was changed.",
         ),
         (["login", "--homeserver", "", "--user", "me", "--password-stdin"], "x\n", "Which homeserver"),
+        (["login", "--homeserver", "http://x", "--user", "me", "--password-stdin"], "x\n", "add --cleartext"),
         (["login", "--homeserver", "http://127.0.0.1:9", "--user", "me"], "", "--password-stdin"),
     ],
 )

@@ -243,13 +243,17 @@ def test_a_kept_message_survives_sigkill(path: Path) -> None:
 
 def test_page_sessions_and_nonces(store: Store) -> None:
     store.page_session_add("h1", 1.0)
-    assert store.page_session_known("h1") and not store.page_session_known("h2")
+    assert store.page_session_at("h1") == 1.0 and store.page_session_at("h2") is None
+    store.page_session_add("h1", 5.0)
+    store.page_session_add("h3", 2.0)
+    store.page_session_drop_until(2.0)
+    assert store.page_session_at("h1") == 5.0 and store.page_session_at("h3") is None
     assert store.nonce_use("n1", 100.0)
     assert not store.nonce_use("n1", 100.0)
     store.forget_all()
-    assert store.page_session_known("h1")
+    assert store.page_session_at("h1") == 5.0
     store.page_session_drop_all()
-    assert not store.page_session_known("h1")
+    assert store.page_session_at("h1") is None
 
 
 def test_nothing_that_was_said_is_left_in_the_files_after_forgetting(store: Store, path: Path) -> None:

@@ -14,9 +14,9 @@ from lobby import arrival
 from lobby.arrival import alert_for
 from lobby.core.alerts import Pushed
 from lobby.core.views import Connection, Mark
-from lobby.errors import ChatRefused, LoginRefused, NotKept, Unreachable
+from lobby.errors import ChatRefused, Cleartext, LoginRefused, NotKept, Unreachable
 from lobby.matrix.pusher import PushTarget
-from lobby.matrix.session import Session, find_homeserver, log_in, named_in_file
+from lobby.matrix.session import Session, crosses_network_readable, find_homeserver, log_in, named_in_file
 from tests.homeserver import PASSWORD, Homeserver, homeserver
 from tests.people import Person, World, asked, bodies, introduce, world
 
@@ -47,7 +47,7 @@ async def test_a_domain_that_cannot_be_asked_is_taken_as_the_homeserver() -> Non
     assert await find_homeserver("matrix.invalid") == "https://matrix.invalid"
 
 
-@pytest.mark.parametrize("named", ["a..b", "http://a..b", "..", "x" * 70 + ".localhost"])
+@pytest.mark.parametrize("named", ["a..b", "https://a..b", "..", "x" * 70 + ".localhost"])
 async def test_what_cannot_be_an_address_is_a_sentence(named: str) -> None:
     with pytest.raises(LoginRefused, match="is not an address"):
         await log_in(named, "somebody", "secret")
@@ -58,6 +58,39 @@ def test_only_a_good_file_names_another_address() -> None:
     for found in (None, [], {}, {"m.homeserver": []}, {"m.homeserver": {"base_url": 5}}):
         assert named_in_file(found) == ""
     assert named_in_file({"m.homeserver": {"base_url": "http://matrix.x"}}) == "", "no password over plain HTTP"
+
+
+@pytest.mark.parametrize(
+    ("address", "readable"),
+    [
+        ("https://matrix.x", False),
+        ("http://matrix.x", True),
+        ("http://127.0.0.1:8008", False),
+        ("http://[::1]:8008", False),
+        ("http://demo.localhost", False),
+        ("http://localhost", False),
+        ("http://notlocalhost", True),
+        ("http://127.0.0.1@matrix.x", True),
+        ("http://192.168.1.2", True),
+        ("http://0.0.0.0:1", True),
+        ("http://[nonsense", True),
+    ],
+)
+def test_what_leaves_this_machine_unencrypted_is_known(address: str, readable: bool) -> None:
+    assert crosses_network_readable(address) == readable
+
+
+async def test_a_password_goes_out_readable_only_where_the_person_agreed(world: World) -> None:
+    left = world.left
+    # An address of this very machine that does not look like one.
+    address = left.homeserver.replace("127.0.0.1", "0.0.0.0")
+    with pytest.raises(Cleartext, match="Nothing was sent"):
+        await left.lobby.log_in(address, left.user_id, PASSWORD)
+    with pytest.raises(Cleartext):
+        await left.lobby.log_in(address, left.user_id, PASSWORD, "http://elsewhere.example")
+    assert left.lobby.account() is None
+    await left.lobby.log_in(address + "/", left.user_id, PASSWORD, address)
+    assert left.lobby.account() is not None
 
 
 async def test_two_people_meet_and_chat(world: World) -> None:

@@ -346,6 +346,55 @@ async def test_logging_out_leaves_this_browser_in_and_every_other_out_and_loggin
     assert "Log in to Lobby" in (await served.ask("GET", "/login")).body
 
 
+async def test_a_session_lasts_for_as_long_as_it_is_used(served: Served) -> None:
+    await served.enter()
+    assert "set-cookie" not in (await served.ask("GET", "/")).headers, "not at every request"
+    for _ in range(3):
+        served.now[0] += 29 * 86400
+        answer = await served.ask("GET", "/")
+        assert answer.status == 200 and "Max-Age=2592000" in answer.headers["set-cookie"]
+        assert served.cookie in answer.headers["set-cookie"]
+    served.now[0] += 29 * 86400
+    _, writer = await open_stream(served, cookie=True)
+    writer.close()
+    served.now[0] += 30 * 86400
+    assert (await served.ask("GET", "/")).status == 401
+    await served.enter()
+    assert len(served.sessions.known) == 1, "what is over is forgotten"
+
+
+async def test_a_session_that_cannot_be_prolonged_is_good_all_the_same(served: Served) -> None:
+    await served.enter()
+    served.now[0] += 20 * 86400
+    served.sessions.full = True
+    assert (await served.ask("GET", "/")).status == 200
+    served.now[0] += 10 * 86400
+    assert (await served.ask("GET", "/")).status == 401
+
+
+async def test_a_log_out_the_homeserver_did_not_hear_of_says_so(served: Served) -> None:
+    await served.enter()
+    served.messenger.connected = False
+    answer = await served.post("/logout")
+    assert answer.status == 303
+    page = (await served.ask("GET", answer.headers["location"])).body
+    assert "still lists this computer" in page and "Log in to Lobby" in page
+    assert "still lists" not in (await served.ask("GET", "/")).body
+
+
+async def test_no_password_goes_out_readable_before_the_person_has_agreed(served: Served) -> None:
+    await served.enter()
+    await served.post("/logout")
+    form = {"homeserver": "http://matrix.example", "user": "left", "password": "right"}
+    answer = await served.post("/login", {}, **form)
+    assert answer.status == 422 and "is not encrypted" in answer.body and served.messenger.account() is None
+    box = re.search(r'type="checkbox" name="cleartext" value="([^"]+)"', answer.body)
+    assert box is not None and 'value="right"' not in answer.body
+    other = form | {"homeserver": "http://elsewhere.example"}
+    assert (await served.post("/login", {}, **other, cleartext=box[1])).status == 422, "agreed to another address"
+    assert (await served.post("/login", {}, **form, cleartext=box[1])).headers["location"] == "/"
+
+
 async def test_earlier_messages_come_from_the_homeserver_until_the_beginning(served: Served) -> None:
     await served.enter()
     served.messenger.put(ROOM, "newest")
@@ -359,12 +408,12 @@ async def test_earlier_messages_come_from_the_homeserver_until_the_beginning(ser
     assert "Earlier messages" in (await served.ask("GET", "/chat/!other:x?most=100")).body
 
 
-async def open_stream(served: Served) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def open_stream(served: Served, cookie: bool = False) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     reader, writer = await served.connect()
     writer.write(served.request("GET", f"/events?chat={quote(ROOM, safe='')}"))
     head = await asyncio.wait_for(reader.readuntil(b"event: bubbles"), 20)
     assert b"200 OK" in head and b"text/event-stream" in head and b"Connection: close" in head
-    assert b"Content-Security-Policy" in head
+    assert b"Content-Security-Policy" in head and (b"Set-Cookie" in head) == cookie
     return reader, writer
 
 

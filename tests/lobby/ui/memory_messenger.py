@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Callable
 
 from lobby.core.views import Account, Bubble, Change, ChatSummary, Connection, Invitation, Mark
-from lobby.messenger import ChatRefused, LoginRefused, NotKept
+from lobby.messenger import ChatRefused, Cleartext, LoginRefused, NotKept
 
 ME = "@left:demo.localhost"
 
@@ -19,6 +19,8 @@ class MemoryMessenger:
     def __init__(self, clock: Callable[[], float], logged_in: bool = True) -> None:
         self.clock = clock
         self.read: list[str] = []
+        self.connected = True
+        """The homeserver hears of a log-out."""
         self.full = False
         """Nothing more can be written down."""
         self.hold = False
@@ -101,7 +103,9 @@ class MemoryMessenger:
     def account(self) -> Account | None:
         return self._account
 
-    async def log_in(self, homeserver: str, user: str, password: str) -> None:
+    async def log_in(self, homeserver: str, user: str, password: str, cleartext: str = "") -> None:
+        if homeserver.startswith("http://") and cleartext != homeserver:
+            raise Cleartext(homeserver)
         if password != "right":
             raise LoginRefused("User name or password is wrong. Nobody was logged in; try again.")
         self._account = Account(ME, user, homeserver, Connection.ONLINE)
@@ -112,7 +116,7 @@ class MemoryMessenger:
         self._chats.clear()
         self._bubbles.clear()
         self._tell("account")
-        return True
+        return self.connected
 
     def chats(self) -> list[ChatSummary]:
         return sorted(self._chats.values(), key=lambda chat: chat.last_at or 0.0, reverse=True)
@@ -207,14 +211,20 @@ class MemorySessions:
     """Implements ``lobby.ui.sessions.SessionStore``."""
 
     def __init__(self) -> None:
-        self.known: set[str] = set()
+        self.known: dict[str, float] = {}
+        self.full = False
         self.used: set[str] = set()
 
     def page_session_add(self, hash: str, at: float) -> None:
-        self.known.add(hash)
+        if self.full:
+            raise NotKept("The disk is full.")
+        self.known[hash] = at
 
-    def page_session_known(self, hash: str) -> bool:
-        return hash in self.known
+    def page_session_at(self, hash: str) -> float | None:
+        return self.known.get(hash)
+
+    def page_session_drop_until(self, at: float) -> None:
+        self.known = {hash: used for hash, used in self.known.items() if used > at}
 
     def page_session_drop_all(self) -> None:
         self.known.clear()

@@ -2,6 +2,7 @@
 
 LobbyError
 ├── LoginRefused        nobody was logged in
+│   └── Cleartext       the password would cross the network readable, and nobody has agreed to that
 ├── ChatRefused         a chat was not made, joined or left
 ├── NotKept             something could not be written to disk
 ├── Unreachable         the homeserver did not answer, or not as a homeserver does; trying again may help
@@ -17,6 +18,17 @@ class LobbyError(Exception):
 
 class LoginRefused(LobbyError):
     """Nobody was logged in, and nothing was changed."""
+
+
+class Cleartext(LoginRefused):
+    """The password was not sent: anybody on the way to ``address`` could read it. The person may agree to that."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(
+            f"{address} is not encrypted: anybody on the way there could read your password and your messages. "
+            "Nothing was sent. Give an address with https://, or confirm that you want this one."
+        )
+        self.address = address
 
 
 class ChatRefused(LobbyError):

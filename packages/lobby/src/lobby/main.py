@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from lobby.errors import LobbyError
+from lobby.errors import Cleartext, LobbyError, LoginRefused
 from lobby.home import Home, home_from_environment
 from lobby.ui.codes import mint
 
@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
                 return asyncio.run(_run(home))
             case "login":
                 password = _password(options.password_stdin)
-                return asyncio.run(_log_in(home, options.homeserver, options.user, password))
+                return asyncio.run(_log_in(home, options.homeserver, options.user, password, options.cleartext))
             case "logout":
                 return asyncio.run(_log_out(home))
             case "address":
@@ -83,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     log_in.add_argument("--homeserver", required=True, help="address, or a domain such as matrix.org")
     log_in.add_argument("--user", required=True, help="name on that homeserver")
     log_in.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
+    log_in.add_argument("--cleartext", action="store_true", help="send it unencrypted, where the address says http://")
     commands.add_parser("logout", help="log out while Lobby is not running; pusher, login and local chats are removed")
     commands.add_parser("address", help="print an address that opens the page once, within a minute")
     return parser
@@ -203,15 +204,19 @@ async def _own_page(home: Home, patience: float) -> str:
     return page
 
 
-async def _log_in(home: Home, homeserver: str, user: str, password: str) -> int:
-    from lobby.matrix.session import log_in
+async def _log_in(home: Home, homeserver: str, user: str, password: str, cleartext: bool) -> int:
+    from lobby.matrix.session import find_homeserver, log_in
     from lobby.store import Store
 
     known = home.login()
     if known is not None:
         raise LobbyError(f"{known.user_id} is logged in already. Run `lobby logout` first; nothing was changed.")
     await _insist_on_rest("Log in on its page")
-    login = await log_in(homeserver, user, password)
+    address = await find_homeserver(homeserver)
+    try:
+        login = await log_in(address, user, password, address if cleartext else "")
+    except Cleartext as asked:
+        raise LoginRefused(f"{asked} To confirm, add --cleartext.") from asked
     with _opened(home) as database:
         Store(database).forget_all()
     home.keep_login(login)

@@ -161,9 +161,10 @@ class MatrixMessenger:
 
     # Doing
 
-    async def log_in(self, homeserver: str, user: str, password: str) -> None:
+    async def log_in(self, homeserver: str, user: str, password: str, cleartext: str = "") -> None:
         async with self._one_login_at_a_time:
-            login, old = await log_in(homeserver, user, password), self._login
+            login = await log_in(homeserver, user, password, cleartext)
+            old = self._login
             try:
                 self._keep_login(login)
             except LobbyError as error:

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Protocol
 
 from lobby.core.views import Account, Bubble, Change, ChatSummary, Invitation
-from lobby.errors import ChatRefused, LobbyError, LoginRefused, NotKept
+from lobby.errors import ChatRefused, Cleartext, LobbyError, LoginRefused, NotKept
 
-__all__ = ["ChatRefused", "LobbyError", "LoginRefused", "Messenger", "NotKept"]
+__all__ = ["ChatRefused", "Cleartext", "LobbyError", "LoginRefused", "Messenger", "NotKept"]
 
 
 class Messenger(Protocol):
@@ -15,10 +15,11 @@ class Messenger(Protocol):
     def account(self) -> Account | None:
         """Who is logged in; None: nobody."""
 
-    async def log_in(self, homeserver: str, user: str, password: str) -> None:
+    async def log_in(self, homeserver: str, user: str, password: str, cleartext: str = "") -> None:
         """Log in with a password. ``homeserver``: an address, or a bare domain that says where its homeserver is.
 
-        Raises LoginRefused with a text for the person.
+        ``cleartext``: the address to which the person agrees to send the password unencrypted. Raises LoginRefused with
+        a text for the person; Cleartext (with the address) when that has to be asked first.
         """
 
     async def log_out(self) -> bool:

@@ -223,8 +223,13 @@ class Store:
         with self._db.transaction() as db:
             db.execute("INSERT OR REPLACE INTO page_sessions VALUES (?, ?)", (hash, at))
 
-    def page_session_known(self, hash: str) -> bool:
-        return self._db.row("SELECT 1 FROM page_sessions WHERE hash = ?", hash) is not None
+    def page_session_at(self, hash: str) -> float | None:
+        row = self._db.row("SELECT at FROM page_sessions WHERE hash = ?", hash)
+        return float(row["at"]) if row else None
+
+    def page_session_drop_until(self, at: float) -> None:
+        with self._db.transaction() as db:
+            db.execute("DELETE FROM page_sessions WHERE at <= ?", (at,))
 
     def page_session_drop_all(self) -> None:
         with self._db.transaction() as db:

@@ -7,14 +7,15 @@ its typed answers drop the transaction id, refuse homeservers that leave out opt
 
 import asyncio
 import importlib
+import ipaddress
 import json
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import aiohttp
 
 from lobby.core.batch import Json
-from lobby.errors import LobbyError, LoginRefused, PlaceForgotten, ServerRefused, TokenRefused, Unreachable
+from lobby.errors import Cleartext, LobbyError, LoginRefused, PlaceForgotten, ServerRefused, TokenRefused, Unreachable
 from lobby.home import Login
 
 REQUEST_TIME = 30.0
@@ -155,15 +156,18 @@ class Session:
         return self._nio_client
 
 
-async def log_in(homeserver: str, user: str, password: str, device_name: str = "Lobby") -> Login:
+async def log_in(homeserver: str, user: str, password: str, cleartext: str = "") -> Login:
     """Log in with a password. ``homeserver``: an address, or a bare domain (its .well-known file is asked first).
 
-    Raises LoginRefused with a text for the person.
+    ``cleartext``: the address to which the person agrees to send the password unencrypted; nothing but loopback gets it
+    so otherwise. Raises LoginRefused with a text for the person; Cleartext when that has to be asked first.
     """
     address = await find_homeserver(homeserver)
+    if crosses_network_readable(address) and cleartext != address:
+        raise Cleartext(address)
     client = await _nio_client(address, user.strip())
     try:
-        answer = await client.login(password, device_name=device_name)
+        answer = await client.login(password, device_name="Lobby")
         token = getattr(answer, "access_token", "")
         if not token:
             raise _login_refused(_error_of_nio(answer), address)
@@ -195,6 +199,19 @@ async def find_homeserver(named: str) -> str:
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError, RecursionError):
         found = {}  # No file, or none that can be used: the specification says to try the domain itself.
     return named_in_file(found) or f"https://{named}"
+
+
+def crosses_network_readable(address: str) -> bool:
+    """Whether somebody else could read what is sent there: it is neither encrypted nor stays on this machine."""
+    if not address.startswith("http://"):
+        return False
+    try:
+        host = urlsplit(address).hostname or ""
+        if host == "localhost" or host.endswith(".localhost"):
+            return False  # RFC 6761 §6.3: these never leave the machine.
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return True
 
 
 def named_in_file(found: object) -> str:

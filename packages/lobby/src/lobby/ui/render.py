@@ -72,9 +72,13 @@ class Renderer:
             day_name=self._day_name,
         )
 
-    def login(self, csrf: str, homeserver: str = "", user: str = "", error: str = "") -> str:
-        """The log-in page; what was typed is kept, but for the password."""
-        return self._page("login.html", csrf=csrf, homeserver=homeserver, user=user, error=error)
+    def login(self, csrf: str, homeserver: str = "", user: str = "", error: str = "", cleartext: str = "") -> str:
+        """The log-in page; what was typed is kept, but for the password.
+
+        ``cleartext``: the address to which the person has to agree to send the password unencrypted.
+        """
+        typed = {"homeserver": homeserver, "user": user}
+        return self._page("login.html", csrf=csrf, error=error, cleartext=cleartext, **typed)
 
     def no_chat(self, scene: Scene) -> str:
         """The chat list and, where there is room, an invitation to pick one."""

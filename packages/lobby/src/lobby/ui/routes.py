@@ -14,7 +14,7 @@ from aiohttp import ClientConnectionError, web
 from aiohttp.http import HttpProcessingError
 
 from lobby.core.views import Connection, Mark
-from lobby.messenger import ChatRefused, LobbyError, LoginRefused, Messenger, NotKept
+from lobby.messenger import ChatRefused, Cleartext, LobbyError, LoginRefused, Messenger, NotKept
 from lobby.ui.people import PersonUnclear, read_people, server_of
 from lobby.ui.render import LONGEST_TEXT, Conversation, Renderer, Scene
 from lobby.ui.stream import NEWEST, Stream, conversation
@@ -24,6 +24,11 @@ MOST_SHOWN = 2000
 
 OLDER_PAGES = 4
 """Pages fetched from the homeserver at most for one look at earlier messages."""
+
+STILL_LISTED = (
+    "You are logged out here, and nothing is kept. The homeserver could not be told, so it still lists this computer "
+    "as logged in: end that from another client, or in the homeserver's settings."
+)
 
 
 def html(text: str, status: int = 200) -> web.Response:
@@ -103,10 +108,10 @@ class Routes:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
 
-    async def log_out(self) -> None:
-        """Account and local data gone; what was known of its chats here too."""
-        await self._messenger.log_out()
+    async def log_out(self) -> bool:
+        """Account and local data gone; what was known of its chats here too. Whether the homeserver heard of it."""
         self._from_beginning.clear()
+        return await self._messenger.log_out()
 
     async def _home(self, request: web.Request) -> web.StreamResponse:
         if self._messenger.account() is None:
@@ -116,7 +121,8 @@ class Routes:
     async def _login_page(self, request: web.Request) -> web.StreamResponse:
         account = self._messenger.account()
         if account is None:
-            return html(self._renderer.login(self._csrf(request)))
+            still_listed = STILL_LISTED if "listed" in request.query else ""
+            return html(self._renderer.login(self._csrf(request), error=still_listed))
         if account.connection is not Connection.SIGNED_OUT:
             return _see("/")
         return html(self._renderer.login(self._csrf(request), account.homeserver, account.user_id))
@@ -129,7 +135,11 @@ class Routes:
                 raise LoginRefused("User name and password are needed.")
             if not (homeserver or server_of(user)):
                 raise LoginRefused("Which homeserver? Give its address, or your whole Matrix address as the user name.")
-            await self._messenger.log_in(homeserver or server_of(user), user, form["password"])
+            agreed = form.get("cleartext", "")
+            await self._messenger.log_in(homeserver or server_of(user), user, form["password"], agreed)
+        except Cleartext as asked:
+            page = self._renderer.login(self._csrf(request), homeserver, user, str(asked), asked.address)
+            return html(page, status=422)
         except LoginRefused as refusal:
             return html(self._renderer.login(self._csrf(request), homeserver, user, str(refusal)), status=422)
         return _see("/")

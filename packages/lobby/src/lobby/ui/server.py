@@ -20,13 +20,25 @@ from lobby.ui.codes import CodeRefusal, check
 from lobby.ui.guard import Guard, GuardRefusal
 from lobby.ui.render import Renderer
 from lobby.ui.routes import Routes, html, is_fragment, read_form
-from lobby.ui.sessions import COOKIE_AGE, SessionStore, cookie_name, csrf_holds, csrf_token, digest
+from lobby.ui.sessions import (
+    COOKIE_AGE,
+    SessionStore,
+    Standing,
+    cookie_name,
+    csrf_holds,
+    csrf_token,
+    digest,
+    standing,
+)
 from lobby.ui.visibility import StreamClosed, StreamOpened, Told, Visibility
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 LARGEST_REQUEST = 256 * 1024
 """Bytes of a request body; the longest message, percent-encoded, is 270,000 in the worst case and usually a tenth."""
+
+_REMEMBERED = web.RequestKey("remembered", str)
+"""The session token that the browser is told to keep (again)."""
 
 _log = logging.getLogger(__name__)
 
@@ -118,7 +130,7 @@ class Page:
             if request.path == "/enter" or request.path.startswith("/static/"):
                 return await handler(request)
             token = request.cookies.get(self._cookie, "")
-            if not token or not self._sessions.page_session_known(digest(token)):
+            if not self._let_in(request, token):
                 return self._locked()
             if request.method != "POST":
                 return await handler(request)
@@ -145,6 +157,8 @@ class Page:
     async def _finish_headers(self, request: web.Request, response: web.StreamResponse) -> None:
         response.headers.update(self._headers)
         response.headers["Connection"] = "close"
+        if _REMEMBERED in request:
+            response.headers.add("Set-Cookie", _set_cookie(self._cookie, request[_REMEMBERED]))
         response.force_close()
 
     async def _enter(self, request: web.Request) -> web.StreamResponse:
@@ -158,21 +172,35 @@ class Page:
         if isinstance(good, CodeRefusal):
             # A restored tab still has the address it was opened with; its session is what counts.
             token = request.cookies.get(self._cookie, "")
-            return answer if token and self._sessions.page_session_known(digest(token)) else self._locked(good)
+            return answer if self._let_in(request, token) else self._locked(good)
         token = secrets.token_urlsafe(32)
-        self._sessions.page_session_add(digest(token), self._clock())
-        # Lax, not Strict: with Strict a browser that came by a link from another site (web mail, say) does not send the
-        # cookie along with the redirect. What Lax lets through from elsewhere is following a link, and no act.
-        answer.set_cookie(self._cookie, token, max_age=COOKIE_AGE, httponly=True, samesite="Lax", path="/")
+        self._sessions.page_session_drop_until(self._clock() - COOKIE_AGE)
+        self._remember(request, token)
         return answer
+
+    def _let_in(self, request: web.Request, token: str) -> bool:
+        """Whether the token is that of a session; one in use lasts on."""
+        found = standing(self._sessions.page_session_at(digest(token)), self._clock()) if token else Standing.NONE
+        if found is Standing.DUE:
+            try:
+                self._remember(request, token)
+            except LobbyError as error:
+                _log.warning("The session of a page is not prolonged now. %s", error)
+        return found is not Standing.NONE
+
+    def _remember(self, request: web.Request, token: str) -> None:
+        """The session is used now; the browser is told so with the response. Raises LobbyError."""
+        self._sessions.page_session_add(digest(token), self._clock())
+        request[_REMEMBERED] = token
 
     async def _log_out(self, request: web.Request) -> web.StreamResponse:
         """Log out of the homeserver; this browser stays let in (to log in again), every other one is not."""
-        await self._routes.log_out()
+        told = await self._routes.log_out()
         self._sessions.page_session_drop_all()
         self._sessions.page_session_add(digest(request.cookies[self._cookie]), self._clock())
+        place = "/" if told else "/login?listed"
         # Drafts live in the browser's session storage.
-        return web.Response(status=303, headers={"Location": "/", "Clear-Site-Data": '"storage"'})
+        return web.Response(status=303, headers={"Location": place, "Clear-Site-Data": '"storage"'})
 
     async def _static_file(self, request: web.Request) -> web.StreamResponse:
         file = self._static.get(request.match_info["name"])
@@ -233,6 +261,12 @@ class Page:
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _set_cookie(name: str, token: str) -> str:
+    """Lax, not Strict: with Strict a browser that came by a link from another site (web mail, say) does not send the
+    cookie along with the redirect. What Lax lets through from elsewhere is following a link, and no act."""
+    return f"{name}={token}; HttpOnly; Max-Age={COOKIE_AGE}; Path=/; SameSite=Lax"
 
 
 def _security_headers(frame_parents: tuple[str, ...]) -> dict[str, str]:

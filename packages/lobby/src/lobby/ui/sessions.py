@@ -5,28 +5,55 @@ stopped is known again, and a stolen database opens nothing. The CSRF token foll
 page's secret: nothing more to keep.
 """
 
+import enum
 import hashlib
 import hmac
 from typing import Protocol
 
-COOKIE_AGE = 60 * 60 * 24 * 90
-"""Seconds that the browser keeps the cookie."""
+COOKIE_AGE = 60 * 60 * 24 * 30
+"""Seconds without use after which a session is over, in the browser and here."""
+
+RENEWED_AFTER = 60 * 60 * 24
+"""Seconds after which use of a session is written down again, so that not every request is."""
+
+
+class Standing(enum.Enum):
+    """What a session is worth."""
+
+    NONE = enum.auto()
+    """Unknown, or not used for too long."""
+    GOOD = enum.auto()
+    DUE = enum.auto()
+    """Good, and its use is to be written down."""
 
 
 class SessionStore(Protocol):
     """What the store offers the page; each call is durable when it returns."""
 
     def page_session_add(self, hash: str, at: float) -> None:
-        """Remember a session by the SHA-256 of its token."""
+        """Remember a session, used at ``at``, by the SHA-256 of its token; a known one anew."""
 
-    def page_session_known(self, hash: str) -> bool:
-        """Whether that session was added and not dropped since."""
+    def page_session_at(self, hash: str) -> float | None:
+        """When that session was last added; None: never, or it was dropped since."""
+
+    def page_session_drop_until(self, at: float) -> None:
+        """Forget the sessions that were last added at ``at`` or earlier."""
 
     def page_session_drop_all(self) -> None:
         """Every open page must be opened anew."""
 
     def nonce_use(self, nonce: str, until: float) -> bool:
         """Mark the nonce of a one-time code as used; False: it was used before. May be forgotten after ``until``."""
+
+
+def standing(used: float | None, now: float) -> Standing:
+    """What a session last used at ``used`` is worth at ``now``, both seconds since 1970; None: it is not known.
+
+    One used in the future, as the clock was set back since, is good: it counts from now on.
+    """
+    if used is None or now - used >= COOKIE_AGE:
+        return Standing.NONE
+    return Standing.GOOD if 0.0 <= now - used < RENEWED_AFTER else Standing.DUE
 
 
 def digest(token: str) -> str:
