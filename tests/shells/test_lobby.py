@@ -85,7 +85,7 @@ async def right(home: DeskHome, push_service: RunningPushService, homeserver: Ho
         stack.push_async_callback(network.stop)
         port = await network.proxy(homeserver.synapse.port)
         home.environment |= {"LOBBY_HOME": str(home.home / "lobby"), "LOBBY_BROWSER": "none"}
-        home.settings(push_service.setting, background=6.0, expiry_lead=2.0)
+        home.settings(push_service.setting, background=9.0, expiry_lead=4.0)
         await home.start()
         person = Right(home, network, f"http://127.0.0.1:{port}", await homeserver.account("Right"))
         await person.log_in()
@@ -258,7 +258,7 @@ async def test_the_page_promises_to_be_reachable_only_with_a_push_service(
     home: DeskHome, push_service: RunningPushService, homeserver: Homeserver, pushed: bool
 ) -> None:
     home.environment |= {"LOBBY_HOME": str(home.home / "lobby"), "LOBBY_BROWSER": "none"}
-    home.settings(push_service.setting if pushed else "", background=6.0, expiry_lead=2.0)
+    home.settings(push_service.setting if pushed else "", background=9.0, expiry_lead=4.0)
     await home.start()
     right = Right(home, Network(), homeserver.url, await homeserver.account("Right"))
     await right.log_in()
