@@ -6,16 +6,16 @@ The only file of Lobby that imports frontdesk.
 import asyncio
 import logging
 import socket
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 import frontdesk
 from lobby.arrival import alert_for
 from lobby.core.alerts import UNSENT, Alert, read_push, room_of, unsent_alert
 from lobby.core.timeline import Draft
 from lobby.core.views import Change
+from lobby.errands import Errands
 from lobby.errors import LobbyError
 from lobby.matrix.pusher import PushTarget
 from lobby.matrix_messenger import MatrixMessenger
@@ -61,7 +61,7 @@ class Background:
         self._connected = False
         self._subscribed = False
         self._subscribing = False
-        self._errands: set[asyncio.Task[None]] = set()
+        self._errands = Errands(LobbyError, frontdesk.FrontdeskError, level=logging.WARNING)
         self._told: set[str] = set()
         self._withdrawn: set[str] = set()
         app.on_entered_background = self._entered_background
@@ -91,16 +91,14 @@ class Background:
             raise NoDesk(f"{error} Messages arrive only while Lobby's window is open.") from error
         self._messenger.take_up_outbox()
         for alert_id in self._withdrawn:
-            self._errand(self._app.withdraw(alert_id))
+            self._errands.start(self._app.withdraw(alert_id))
         for receipt in self._app.receipts:
             log.warning("An earlier run ended: %s", receipt.text)
         self._subscribe_when_logged_in()
 
     async def stop(self) -> None:
         """Leave the desk."""
-        for errand in list(self._errands):
-            errand.cancel()
-        await asyncio.gather(*self._errands, return_exceptions=True)
+        await self._errands.drop()
         await self._app.close()
 
     def on_visible(self, visible: bool) -> None:
@@ -116,7 +114,7 @@ class Background:
             self._app.report_background()
             self._messenger.notice("")
             if not self._connected:
-                self._errand(self._messenger.background())
+                self._errands.start(self._messenger.background())
 
     # What the desk tells
 
@@ -190,7 +188,7 @@ class Background:
         arranged = self._subscribed and self._messenger.pushing.reached if logged_in else not self._subscribed
         if self._connected and not arranged and not self._subscribing:
             self._subscribing = True
-            self._errand(self._subscribe() if logged_in else self._unsubscribe())
+            self._errands.start(self._subscribe() if logged_in else self._unsubscribe())
 
     async def _subscribe(self) -> None:
         try:
@@ -226,20 +224,7 @@ class Background:
         self._told.discard(alert_id)
         self._withdrawn.add(alert_id)
         if self._connected:
-            self._errand(self._app.withdraw(alert_id))
-
-    def _errand(self, work: Coroutine[Any, Any, None]) -> None:
-        """Something worth a try now; when it fails, the next occasion will do."""
-
-        async def run() -> None:
-            try:
-                await work
-            except (LobbyError, frontdesk.FrontdeskError) as error:
-                log.warning("%s", error)
-
-        task = asyncio.create_task(run())
-        self._errands.add(task)
-        task.add_done_callback(self._errands.discard)
+            self._errands.start(self._app.withdraw(alert_id))
 
 
 def new_app(app_id: str, manifest: Path) -> frontdesk.App:

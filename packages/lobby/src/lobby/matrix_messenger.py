@@ -3,18 +3,20 @@
 import asyncio
 import logging
 import re
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from lobby.core import outbox as box
 from lobby.core import timeline
 from lobby.core.batch import EMPTY_PAGES, TEXT_MOST, read_event, read_page
 from lobby.core.views import Account, Bubble, Change, ChatSummary, Connection, Invitation
-from lobby.errors import ChatRefused, LobbyError, LoginRefused, NotKept, ServerRefused, TokenRefused
+from lobby.errands import Errands
+from lobby.errors import ChatRefused, LobbyError, LoginRefused, NotKept, ServerRefused
 from lobby.home import Home, Login
 from lobby.intake import Applied
 from lobby.matrix import chats
-from lobby.matrix.pusher import forget_target, remove_pusher
+from lobby.matrix.logout import end_unused, log_out_there
+from lobby.matrix.pusher import forget_target
 from lobby.matrix.session import Session, load_nio, log_in
 from lobby.matrix.sync import Sync
 from lobby.pushing import Pushing
@@ -28,8 +30,6 @@ PAGE_KEY = re.compile(r"[A-Za-z0-9_-]{16,64}")
 """What may be the key, and so the transaction id, of a message that the page has drawn one for."""
 ERRANDS_TIME = 2.0
 """Seconds that receipts and the like get to finish when the window is gone; the time box is L01's 5 s."""
-LOGOUT_PATIENCE = 5.0
-"""Seconds the homeserver gets to hear of a log-out; local data goes in any case."""
 REMOVE = "Quit Lobby and run `lobby logout` once more then."
 
 log = logging.getLogger("lobby")
@@ -63,7 +63,7 @@ class MatrixMessenger:
         self._notice = ""
         self._unkept = ""
         self._listeners: list[Callable[[Change], None]] = []
-        self._errands: set[asyncio.Task[None]] = set()
+        self._errands = Errands(LobbyError, level=logging.INFO)
         self.on_read: Callable[[str], None] = lambda room_id: None
         """Called when a chat has been read, here or elsewhere."""
         self.on_unsent: Callable[[list[timeline.Draft]], Awaitable[None]] = _tell_nobody
@@ -81,7 +81,7 @@ class MatrixMessenger:
         """Go on with what the last run had not sent; call it when the guard can hold this process."""
         self._may_send = True
         if self._sending is not None:
-            self._errand(load_nio())
+            self._errands.start(load_nio())
             self._sending.start()
 
     def foreground(self) -> None:
@@ -90,7 +90,7 @@ class MatrixMessenger:
         if self._sync is not None and self._watching is None:
             self._watching = asyncio.create_task(self._sync.run())
             self._watching.add_done_callback(self._watching_ended)
-            self._errand(self._refresh())
+            self._errands.start(self._refresh())
         elif self._sync is not None:
             self._sync.hurry()
 
@@ -98,9 +98,7 @@ class MatrixMessenger:
         """Nobody looks: no long poll any more; what is being sent goes on."""
         self._foreground = False
         await self._stop_watching()
-        if self._errands:
-            await asyncio.wait(set(self._errands), timeout=ERRANDS_TIME)
-        await self._drop_errands()
+        await self._errands.finish(ERRANDS_TIME)
 
     async def fetch(self) -> None:
         """Fetch what is new, once. Raises LobbyError."""
@@ -168,7 +166,7 @@ class MatrixMessenger:
             try:
                 self._keep_login(login)
             except LobbyError as error:
-                await _undo(login)
+                await end_unused(login)
                 raise LoginRefused(str(error)) from error
             await self._let_go()
             self._take_up(login)
@@ -178,12 +176,12 @@ class MatrixMessenger:
             self._changed("chats")
             if old is not None:
                 # Its token may still be good: nobody would ever use it, and its device would be listed for ever.
-                await _undo(old)
+                await end_unused(old)
 
     async def log_out(self) -> bool:
         async with self._one_login_at_a_time:
             await self._stop_watching()
-            told = self._session is None or await _log_out_there(self._session, self._store)
+            told = self._session is None or await log_out_there(self._session, self._store)
             await self._let_go()
             self._login = None
             self._home.forget_login()
@@ -274,7 +272,7 @@ class MatrixMessenger:
             return
         event = self._store.mark_read(room_id)
         if event is not None:
-            self._errand(self._tell_read())
+            self._errands.start(self._tell_read())
         self._changed("chat", room_id)
         self._changed("chats")
         self.on_read(room_id)
@@ -342,16 +340,11 @@ class MatrixMessenger:
             await asyncio.gather(self._watching, return_exceptions=True)
             self._watching = None
 
-    async def _drop_errands(self) -> None:
-        for errand in list(self._errands):
-            errand.cancel()
-        await asyncio.gather(*self._errands, return_exceptions=True)
-
     async def _let_go(self) -> None:
         await self._stop_watching()
         if self._sync is not None:
             self._sync.end()
-        await self._drop_errands()
+        await self._errands.drop()
         if self._sending is not None:
             await self._sending.stop()
         if self._session is not None:
@@ -381,19 +374,6 @@ class MatrixMessenger:
     async def _tell_read(self) -> None:
         if self._session is not None:
             await self._receipts.tell(self._session)
-
-    def _errand(self, work: Coroutine[Any, Any, None]) -> None:
-        """Something worth a try now; when it fails, the next occasion will do."""
-
-        async def run() -> None:
-            try:
-                await work
-            except LobbyError as error:
-                log.info("%s", error)
-
-        task = asyncio.create_task(run())
-        self._errands.add(task)
-        task.add_done_callback(self._errands.discard)
 
     def _made(self, room_id: str) -> str:
         self._changed("chat", room_id)
@@ -437,9 +417,9 @@ class MatrixMessenger:
     def _settle_debts(self) -> None:
         """The homeserver answers: tell it what it could not be told before."""
         if self._receipts.owed:
-            self._errand(self._tell_read())
+            self._errands.start(self._tell_read())
         if self.pushing.owed:
-            self._errand(self.pushing.settle())
+            self._errands.start(self.pushing.settle())
 
     def _outbox_changed(self, room_id: str) -> None:
         self._changed("chat", room_id)
@@ -454,37 +434,6 @@ class MatrixMessenger:
     def _room_name(self, room_id: str) -> str:
         chat = self.chat(room_id)
         return chat.name if chat else "a chat"
-
-
-async def _log_out_there(session: Session, store: Store) -> bool:
-    """Tell the homeserver; the person wants to be gone, with or without its answer. Returns whether it heard."""
-    try:
-        async with asyncio.timeout(LOGOUT_PATIENCE):
-            try:
-                await remove_pusher(session, store)
-            except NotKept as error:
-                log.info("The pusher is gone from the homeserver; here all goes next: %s", error)
-            await session.log_out()
-    except TokenRefused:
-        return True
-    except (LobbyError, TimeoutError) as error:
-        log.info("The homeserver could not be told of the log-out: %s", error)
-        return False
-    return True
-
-
-async def _undo(login: Login) -> None:
-    """End a login that is not used; nothing more can be done when the homeserver does not hear of it."""
-    session = Session(login)
-    try:
-        async with asyncio.timeout(LOGOUT_PATIENCE):
-            await session.log_out()
-    except TokenRefused:
-        return
-    except (LobbyError, TimeoutError) as error:
-        log.info("The homeserver keeps a login that nobody uses: %s", error)
-    finally:
-        await session.close()
 
 
 async def _tell_nobody(drafts: list[timeline.Draft]) -> None:
