@@ -1,6 +1,7 @@
 """What every test shares: the contract's report, no skips on CI, patience on slow machines, nobody's own desk."""
 
 import os
+import signal
 
 import hypothesis
 
@@ -21,3 +22,7 @@ hypothesis.settings.load_profile("frontdesk")
 for name in [*os.environ]:
     if name.startswith(("FRONTDESK_", "LOBBY_")) or name == "DBUS_SESSION_BUS_ADDRESS":
         del os.environ[name]
+
+# What a shell runs in the background ignores Ctrl-C, and so would every program that a test starts and interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)

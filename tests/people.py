@@ -20,7 +20,7 @@ from lobby.matrix_messenger import MatrixMessenger
 from lobby.store import Store
 from tests.homeserver import PASSWORD, Homeserver
 
-PATIENCE = 40.0
+PATIENCE = 90.0
 """Seconds until what ought to happen counts as not happening."""
 
 

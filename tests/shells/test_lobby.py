@@ -64,6 +64,13 @@ class Right:
     async def state(self, state: AppState) -> AppStatus:
         return await self.desk.until_state(state, LOBBY, within=20.0)
 
+    async def falls_asleep(self) -> AppStatus:
+        """Its window seen and closed: Lobby as it is suspended."""
+        window = await self.window()
+        await self.state(AppState.FOREGROUND)
+        await window.close()
+        return await self.state(AppState.SUSPENDED)
+
     async def shown(self, title: str) -> Shown:
         """A notification with that title, once it is in the desk's list."""
 
@@ -85,7 +92,8 @@ async def right(home: DeskHome, push_service: RunningPushService, homeserver: Ho
         stack.push_async_callback(network.stop)
         port = await network.proxy(homeserver.synapse.port)
         home.environment |= {"LOBBY_HOME": str(home.home / "lobby"), "LOBBY_BROWSER": "none"}
-        home.settings(push_service.setting, background=9.0, expiry_lead=4.0)
+        # Whom a visit or the command has woken waits for its window longer than a busy machine needs to open one.
+        home.settings(push_service.setting, background=9.0, expiry_lead=4.0, opening=60)
         await home.start()
         person = Right(home, network, f"http://127.0.0.1:{port}", await homeserver.account("Right"))
         await person.log_in()
@@ -142,7 +150,7 @@ async def test_a_message_wakes_a_sleeping_and_a_stopped_lobby_and_reading_it_wit
 
 @pytest.mark.timeout(300)
 async def test_an_invitation_is_shown_while_lobby_sleeps(left: Person, right: Right) -> None:
-    await right.state(AppState.SUSPENDED)
+    await right.falls_asleep()
     await left.lobby.start_group("Team", [right.user_id])
     alert = await right.shown("Left invites you")
     assert alert.notification.body == "To the group “Team”"
@@ -209,7 +217,7 @@ async def test_pressing_a_notification_opens_one_window_at_its_chat(left: Person
 
 @pytest.mark.timeout(300)
 async def test_the_address_of_a_stopped_lobby_opens_it(right: Right) -> None:
-    row = await right.state(AppState.SUSPENDED)
+    row = await right.falls_asleep()
     await right.desk.kill_process(row.pid)
     await right.state(AppState.STOPPED)
     window = await right.window()
@@ -242,7 +250,7 @@ async def test_a_log_out_that_the_homeserver_did_not_hear_of_says_so(right: Righ
 
 @pytest.mark.timeout(300)
 async def test_an_address_is_the_desks_and_only_for_the_folder_that_it_uses(right: Right) -> None:
-    await right.state(AppState.SUSPENDED)
+    await right.falls_asleep()
     here = row_of(await right.desk.status(), LOBBY).page
     right.desk.environment["LOBBY_HOST"] = "elsewhere.localhost"
     status, address, error = await right.lobby("address")
@@ -277,7 +285,7 @@ async def test_the_page_promises_to_be_reachable_only_with_a_push_service(
 
 @pytest.mark.timeout(300)
 async def test_a_second_lobby_hands_over_to_the_first(right: Right) -> None:
-    await right.state(AppState.SUSPENDED)
+    await right.falls_asleep()
     status, _, error = await right.lobby("run")
     assert status == 0 and "running already" in error
     assert "launched" in [each.what for each in (await right.desk.status()).happenings if each.app == LOBBY]
