@@ -34,8 +34,11 @@ def test_what_stands_in_it_is_taken_and_the_rest_is_default(file: Path) -> None:
     ("text", "named"),
     [
         ("push_service = 3", "push_service"),
-        ('push_service = "http://push.example/"', "ws:// or wss://"),
+        ('push_service = "http://push.example/"', "wss://push.example.org/ (or ws://)"),
         ('push_servce = "ws://x/"', "push_servce"),
+        ('push_service = "ws://[::1"', "push_service"),
+        ('push_service = "wss:///"', "push_service"),
+        ('push_service = "wss://push.example:80443/"', "push_service"),
         ('freezer = "magic"', "freezer"),
         ("[limits]\nbackground = 0", "limits.background"),
         ("[limits]\nsettle = -1", "limits.settle"),

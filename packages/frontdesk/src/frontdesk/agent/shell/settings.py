@@ -52,6 +52,14 @@ def _check(file: Path, settings: Settings) -> None:
     if settings.limits.expiry_lead >= min(settings.limits.background, settings.limits.push):
         what = "limits.expiry_lead must be less than limits.background and limits.push"
         raise SettingsWrong(f"{file}: {what}. {then}")
-    if settings.push_service and urlsplit(settings.push_service).scheme not in ("ws", "wss"):
-        what = f"push_service is {settings.push_service!r}; it must begin with ws:// or wss://"
+    if settings.push_service and not _is_websocket_address(settings.push_service):
+        what = f"push_service is {settings.push_service!r}; it must be like wss://push.example.org/ (or ws://)"
         raise SettingsWrong(f"{file}: {what}. {then}")
+
+
+def _is_websocket_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("ws", "wss") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a bracket that is not closed, a port that is none
+        return False
