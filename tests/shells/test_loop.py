@@ -13,7 +13,7 @@ from frontdesk.agent.core.dispatcher import Dispatcher
 from frontdesk.agent.core.limits import Limits
 from frontdesk.agent.loop import DeskLoop
 from frontdesk.agent.shell.clock import Clock
-from frontdesk.agent.shell.store import Store
+from frontdesk.agent.shell.store import Store, StoreFailed
 from frontdesk.terms import Manifest, Notification
 
 NOTES = Manifest("org.example.notes", "Notes", ("notes",))
@@ -112,3 +112,26 @@ async def test_a_value_the_store_cannot_take_leaves_no_half_of_a_commit(stand: S
         stand.store.commit([whole, wrong], [])
     stand.store.commit([do.Save("shown", "c", b"next")], [])
     assert set(stand.store.saved()) - before == {("shown", "c", b"next")}
+
+
+async def test_a_store_that_cannot_be_written_is_tried_again_once_however_much_happens(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise StoreFailed("full")
+
+    later: list[str] = []
+    loop = asyncio.get_running_loop()
+    call_later = loop.call_later
+
+    def counted(delay: float, callback: Any, *arguments: Any) -> asyncio.TimerHandle:
+        later.append(getattr(callback, "__qualname__", ""))
+        return call_later(delay, callback, *arguments)
+
+    monkeypatch.setattr(stand.store, "commit", fails)
+    with monkeypatch.context() as counting:
+        counting.setattr(loop, "call_later", counted)
+        for title in "abc":
+            stand.notify(title)
+            await stand.turned()
+    assert len([what for what in later if what.startswith("DeskLoop")]) == 1

@@ -58,6 +58,7 @@ class DeskLoop:
         self._unkept: list[do.KeepReceipt] = []
         self._withheld: list[do.Effect] = []
         self._retry = _RETRY_FIRST
+        self._retrying: asyncio.TimerHandle | None = None
 
     def post(self, event: ev.Event) -> None:
         """Hand in an event; it is handled when the loop turns, together with others that came."""
@@ -77,8 +78,9 @@ class DeskLoop:
 
     def _stop(self) -> None:
         self._stopped = True
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._retrying):
+            if timer is not None:
+                timer.cancel()
 
     def _turn_soon(self) -> None:
         if not self._scheduled and not self._stopped:
@@ -131,8 +133,7 @@ class DeskLoop:
                 log.error("%s", error)
             self.trouble = str(error)
             self._unsaved = list(last.values())
-            self._loop.call_later(self._retry, self._turn_soon)
-            self._retry = min(2 * self._retry, _RETRY_MOST)
+            self._try_again_later()
             return False
         if self._withheld or self._retry != _RETRY_FIRST:
             log.info("The store can be written again.")
@@ -142,6 +143,16 @@ class DeskLoop:
         for effect in withheld:
             self._carry_out(effect)
         return True
+
+    def _try_again_later(self) -> None:
+        """One attempt to come, however many batches fail meanwhile."""
+        if self._retrying is None:
+            self._retrying = self._loop.call_later(self._retry, self._try_again)
+            self._retry = min(2 * self._retry, _RETRY_MOST)
+
+    def _try_again(self) -> None:
+        self._retrying = None
+        self._turn_soon()
 
     def _arm(self) -> None:
         if self._timer is not None:
