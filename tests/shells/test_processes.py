@@ -1,8 +1,11 @@
 """What the desk makes of the keeper's reports about its apps, over a real channel; the test is the keeper."""
 
 import asyncio
+import errno
+import os
 import socket
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -92,3 +95,51 @@ async def test_how_a_launched_app_ended_is_known_also_when_it_said_hello_before_
     processes.close()
     channel.close()
     keeper.close()
+
+
+async def test_an_app_of_a_person_without_a_home_is_launched_in_the_root_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def nobody(*_: object) -> None:
+        raise KeyError
+
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    monkeypatch.setenv("FRONTDESK_HOME", str(tmp_path))
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    keeper, channel = DeskChannel(ours), KeeperChannel(theirs)
+    happened: list[ev.Event] = []
+    manifest = Manifest("org.example.quick", "Quick", ("quick",))
+    processes = Processes(channel, SignalFreezer(), happened.append, lambda app: manifest)
+    launching = asyncio.ensure_future(processes.launch(do.Launch(manifest.id, "token")))
+    number, request = await asked(keeper)
+    assert isinstance(request, wire.Launch) and request.cwd == "/"
+    keeper.send(number, wire.Refused(wire.KeeperRefusal.LAUNCH_FAILED, "no such program"))
+    await asyncio.wait_for(launching, 20)
+    assert [type(event) for event in happened] == [ev.LaunchFailed]
+    processes.close()
+    channel.close()
+    keeper.close()
+
+
+async def test_an_end_is_heard_of_although_a_first_attempt_to_follow_found_no_descriptor(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def none_left(*_: object) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    channel = KeeperChannel(theirs)
+    happened: asyncio.Queue[ev.Event] = asyncio.Queue()
+    processes = Processes(channel, SignalFreezer(), happened.put_nowait, lambda app: None)
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as app:
+        with monkeypatch.context() as short:
+            short.setattr(os, "pidfd_open", none_left)
+            with pytest.raises(OSError, match="Too many"):
+                processes.follow("a", app.pid)
+        processes.follow("a", app.pid)
+        app.communicate()
+    assert await asyncio.wait_for(happened.get(), 20) == ev.Exited("a", app.pid, None)
+    processes.close()
+    channel.close()
+    ours.close()

@@ -82,13 +82,13 @@ class Processes:
         if pid in self._apps or pid in self._pidfds:
             self._apps[pid] = app
             return
-        self._apps[pid] = app
         try:
             pidfd = os.pidfd_open(pid)
         except ProcessLookupError:
+            self._apps[pid] = app
             asyncio.get_running_loop().call_soon(self._ended, pid, None)
             return
-        self._pidfds[pid] = pidfd
+        self._apps[pid], self._pidfds[pid] = app, pidfd
         asyncio.get_running_loop().add_reader(pidfd, self._ended, pid, None)
 
     async def survivors(self, lives: list[tuple[str, do.Process]], same_boot: bool) -> None:
@@ -141,7 +141,7 @@ class Processes:
                 app=app,
                 argv=manifest.command,
                 env=env,
-                cwd=str(Path.home()),
+                cwd=_home(),
                 log=str(places.log_file(app)),
                 cgroup=self._freezer.prepare(app),
                 listen=manifest.page,
@@ -195,6 +195,13 @@ class Processes:
             with contextlib.suppress(RuntimeError):
                 asyncio.get_running_loop().remove_reader(pidfd)
             os.close(pidfd)
+
+
+def _home() -> str:
+    try:
+        return str(Path.home())
+    except RuntimeError:  # a person without one, in a container say: FRONTDESK_HOME is enough for the desk
+        return "/"
 
 
 @contextlib.contextmanager
