@@ -1,10 +1,12 @@
 """Lobby's database: what is kept, in which order, and what happens to damaged files and full disks."""
 
+import contextlib
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -318,6 +320,46 @@ def test_a_database_of_the_first_version_is_brought_up(path: Path) -> None:
     assert (draft.text, draft.item) == ("hello", Item("t1", "!a", 1, Phase.UNSENT, first_tried=5.0))
     assert database.rows("PRAGMA user_version")[0][0] == VERSION
     database.close()
+
+
+def test_a_database_that_cannot_be_brought_up_stays_as_it_was(path: Path) -> None:
+    database = Database(path)
+    Store(database).keep_draft(Draft(Item("t1", "!a"), "hello", 1.0))
+    database.close()
+    with sqlite3.connect(path) as other:
+        other.execute("ALTER TABLE outbox DROP COLUMN device")
+        other.execute("PRAGMA user_version = 1")
+    with pytest.raises(LobbyError, match="Nothing was changed"):
+        Database(path)  # The first step succeeds, the second finds its column there already.
+    with contextlib.closing(sqlite3.connect(path)) as other:
+        assert other.execute("PRAGMA user_version").fetchone() == (1,)
+        assert "device" not in [column[1] for column in other.execute("PRAGMA table_info(outbox)")]
+        assert other.execute("SELECT text FROM outbox").fetchone() == ("hello",)
+
+
+def test_two_that_bring_a_database_up_at_once_both_have_it(path: Path) -> None:
+    failures: list[LobbyError] = []
+
+    def opened(at_once: threading.Barrier) -> None:
+        at_once.wait()
+        try:
+            Database(path).close()
+        except LobbyError as error:
+            failures.append(error)
+
+    for _ in range(10):
+        path.unlink(missing_ok=True)
+        Database(path).close()
+        with contextlib.closing(sqlite3.connect(path)) as other:
+            other.execute("ALTER TABLE rooms DROP COLUMN untold")
+            other.execute("PRAGMA user_version = 2")
+        at_once = threading.Barrier(2)
+        both = [threading.Thread(target=opened, args=(at_once,)) for _ in range(2)]
+        for one in both:
+            one.start()
+        for one in both:
+            one.join()
+        assert failures == []
 
 
 def test_a_folder_in_its_place_is_a_clear_error(path: Path) -> None:

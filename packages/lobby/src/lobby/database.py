@@ -167,9 +167,16 @@ class Database:
             raise LobbyError(
                 f"{path} was written by a later Lobby (schema {version}). Nothing was changed; update Lobby."
             )
+        if version == VERSION:
+            return
+        db.execute("BEGIN IMMEDIATE")
+        # Another process may have brought it up since; this one waited for it to finish.
+        version = db.execute("PRAGMA user_version").fetchone()[0]
         steps = SCHEMA if version == 0 else "".join(STEPS[number] for number in range(version, VERSION))
-        if steps:
-            db.executescript(f"BEGIN; {steps} PRAGMA user_version = {VERSION}; COMMIT;")
+        for step in steps.split(";"):
+            db.execute(step)
+        db.execute(f"PRAGMA user_version = {VERSION}")
+        db.execute("COMMIT")
 
     def _put_aside(self, path: Path) -> Path:
         number = 1
