@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from demo.errors import DemoError
 from demo.machine import LOBBY, Machine, app_of
@@ -11,6 +11,7 @@ from demo.network import Condition
 from demo.stage.absence import Absence
 from demo.stage.guide import Guide
 from demo.stage.scene import Scene, scene
+from demo.stage.wanted import Wanted
 from frontdesk import DeskStatus, FrontdeskError
 
 
@@ -20,15 +21,16 @@ class Machines:
     A window is open when the stage says so; its frame in the browser is what makes Lobby's page visible.
     """
 
-    def __init__(self, left: Machine, right: Machine) -> None:
+    def __init__(self, left: Machine, right: Machine, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
         self.guide = Guide()
         self._machines = {machine.user: machine for machine in (left, right)}
         self._status: dict[str, DeskStatus | None] = dict.fromkeys(self._machines)
         self._open = dict.fromkeys(self._machines, True)
         self._asked = dict.fromkeys(self._machines, 0)
         self._absence = {user: Absence() for user in self._machines}
-        self._wanted: dict[str, str] = {}
-        """Addresses at which Lobby wants to be shown and that no window has used yet."""
+        self._wanted: dict[str, Wanted] = {}
+        """Where Lobby wants to be shown and no window has gone yet."""
         self._changed = asyncio.Event()
 
     async def watch(self) -> None:
@@ -42,9 +44,9 @@ class Machines:
         async for status in self._machines[user].watch():
             before, self._status[user] = self._status[user], status
             if status:
-                self._absence[user].there(status.pid, time.time())
+                self._absence[user].there(status.pid, self._clock())
             else:
-                self._absence[user].away(time.time())
+                self._absence[user].away(self._clock())
             if before and status and app_of(status).quit and not app_of(before).quit:
                 self._open[user] = False
             self._tell()
@@ -52,7 +54,8 @@ class Machines:
     async def _answer_the_door(self, user: str) -> None:
         """Opens the window whenever Lobby asks for it: a notification was clicked, or somebody ran `frontdesk open`."""
         while True:
-            self._wanted[user] = await self._machines[user].doorbell.heard()
+            address = await self._machines[user].doorbell.heard()
+            self._wanted[user] = Wanted(address, self._clock())
             self._asked[user] += 1
             self._open[user] = True
             self._tell()
@@ -85,7 +88,12 @@ class Machines:
         self._changed = asyncio.Event()
 
     async def window_address(self, user: str) -> str:
-        return self._wanted.pop(user, "") or await self._machines[user].page_address()
+        # Lobby asks at the start of the demo, too; the visitor may come to the stage long after.
+        wanted = self._wanted.pop(user, None)
+        if wanted and wanted.good(self._clock()):
+            return wanted.address
+        fresh = await self._machines[user].page_address()
+        return wanted.renewed(fresh) if wanted else fresh
 
     async def switch(self, user: str, what: str, value: str, notification: str, app: str) -> None:
         machine = self._machines[user]
@@ -102,7 +110,7 @@ class Machines:
                 case "kill", _:
                     with contextlib.suppress(ProcessLookupError):
                         await machine.kill_desk()
-                        self._absence[user].killed(time.time())
+                        self._absence[user].killed(self._clock())
                     # What it last said holds no more; the next one speaks for itself.
                     self._status[user] = None
                 case "notification", _:
