@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 import stat
 import subprocess
@@ -266,3 +267,23 @@ async def test_many_starts_at_once_leave_one(desk: DeskHome) -> None:
     assert {each.first.get("error") for each in puppets if each not in started} <= {"AlreadyRunning"}
     others = [each for each in processes if each.pid != started[0].pid]
     assert [await asyncio.wait_for(each.wait(), PATIENCE) for each in others] == [0, 0, 0]
+
+
+@pytest.mark.contract("X02")
+async def test_a_program_that_holds_all_connections_it_can_get_does_not_end_the_desk(desk: DeskHome) -> None:
+    before = (await desk.status()).pid
+    files = len(os.listdir(f"/proc/{before}/fd"))
+    resource.prlimit(before, resource.RLIMIT_NOFILE, (files + 140, files + 140))
+    clients = [await raw(desk) for _ in range(160)]
+    try:
+        for client in clients:
+            client.say(wire.ControlHello(1, 1))
+        refused = await clients[-1].refused()
+        assert refused.reason == "too_many" and "Close some first" in refused.text
+        # The person can still open an app, and see how things stand.
+        await desk.control.open(APP)
+        await desk.until_state(AppState.BACKGROUND)
+        assert (await desk.status()).pid == before
+    finally:
+        for client in clients:
+            client.writer.close()

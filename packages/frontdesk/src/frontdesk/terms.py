@@ -62,6 +62,7 @@ class Refusal(enum.StrEnum):
     BAD_REQUEST = "bad_request"
     TOO_LARGE = "too_large"
     TOO_FAST = "too_fast"
+    TOO_MANY = "too_many"
     VERSION = "version"
     NOT_PERMITTED = "not_permitted"
     UNKNOWN_APP = "unknown_app"

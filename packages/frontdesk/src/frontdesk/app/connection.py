@@ -19,7 +19,7 @@ ANSWER_WITHIN = 5.0
 
 _FIRST_PAUSE, _MOST_PAUSE = 0.05, 2.0
 
-_PASSING = frozenset({Refusal.TOO_FAST, Refusal.TOO_LARGE, Refusal.BAD_REQUEST})
+_PASSING = frozenset({Refusal.TOO_FAST, Refusal.TOO_MANY, Refusal.TOO_LARGE, Refusal.BAD_REQUEST})
 """Refusals of what was said on one connection: the next may do better. The others would only be repeated."""
 
 Reply = TypeVar("Reply", bound=wire.ToApp)

@@ -1,7 +1,8 @@
 """The desk's Unix socket: connections of apps and of programs that steer, as messages. One bad client harms no other.
 
 The desk never blocks on a client: what cannot be written waits in a queue of the desk's own, since a frozen app's
-socket takes only a few hundred frames. A flood, a broken frame, silence at the start: refused with a reason (X02).
+socket takes only a few hundred frames. A flood, too many connections, a broken frame, silence at the start: refused
+with a reason (X02).
 """
 
 import asyncio
@@ -21,6 +22,8 @@ from frontdesk.wire.frames import FrameReader, frame
 
 MOST_FRAMES = 1000
 """Frames a client may send within one second (X02)."""
+MOST_CONNECTIONS = 100
+"""Connections one process may hold: each costs a descriptor, of which the desk has some 1,000 for everybody (X02)."""
 HELLO_WITHIN = 5.0
 """Seconds a connection may stay without saying who it is."""
 MOST_WAITING = 8 << 20
@@ -222,4 +225,10 @@ class AppServer:
             self._again = self._loop.call_later(LOOK_AGAIN, self._loop.add_reader, self._listener, self._accept)
             return
         sock.setblocking(False)
-        self._connections.add(Connection(self, sock))
+        connection = Connection(self, sock)
+        self._connections.add(connection)
+        if sum(other.pid == connection.pid for other in self._connections) > MOST_CONNECTIONS:
+            text = (
+                f"Process {connection.pid} holds {MOST_CONNECTIONS} connections to the desk already. Close some first."
+            )
+            connection.refuse(Refusal.TOO_MANY, text)
