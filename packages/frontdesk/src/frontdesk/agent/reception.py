@@ -120,7 +120,7 @@ class Reception:
             self._note(hello.app, "refused", f"process {connection.pid} was not admitted: {decision.text}")
             connection.refuse(decision.reason, decision.text)
             return
-        page = _page(fds) if manifest is not None and manifest.page else None
+        page = listening_page(fds) if manifest is not None and manifest.page else None
         if fds and page is None and manifest is not None and manifest.page:
             connection.refuse(Refusal.BAD_REQUEST, "What came with the hello is no listening socket of this machine.")
             return
@@ -326,13 +326,15 @@ def _peer(connection: Connection) -> admission.Peer:
     )
 
 
-def _page(fds: list[int]) -> socket.socket | None:
+def listening_page(fds: list[int]) -> socket.socket | None:
     """A socket of our own on the first descriptor, if it is a listening TCP socket."""
     if not fds:
         return None
+    own = os.dup(fds[0])
     try:
-        page = socket.socket(fileno=os.dup(fds[0]))
+        page = socket.socket(fileno=own)
     except OSError:
+        os.close(own)
         return None
     listens = page.family in (socket.AF_INET, socket.AF_INET6)
     if listens and page.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
