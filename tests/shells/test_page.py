@@ -277,24 +277,79 @@ async def test_what_cannot_be_kept_stays_in_the_composer_and_says_why(page: Page
     await expect(page.locator("#text")).to_have_value("precious")
 
 
-async def test_what_was_kept_although_no_answer_came_is_not_said_twice(page: Page, lobby: Lobby) -> None:
+def killed_after_keeping(lobby: Lobby) -> None:
+    """As if Lobby were killed once between keeping a message and answering."""
     send = lobby.messenger.send
 
     async def kept_and_killed(room_id: str, text: str, key: str = "") -> str:
         await send(room_id, text, key)
         lobby.messenger.send = send  # type: ignore[method-assign]
-        raise RuntimeError("as if Lobby were killed between keeping and answering")
+        raise RuntimeError("killed")
 
     lobby.messenger.send = kept_and_killed  # type: ignore[method-assign]
-    await page.keyboard.type("hello")
-    await page.keyboard.press("Enter")
-    await expect(page.locator("#text")).to_have_value("hello")
-    for times in (2, 3):
+
+
+async def test_what_was_kept_although_no_answer_came_is_not_said_twice(page: Page, lobby: Lobby) -> None:
+    await page.route("**/events?*", lambda route: route.abort())
+    await page.reload()
+    killed_after_keeping(lobby)
+    for times in (1, 2):
+        await page.keyboard.type("ok")
         async with page.expect_response("**/send"):
             await page.keyboard.press("Enter")
+        if times == 1:
+            await expect(page.locator("#text")).to_have_value("ok")
+            async with page.expect_response("**/send"):
+                await page.keyboard.press("Enter")
         await expect(page.locator("#text")).to_have_value("")
-        await expect(page.locator("#bubbles .row", has_text="hello")).to_have_count(times)
-        await page.keyboard.type("hello")
+        assert [bubble.text for bubble in lobby.messenger.bubbles(ROOM) if bubble.mine] == ["ok"] * times
+
+
+async def test_what_is_shown_as_kept_is_not_waiting_to_be_sent(page: Page, lobby: Lobby) -> None:
+    """The stream may tell before the answer fails to come, after it, or only a page that is loaded again."""
+    for when in ("before", "after", "at a reload"):
+        if when != "before":
+            await page.route("**/events?*", lambda route: route.abort())
+            await page.reload()
+        killed_after_keeping(lobby)
+        mine = await page.locator("#bubbles .row.mine").count()
+        await page.keyboard.type("ok")
+        async with page.expect_response("**/send"):
+            await page.keyboard.press("Enter")
+        if when != "before":
+            await expect(page.locator("#text")).to_have_value("ok")
+            await page.unroute("**/events?*")
+        if when == "at a reload":
+            await page.reload()
+        await expect(page.locator("#bubbles .row.mine")).to_have_count(mine + 1)
+        await expect(page.locator("#text")).to_have_value("")
+        await page.locator("#text").focus()
+        # The same words once more are another message.
+        await page.keyboard.type("ok")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#bubbles .row.mine")).to_have_count(mine + 2)
+
+
+async def test_two_messages_that_came_back_keep_their_order_and_are_two_again(page: Page, lobby: Lobby) -> None:
+    lobby.messenger.full = True
+    go_on = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await go_on.wait()
+        await route.continue_()
+
+    await page.route("**/send", late)
+    for word in ("one", "two"):
+        await page.keyboard.type(word)
+        await page.keyboard.press("Enter")
+    await page.keyboard.type("since")
+    go_on.set()
+    await expect(page.locator("#text")).to_have_value("one\ntwo\nsince")
+    await page.locator("#text").fill("one\ntwo")
+    lobby.messenger.full = False
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#bubbles .row.mine .text")).to_have_text(["one", "two"])
+    await expect(page.locator("#text")).to_have_value("")
 
 
 async def test_what_was_refused_after_another_chat_was_opened_waits_in_its_own(page: Page, lobby: Lobby) -> None:

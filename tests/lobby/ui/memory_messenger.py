@@ -53,10 +53,11 @@ class MemoryMessenger:
         reason: str = "",
         notice: bool = False,
         name: str = "",
+        key: str = "",
     ) -> str:
         """A message by anybody; those of others count as unread."""
         mine = sender == ME
-        key = f"key{next(self._numbers)}"
+        key = key or f"key{next(self._numbers)}"
         at = self.clock() if at is None else at
         mark = mark or (Mark.SENT if mine and not notice else None)
         name = name or sender[1:].split(":")[0].title()
@@ -147,9 +148,10 @@ class MemoryMessenger:
             raise NotKept("The disk is full: the message was not kept and not sent. Make room, then send it again.")
         if self._taken.get(key) == (room_id, text):
             return key
+        key = "" if key in self._taken else key
         if key:
             self._taken[key] = (room_id, text)
-        return self.put(room_id, text, mark=Mark.SENDING if self.hold else Mark.SENT)
+        return self.put(room_id, text, mark=Mark.SENDING if self.hold else Mark.SENT, key=key)
 
     async def resend(self, room_id: str, key: str) -> None:
         self.deliver(room_id, key, Mark.SENDING if self.hold else Mark.SENT)

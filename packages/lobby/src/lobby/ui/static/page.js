@@ -85,6 +85,7 @@ function takeBubbles(rows) {
   if (bottom || fresh.some((row) => row.dataset.mine === "true")) toBottom();
   else if (heard.length) one("#newer").hidden = false;
   const failed = [...list.children].some((row) => row.dataset.mark === "unsent" && marks.get(keyOf(row)) === "sending");
+  settleReturned();
   say(failed ? "Message not sent" : heard.map((row) => `${row.dataset.sender}: ${one(".text", row).textContent}`).join(". "));
 }
 
@@ -251,6 +252,7 @@ function arrive() {
   if (text) {
     text.value ||= sessionStorage.getItem(draftKey()) || "";
     grow(text);
+    settleReturned();
     // On a touch screen the keyboard would jump up unasked.
     if (matchMedia("(hover: hover)").matches) text.focus();
     else one("#chat-title").focus();
@@ -307,40 +309,75 @@ async function act(form, fields) {
 
 const drawnKey = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
+// What came back because it was refused or no answer came: [words, key] each, the oldest first, at the top of the
+// composer. It may have been kept after all: sent again under its key, Lobby takes it once.
+const returned = (draft) => JSON.parse(sessionStorage.getItem(`returned ${draft}`) || "[]");
+const wordsOf = (messages) => messages.map(([words]) => words).join("\n");
+const lines = (...parts) => parts.filter(Boolean).join("\n");
+
+function keepReturned(draft, messages) {
+  if (messages.length) sessionStorage.setItem(`returned ${draft}`, JSON.stringify(messages));
+  else sessionStorage.removeItem(`returned ${draft}`);
+}
+
+/** What stands below the words that came back; null: those were changed since. */
+function below(messages, written) {
+  const top = wordsOf(messages);
+  if (written === top) return "";
+  return !top || written.startsWith(`${top}\n`) ? written.slice(top && top.length + 1) : null;
+}
+
+function write(words) {
+  const text = one("#text");
+  text.value = words;
+  grow(text);
+  keepDraft();
+}
+
+const isShown = (key) => one(`#bubbles [data-key="${CSS.escape(key)}"]`);
+
+/** What came back and is shown all the same was kept: its words are not waiting any more. */
+function settleReturned() {
+  if (!room()) return;
+  const messages = returned(draftKey());
+  const left = messages.filter(([, key]) => !isShown(key));
+  if (left.length === messages.length) return;
+  const since = below(messages, one("#text").value);
+  if (since !== null) write(lines(wordsOf(left), since));
+  keepReturned(draftKey(), since === null ? [] : left);
+}
+
 let sending = Promise.resolve();
 
 function send(form) {
-  const text = one("#text");
-  const words = text.value;
-  const key = draftKey();
+  const words = one("#text").value;
+  const draft = draftKey();
   if (!words.trim()) return;
-  const fields = new FormData(form);
-  const unanswered = `unanswered ${key}`;
-  const [earlierWords, earlierKey] = JSON.parse(sessionStorage.getItem(unanswered) || "[]");
-  // What is sent again because no answer came may have been kept after all: under its key Lobby takes it once.
-  const messageKey = earlierWords === words ? earlierKey : drawnKey();
-  sessionStorage.removeItem(unanswered);
-  fields.set("key", messageKey);
-  text.value = "";
-  grow(text);
-  keepDraft();
+  const back = returned(draft);
+  const messages = wordsOf(back) === words ? back : [[words, drawnKey()]];
+  keepReturned(draft, []);
+  write("");
   refuse("");
   // One after the other: the order in which they were written is the order in which they are kept.
-  sending = sending.then(async () => {
-    const refusal = await act(form, fields);
-    if (!refusal) return;
-    sessionStorage.setItem(unanswered, JSON.stringify([words, messageKey]));
-    if (draftKey() !== key) {
-      // Another chat is open by now: the words wait in this one's composer.
-      const since = sessionStorage.getItem(key);
-      return sessionStorage.setItem(key, since ? `${words}\n${since}` : words);
-    }
-    const now = one("#text");
-    now.value = now.value ? `${words}\n${now.value}` : words;
-    grow(now);
-    keepDraft();
-    refuse(refusal);
-  });
+  for (const message of messages) sending = sending.then(() => post(form, draft, message));
+}
+
+async function post(form, draft, [words, key]) {
+  const fields = new FormData(form);
+  fields.set("text", words);
+  fields.set("key", key);
+  const refusal = await act(form, fields);
+  if (!refusal || (draftKey() === draft && isShown(key))) return;
+  const here = draftKey() === draft;
+  const since = here ? one("#text").value : sessionStorage.getItem(draft) || "";
+  const back = returned(draft);
+  const rest = below(back, since);
+  keepReturned(draft, rest === null ? [[words, key]] : [...back, [words, key]]);
+  const all = rest === null ? lines(words, since) : lines(wordsOf(back), words, rest);
+  // Where another chat is open by now, the words wait in this one's composer.
+  if (!here) return sessionStorage.setItem(draft, all);
+  write(all);
+  refuse(refusal);
 }
 
 // What a person does.
