@@ -32,6 +32,7 @@ class Service:
         self.unanswered: asyncio.Queue[str] = asyncio.Queue()
         self.press_at_once = ""
         self.dies_of_it = False
+        self.answers_in_words = False
         self.numbers = 10
         self.asked_capabilities = 0
 
@@ -54,6 +55,9 @@ class Service:
             if self.dies_of_it:
                 self.bus.disconnect()
                 return True
+            if self.answers_in_words:
+                self._emit("NotificationClosed", "", [])
+                return Message.new_method_return(message, "s", ["shown"])
             number = message.body[1] or self._new_number()
             if self.press_at_once:
                 self.sent = self.bus.send(Message.new_method_return(message, "u", [number]))
@@ -432,3 +436,32 @@ async def test_a_zero_byte_in_a_text_ends_nothing(bus_address: str, desk: Desk) 
     assert (await service.next())[3:6] == ["Ann", "one", ["default", "Chat", "app:re", "Reply"]]
     desk.show("m2", "Bob", "two")
     assert (await service.next())[3] == "Bob"
+
+
+async def test_a_service_that_answers_something_else_costs_its_own_notification_only(
+    bus_address: str, desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = await started(bus_address)
+    service.answers_in_words = True
+    desk.show("n")
+    await service.next()
+    await until(lambda: "where 'u' was due" in caplog.text)
+    service.answers_in_words = False
+    desk.show("later")
+    await service.next()
+    assert not desk.running.done()
+
+
+async def test_a_service_that_tells_its_capabilities_wrongly_is_as_none(
+    bus_address: str, desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    bus = await MessageBus(bus_address=bus_address).connect()
+    bus.add_message_handler(
+        lambda message: Message.new_method_return(message) if message.member == "GetCapabilities" else None
+    )
+    await bus.request_name(NAME)
+    desk.show("n")
+    await until(lambda: "where 'as' was due" in caplog.text)
+    assert not desk.running.done() and not desk.desktop.available
+    bus.disconnect()

@@ -177,7 +177,11 @@ class DesktopNotifications:
         self._in_flight = key
         try:
             number = int(
-                (await self._call(bus, _NAME, "Notify", "susssasa{sv}i", self._arguments(key, wanted, replaced)))[0]
+                (
+                    await self._call(
+                        bus, _NAME, "Notify", "susssasa{sv}i", self._arguments(key, wanted, replaced), due="u"
+                    )
+                )[0]
             )
             if self._owner == owner:
                 self._standing[key] = _Standing(number, wanted)
@@ -195,7 +199,7 @@ class DesktopNotifications:
             early, self._early = self._early, []
             for message in early:
                 # "The one before was closed", when this one took its place and number: not about this one.
-                if message.member != "NotificationClosed" or message.body[0] != replaced:
+                if message.member != "NotificationClosed" or message.body[:1] != [replaced]:
                     self._heard(message)
 
     async def _withdraw(self, bus: MessageBus, key: _Key) -> None:
@@ -263,13 +267,13 @@ class DesktopNotifications:
         """Learn what the service can do; the bus starts one if it knows how. None there: we hear when one appears."""
         try:
             owner_before = self._owner
-            answer = await self._call(bus, _NAME, "GetCapabilities")
+            answer = await self._call(bus, _NAME, "GetCapabilities", due="as")
         except _CallFailed as error:
             log.info("No notification service yet (%s); notifications wait.", error)
             self._failed()
             return
         if not self._owner:
-            self._owner = str((await self._call(bus, _BUS, "GetNameOwner", "s", [_NAME], path=_BUS_PATH))[0])
+            self._owner = str((await self._call(bus, _BUS, "GetNameOwner", "s", [_NAME], path=_BUS_PATH, due="s"))[0])
         if owner_before in ("", self._owner):
             self._capabilities = frozenset(answer[0])
             self._met_at = asyncio.get_running_loop().time()
@@ -285,7 +289,9 @@ class DesktopNotifications:
         body: list[Any] | None = None,
         *,
         path: str = _PATH,
+        due: str = "",
     ) -> list[Any]:
+        """What it answers, of the signature ``due``; whatever it has to say where nothing is due."""
         message = Message(
             destination=to, path=path, interface=to, member=member, signature=signature, body=body if body else []
         )
@@ -299,6 +305,8 @@ class DesktopNotifications:
             raise _CallFailed(f"{member}: {error}") from error
         if answer.message_type is MessageType.ERROR:
             raise _CallFailed(f"{member}: {answer.error_name}")
+        if due and answer.signature != due:
+            raise _CallFailed(f"{to} answered {member} with {answer.signature!r} where {due!r} was due")
         return list(answer.body)
 
     def _on_message(self, message: Message) -> None:
