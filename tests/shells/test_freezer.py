@@ -13,6 +13,7 @@ import pytest
 
 from frontdesk.agent.shell import cgroup, process_table
 from frontdesk.agent.shell.freezer import Freezer, FreezerKind, cgroup_name, choose_freezer
+from frontdesk.agent.shell.settings import SettingsWrong
 from frontdesk.agent.shell.spawn import spawn
 
 APP = "org.example.burner"
@@ -264,3 +265,10 @@ def test_a_family_that_keeps_growing_is_caught_whole(freezer: Freezer, tmp_path:
     finally:
         freezer.kill(pid, APP, True)
         os.waitpid(pid, 0)
+
+
+def test_a_cgroup_that_is_asked_for_and_cannot_be_had_is_a_wrong_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cgroup, "desk_folder", lambda name: None)
+    # As such it ends the desk for good; as any other failure it would have it started again for ever.
+    with pytest.raises(SettingsWrong, match="Set freezer to auto"):
+        choose_freezer(OWN_NAME, "cgroup")

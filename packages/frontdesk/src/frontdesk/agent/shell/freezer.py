@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from frontdesk.agent.shell import cgroup, process_table
+from frontdesk.agent.shell.settings import SettingsWrong
 from frontdesk.agent.shell.signal_freezer import FREEZE_LIMIT, FreezeFailed, SignalFreezer
-from frontdesk.errors import FrontdeskError
 
 FreezerKind = Literal["auto", "cgroup", "signals"]
 
@@ -127,14 +127,14 @@ def choose_freezer(own_name: str, kind: FreezerKind = "auto") -> Freezer:
     that apps of the desk before are found again.
 
     Raises:
-        FrontdeskError: "cgroup" was asked for and cannot be used here.
+        SettingsWrong: "cgroup" was asked for and cannot be used here.
     """
     name = cgroup_name(own_name)
     folder = None if kind == "signals" else cgroup.desk_folder(name)
     if folder is not None:
         return CgroupFreezer(folder, name)
     if kind == "cgroup":
-        raise FrontdeskError("Freezing by cgroup was asked for, and no cgroup may be made here. Set freezer to auto.")
+        raise SettingsWrong("Freezing by cgroup was asked for, and no cgroup may be made here. Set freezer to auto.")
     return SignalFreezer()
 
 
