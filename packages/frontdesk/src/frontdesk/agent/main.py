@@ -266,9 +266,11 @@ class Desk:
         self._start(self._adopt(app, page))
 
     async def _adopt(self, app: str, page: socket.socket) -> None:
+        if page.fileno() < 0:
+            return  # the app was removed, or brought another, before this began
         try:
             await self._keeper.adopt(app, page)
-        except KeeperRefused as error:
+        except (KeeperRefused, OSError) as error:
             self._loop.post(ev.Noticed(app, "no_page", f"its page is not kept while it is away: {error}"))
 
     # --- looking at it --------------------------------------------------------------------------------------------
