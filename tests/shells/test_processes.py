@@ -143,3 +143,21 @@ async def test_an_end_is_heard_of_although_a_first_attempt_to_follow_found_no_de
     processes.close()
     channel.close()
     ours.close()
+
+
+async def test_why_a_launch_failed_can_be_kept_also_when_it_names_a_file_whose_name_is_no_text(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    keeper, channel = DeskChannel(ours), KeeperChannel(theirs)
+    happened: list[ev.Event] = []
+    manifest = Manifest("org.example.quick", "Quick", ("quick",))
+    processes = Processes(channel, SignalFreezer(), happened.append, lambda app: manifest)
+    launching = asyncio.ensure_future(processes.launch(do.Launch(manifest.id, "token")))
+    number, _ = await asked(keeper)
+    text = f"Could not open its log {os.fsdecode(os.fsencode(tmp_path) + bytes([255]))}."
+    keeper.send(number, wire.Refused(wire.KeeperRefusal.LAUNCH_FAILED, text))
+    await asyncio.wait_for(launching, 20)
+    failed = happened[0]
+    assert isinstance(failed, ev.LaunchFailed) and failed.text.encode().endswith(rb"\udcff.")
+    processes.close()
+    channel.close()
+    keeper.close()

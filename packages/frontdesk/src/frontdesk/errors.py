@@ -61,3 +61,8 @@ def refused(reason: Refusal, text: str) -> RefusedError:
         Refusal.BAD_MANIFEST: ManifestError,
     }
     return kinds.get(reason, RefusedError)(reason, text)
+
+
+def spelled_out(text: str) -> str:
+    """``text`` with what is no character (some file names hold it) as ``\\udcff``: else it is not to be kept or sent."""
+    return text.encode(errors="backslashreplace").decode()

@@ -176,10 +176,12 @@ class Desk:
 
         Nothing is put in order first: what failed may be the very part that would have to do it.
         """
-        ending = self._own_run.failed(error, self._clock.now())
-        log.error("The desk ends. %s Apps run on, and it is started again.", ending.text)
-        write_down(error)
-        os._exit(FAILED)
+        try:
+            ending = self._own_run.failed(error, self._clock.now())
+            log.error("The desk ends. %s Apps run on, and it is started again.", ending.text)
+            write_down(error)
+        finally:
+            os._exit(FAILED)  # whatever fails over saying so: a desk that does nothing any more must not stay
 
     def _loop_failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """What asyncio caught: a callback of the loop is a part of the desk, anything else one connection's affair."""

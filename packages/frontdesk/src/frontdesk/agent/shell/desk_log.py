@@ -13,7 +13,7 @@ log = logging.getLogger("frontdesk.desk")
 def write_down(error: BaseException) -> None:
     """The place in the code, to ``places.log_file("desk")``. Whoever calls it says in words what follows from it."""
     try:
-        with open(open_log(places.log_file("desk")), "w", encoding="utf-8") as file:
+        with open(open_log(places.log_file("desk")), "w", encoding="utf-8", errors="backslashreplace") as file:
             traceback.print_exception(error, file=file)
     except (OSError, FrontdeskError) as trouble:
         log.error("Where it failed could not be written down: %s", trouble)

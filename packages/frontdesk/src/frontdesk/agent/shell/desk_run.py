@@ -10,6 +10,7 @@ import msgspec
 
 from frontdesk.agent.core.effects import Save
 from frontdesk.agent.shell.store import Store, StoreFailed
+from frontdesk.errors import spelled_out
 from frontdesk.terms import Happening
 
 log = logging.getLogger("frontdesk.desk")
@@ -61,7 +62,7 @@ class DeskRun:
     def failed(self, error: BaseException, now: float) -> Happening:
         """A part of the desk failed, and the desk ends."""
         text = f"A part of it failed ({type(error).__name__}: {error}); logs/desk.log says where."
-        return self._ended(Happening(now, "", "failed", text))
+        return self._ended(Happening(now, "", "failed", spelled_out(text)))
 
     def keeper_lost(self, now: float) -> None:
         """The desk ends because it can launch nothing any more."""

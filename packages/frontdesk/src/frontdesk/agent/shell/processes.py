@@ -14,7 +14,7 @@ from frontdesk.agent.shell import process_table
 from frontdesk.agent.shell.freezer import FreezeFailed, Freezer
 from frontdesk.agent.shell.keeper_channel import KeeperChannel, KeeperLost
 from frontdesk.environment import LAUNCH_TOKEN, OF_ONE_PROCESS
-from frontdesk.errors import FrontdeskError
+from frontdesk.errors import FrontdeskError, spelled_out
 from frontdesk.terms import Manifest
 
 log = logging.getLogger("frontdesk.desk")
@@ -151,7 +151,7 @@ class Processes:
         except (FrontdeskError, OSError) as error:
             command = " ".join(manifest.command)
             text = f"Its command {command!r} could not be started: {error}"
-            self._post(ev.LaunchFailed(app, effect.token, text))
+            self._post(ev.LaunchFailed(app, effect.token, spelled_out(text)))
         else:
             self._apps[pid] = app
             # It may have said hello already; how it ends the keeper knows better than a descriptor of ours.

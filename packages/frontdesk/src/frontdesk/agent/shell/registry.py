@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from frontdesk import places
-from frontdesk.errors import FrontdeskError, ManifestError
+from frontdesk.errors import FrontdeskError, ManifestError, spelled_out
 from frontdesk.terms import Manifest, Refusal
 from frontdesk.wire.manifest import parse_manifest, resolved
 
@@ -32,10 +32,8 @@ class Registry:
             try:
                 manifests.append(msgspec.json.decode(file.read_bytes(), type=Manifest))
             except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-                troubles.append(
-                    f"{file} cannot be used ({_reason(error)}). "
-                    "Register that app again (frontdesk apps add), or remove the file."
-                )
+                then = "Register that app again (frontdesk apps add), or remove the file."
+                troubles.append(spelled_out(f"{file} cannot be used ({_reason(error)}). {then}"))
         return manifests, troubles
 
     def read(self, file: Path, python: str) -> Manifest:
