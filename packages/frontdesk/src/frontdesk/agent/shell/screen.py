@@ -31,7 +31,7 @@ class Screen:
         self._called_from: dict[str, str] = {}
 
     def called_by(self, pid: int) -> None:
-        """A program that the person started has connected; forgotten again if it knows no screen."""
+        """A program that the person started has connected. One that knows no screen changes nothing."""
         known = process_table.variables(pid, (*_VARIABLES, _FROM_ELSEWHERE))
         if _has_screen(known) and _FROM_ELSEWHERE not in known:
             self._called_from = known
