@@ -49,7 +49,8 @@ class Scene:
     shown: tuple[Shown, ...] = ()
     events: tuple[Event, ...] = ()
     woken: Event | None = None
-    """How the app last came out of sleep, `thawed` or `launched`; None: the desk remembers no such event."""
+    """How the app last came out of sleep, `thawed` or `launched`; None: the desk remembers no such event, or the person
+    has quit it (which takes waking it, too)."""
 
     @property
     def user(self) -> str:
@@ -96,7 +97,7 @@ def scene(
         trouble=status.trouble,
         shown=tuple(sorted(status.shown, key=lambda shown: -shown.at)),
         events=_events(noted + status.happenings),
-        woken=next(iter(_events(wakes)), None),
+        woken=None if row is not None and row.quit else next(iter(_events(wakes)), None),
     )
 
 

@@ -88,6 +88,13 @@ def test_the_newest_wake_is_known(what: str) -> None:
     assert see(status()).woken is None
 
 
+def test_what_was_quit_is_not_said_to_be_woken() -> None:
+    """To be told of it a sleeping app is thawed, and what follows says so: nothing wakes it."""
+    thawed = (Happening(NOW, APP, "thawed", "woken after 4 s of sleep"),)
+    assert see(status(AppState.STOPPED, quit=True, happenings=thawed)).woken is None
+    assert see(status(AppState.STOPPED, happenings=thawed)).woken is not None
+
+
 def test_what_no_desk_can_tell_stands_among_its_events_and_stays_while_there_is_none() -> None:
     noted = (Happening(NOW + 1, "", "desk_back", "the desk was killed; back after 1.2 s"),)
     later = status(happenings=(Happening(NOW, APP, "x", "old"), Happening(NOW + 2, APP, "x", "new")))
