@@ -87,6 +87,9 @@ def _progress(what: str, seconds: float) -> None:
 def _tell_addresses(stand: world.World, stage: Stage) -> None:
     print(f"Homeserver  {stand.synapse.url}  (accounts left and right, password {world.PASSWORD})")
     for machine in stand.machines:
+        # Past this address the switches of the machine's network have no effect on who logs in again.
+        print(f"            {machine.homeserver}  through {machine.person}’s network, for logging in there again")
+    for machine in stand.machines:
         print(f"\n{machine.person} in a terminal: what the desk sees, and a fresh address of Lobby's page")
         print("  " + _command(machine, ("FRONTDESK_HOME",), "frontdesk status"))
         print("  " + _command(machine, ("FRONTDESK_HOME", "LOBBY_HOME", "LOBBY_HOST"), "lobby address"))

@@ -93,6 +93,9 @@ async def test_from_the_first_start_to_the_last_word(folder: Path) -> None:
         for part in ("Synapse", "Push service", "Left’s desk", "Right’s Lobby"):
             assert re.search(rf"{part} +[\d.]+ s", first.said), "progress is visible"
         left = Machine("Left", folder / "left", "")
+        through = await first.says(r"http://\S+  through Left’s network")
+        note = (folder / "left" / "logged_in_at").read_text()
+        assert through.startswith(f"{note} "), "who logs in again there stays behind Left's switches"
         assert app_of(await left.status()).state is not AppState.STOPPED
         assert "Enter" not in first.said, "nobody sits at a terminal here"
         for command, answer in (("frontdesk status", b"Lobby"), ("lobby address", b"http://left.demo.localhost:")):
