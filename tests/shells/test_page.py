@@ -1,6 +1,7 @@
 """Lobby's page in a real Chromium: by keyboard, live, on a narrow window, hidden and shown again, named for all."""
 
 import asyncio
+import re
 import secrets
 import socket
 import time
@@ -530,6 +531,29 @@ async def test_every_control_has_a_name(page: Page, context: BrowserContext, lob
         unnamed = [node["role"]["value"] for node in found if not node.get("name", {}).get("value", "").strip()]
         assert unnamed == [], address
         assert await page.get_by_role("main").count() == 1
+
+
+async def test_agreeing_to_a_readable_password_goes_by_keyboard_and_is_explained(page: Page, lobby: Lobby) -> None:
+    await lobby.messenger.log_out()
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await page.goto(lobby.origin)
+    for words in ("http://matrix.example", "left", "right"):
+        await page.keyboard.type(words)
+        await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("alert")).to_contain_text("is not encrypted")
+    await expect(page.get_by_label("Password", exact=True)).to_be_focused()
+    agree = page.get_by_role("checkbox", name="Send my password unencrypted to http://matrix.example")
+    await expect(agree).to_have_accessible_description(re.compile("anybody on the way there could read your password"))
+    size = await agree.bounding_box()
+    assert size is not None and min(size["width"], size["height"]) >= 20, "a finger meets it"
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 390
+    await page.keyboard.type("right")
+    await page.keyboard.press("Tab")
+    await expect(agree).to_be_focused()
+    await page.keyboard.press("Space")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("navigation", name="Chats")).to_be_visible()
 
 
 async def test_a_link_from_another_site_lets_in_all_the_same(context: BrowserContext, lobby: Lobby) -> None:

@@ -390,6 +390,7 @@ async def test_no_password_goes_out_readable_before_the_person_has_agreed(served
     assert answer.status == 422 and "is not encrypted" in answer.body and served.messenger.account() is None
     box = re.search(r'type="checkbox" name="cleartext" value="([^"]+)"', answer.body)
     assert box is not None and 'value="right"' not in answer.body
+    assert "to your homeserver only" not in answer.body, "not where anybody on the way can read it"
     other = form | {"homeserver": "http://elsewhere.example"}
     assert (await served.post("/login", {}, **other, cleartext=box[1])).status == 422, "agreed to another address"
     assert (await served.post("/login", {}, **form, cleartext=box[1])).headers["location"] == "/"

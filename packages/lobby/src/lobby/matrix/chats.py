@@ -28,7 +28,7 @@ def full_user_id(typed: str, me: str) -> str:
     if not USER_ID.fullmatch(name) or len(name) > USER_ID_MOST:
         raise ChatRefused(f"“{typed.strip()}” is no Matrix id. One looks like @name:example.org. Nothing was changed.")
     if name == me:
-        raise ChatRefused("That is you. Give the id of somebody else. Nothing was changed.")
+        raise ChatRefused("That is you. Give the address of somebody else. Nothing was changed.")
     return name
 
 
@@ -94,7 +94,7 @@ async def _insist_on_existence(session: Session, user_id: str) -> None:
     except ServerRefused as error:
         # Some homeservers show profiles to nobody (403): then the invitation itself has to tell.
         if error.status == 404:
-            raise ChatRefused(f"There is nobody called {user_id}. Check the id; nothing was changed.") from error
+            raise ChatRefused(f"There is nobody called {user_id}. Check the address; nothing was changed.") from error
     except Unreachable as error:
         raise ChatRefused(f"{error} Nothing was changed; try again later.") from error
 
