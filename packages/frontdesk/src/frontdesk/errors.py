@@ -64,5 +64,5 @@ def refused(reason: Refusal, text: str) -> RefusedError:
 
 
 def spelled_out(text: str) -> str:
-    """``text`` with what is no character (some file names hold it) as ``\\udcff``: else it is not to be kept or sent."""
+    """``text`` with what is no character (file names may hold it) as ``\\udcff``: else it cannot be kept or sent."""
     return text.encode(errors="backslashreplace").decode()
