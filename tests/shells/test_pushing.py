@@ -1,10 +1,14 @@
 """Where to push is told to the homeserver as soon as it can be reached, not only when it happens to be there."""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 
 import pytest
 
 from demo.network import Condition
+from frontdesk import App, Notification, PushKind, Subscription
+from lobby.background import Background
 from lobby.matrix.pusher import PushTarget
 from tests.homeserver import homeserver
 from tests.people import Person, World, asked, world
@@ -61,3 +65,74 @@ async def test_a_log_out_ends_the_attempts(world: World) -> None:
     await world.left.lobby.log_out()
     await asyncio.wait_for(telling, 40.0)
     assert not world.left.lobby.pushing.reached
+
+
+class DeskPlayed(App):
+    """As an app is with a desk that has one push endpoint to give, and takes its time to take it back."""
+
+    def __init__(self) -> None:
+        super().__init__("org.frontdesk.Lobby")
+        self.subscribed: bool | None = None
+        self.heard = asyncio.Event()
+        self.takes_back = asyncio.Event()
+        self.takes_back.set()
+
+    async def start(self) -> None:
+        return None
+
+    async def subscribe(self, name: str, *, kind: PushKind, fallback: Notification | None = None) -> Subscription:
+        self._hear(True)
+        return Subscription(name=name, kind=kind, endpoint=OLD.endpoint, p256dh=OLD.p256dh, auth=OLD.auth)
+
+    async def unsubscribe(self, name: str) -> None:
+        self._hear(False)
+        await self.takes_back.wait()
+
+    async def withdraw(self, id: str) -> None:
+        return None
+
+    @contextlib.asynccontextmanager
+    async def background_task(self, name: str) -> AsyncIterator[None]:  # type: ignore[override]
+        yield
+
+    def _hear(self, subscribed: bool) -> None:
+        self.subscribed = subscribed
+        self.heard.set()
+
+    async def until(self, subscribed: bool) -> None:
+        async with asyncio.timeout(60.0):
+            while self.subscribed is not subscribed:
+                await self.heard.wait()
+                self.heard.clear()
+
+
+async def open_no_page(room_id: str | None) -> None:
+    raise AssertionError("nobody asked for it")
+
+
+async def test_who_logs_out_while_the_homeserver_is_away_is_subscribed_no_more(world: World) -> None:
+    left, desk = world.left, DeskPlayed()
+    await left.log_in()
+    world.network.set(Condition.OFF)
+    ties = Background(desk, left.lobby, open_no_page)
+    await ties.start()
+    await left.until(lambda: "could not be told where to push" in why_not(left))
+    assert not await left.lobby.log_out()
+    await desk.until(subscribed=False)
+    await ties.stop()
+
+
+async def test_who_logs_in_while_the_last_subscription_is_given_up_is_subscribed(world: World) -> None:
+    left, desk = world.left, DeskPlayed()
+    ties = Background(desk, left.lobby, open_no_page)
+    await left.log_in()
+    await ties.start()
+    await left.until(lambda: left.lobby.pushing.reached)
+    desk.takes_back.clear()
+    await left.lobby.log_out()
+    await desk.until(subscribed=False)
+    await left.log_in()
+    desk.takes_back.set()
+    await desk.until(subscribed=True)
+    await left.until(lambda: left.lobby.pushing.reached)
+    await ties.stop()

@@ -188,7 +188,20 @@ class Background:
         arranged = self._subscribed and self._messenger.pushing.reached if logged_in else not self._subscribed
         if self._connected and not arranged and not self._subscribing:
             self._subscribing = True
-            self._errands.start(self._subscribe() if logged_in else self._unsubscribe())
+            self._errands.start(self._arrange())
+
+    async def _arrange(self) -> None:
+        """Subscribe or unsubscribe, until it is right for whoever has logged in or out meanwhile."""
+        arranged_for: bool | None = None
+        try:
+            while (logged_in := self._messenger.account() is not None) is not arranged_for:
+                arranged_for = logged_in
+                try:
+                    await (self._subscribe() if logged_in else self._unsubscribe())
+                except (LobbyError, frontdesk.FrontdeskError) as error:
+                    log.warning("%s", error)
+        finally:
+            self._subscribing = False
 
     async def _subscribe(self) -> None:
         try:
@@ -200,16 +213,11 @@ class Background:
         except frontdesk.FrontdeskError as error:
             self._messenger.pushing.failed(str(error))
             raise
-        finally:
-            self._subscribing = False
 
     async def _unsubscribe(self) -> None:
-        try:
-            await self._messenger.pushing.to(None)
-            await self._app.unsubscribe(SUBSCRIPTION)
-            self._subscribed = False
-        finally:
-            self._subscribing = False
+        await self._messenger.pushing.to(None)
+        await self._app.unsubscribe(SUBSCRIPTION)
+        self._subscribed = False
 
     async def _push_to(self, subscription: frontdesk.Subscription) -> None:
         """Tell the homeserver; until it has heard, this process is not put to sleep for as long as the desk allows."""
