@@ -29,7 +29,7 @@ class Service:
         self.notified: asyncio.Queue[list[Any]] = asyncio.Queue()
         self.closed: asyncio.Queue[int] = asyncio.Queue()
         self.answers = True
-        self.unanswered: asyncio.Queue[str] = asyncio.Queue()
+        self.unanswered: asyncio.Queue[str | None] = asyncio.Queue()
         self.press_at_once = ""
         self.dies_of_it = False
         self.answers_in_words = False
