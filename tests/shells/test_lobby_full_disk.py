@@ -67,6 +67,20 @@ async def test_what_became_of_a_message_is_written_down_when_there_is_room(world
         assert [bubble.mark for bubble in later.bubbles(room_id) if bubble.key == key] == [Mark.UNSENT]
 
 
+async def test_a_database_that_cannot_be_read_keeps_nobody_awake(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    left = world.left
+    room_id = await introduce(left, world.right)
+    world.network.set(Condition.OFF)
+    await left.lobby.send(room_id, "one")
+
+    def unreadable(txn: str) -> None:
+        raise LobbyError("the disk has a bad place")
+
+    monkeypatch.setattr(left.store, "draft", unreadable)
+    left.guard.expire()
+    assert not left.guard.open
+
+
 @pytest.mark.timeout(120)
 async def test_an_answer_that_comes_while_the_disk_is_full_is_not_lost(world: World) -> None:
     left, right = world.left, world.right

@@ -1,6 +1,10 @@
 """Log-ins and log-outs that meet: the homeserver lists one device of this Lobby at most, with one pusher."""
 
 import asyncio
+import contextlib
+import sqlite3
+import subprocess
+import sys
 
 import pytest
 
@@ -8,6 +12,7 @@ from lobby.errors import LoginRefused, NotKept
 from lobby.home import Login
 from lobby.matrix.pusher import PushTarget
 from lobby.matrix.session import Session, log_in
+from tests.desks import DeskHome
 from tests.full_disk import no_room
 from tests.homeserver import PASSWORD, homeserver
 from tests.people import Person, World, introduce, world
@@ -84,3 +89,21 @@ async def test_a_log_out_on_a_full_disk_ends_the_login_and_says_what_is_left(wor
     assert await listed(left, "devices") == []
     await left.lobby.log_out()
     assert left.store.rooms() == []
+
+
+async def test_the_command_logs_nobody_in_whom_it_could_not_keep(world: World, home: DeskHome) -> None:
+    left = world.left
+    folder = home.home / "later"
+    folder.mkdir(mode=0o700)
+    with contextlib.closing(sqlite3.connect(folder / "lobby.sqlite3")) as database:
+        database.execute("PRAGMA user_version = 99")
+    words = ["--home", str(folder), "login", "--homeserver", left.homeserver, "--user", left.user_id]
+    process = await asyncio.create_subprocess_exec(
+        *[sys.executable, "-m", "lobby.main", *words, "--password-stdin"],
+        env=home.environment,
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    _, error = await process.communicate(f"{PASSWORD}\n".encode())
+    assert process.returncode == 1 and b"Nothing was changed" in error
+    assert await listed(left, "devices") == []

@@ -205,6 +205,7 @@ async def _own_page(home: Home, patience: float) -> str:
 
 
 async def _log_in(home: Home, homeserver: str, user: str, password: str, cleartext: bool) -> int:
+    from lobby.matrix.logout import end_unused
     from lobby.matrix.session import find_homeserver, log_in
     from lobby.store import Store
 
@@ -212,14 +213,18 @@ async def _log_in(home: Home, homeserver: str, user: str, password: str, clearte
     if known is not None:
         raise LobbyError(f"{known.user_id} is logged in already. Run `lobby logout` first; nothing was changed.")
     await _insist_on_rest("Log in on its page")
-    address = await find_homeserver(homeserver)
-    try:
-        login = await log_in(address, user, password, address if cleartext else "")
-    except Cleartext as asked:
-        raise LoginRefused(f"{asked} To confirm, add --cleartext.") from asked
     with _opened(home) as database:
-        Store(database).forget_all()
-    home.keep_login(login)
+        address = await find_homeserver(homeserver)
+        try:
+            login = await log_in(address, user, password, address if cleartext else "")
+        except Cleartext as asked:
+            raise LoginRefused(f"{asked} To confirm, add --cleartext.") from asked
+        try:
+            Store(database).forget_all()
+            home.keep_login(login)
+        except LobbyError:
+            await end_unused(login)
+            raise
     print(f"Logged in as {login.user_id} at {login.homeserver}.")
     return 0
 

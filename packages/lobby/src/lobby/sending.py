@@ -217,9 +217,13 @@ class Sending:
             self._release(txn)
 
     def _carry_out_gave_up(self, item: box.Item) -> None:
-        draft = self._store.draft(item.txn)
+        draft = None
+        try:
+            draft = self._store.draft(item.txn)
+        finally:
+            if draft is None:
+                self._release(item.txn)
         if draft is None:
-            self._release(item.txn)
             return
         self._gave_up.append(draft)
         if self._telling is None:
