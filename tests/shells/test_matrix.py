@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from demo.network import Condition
 from demo.throttle import Line
@@ -91,6 +93,27 @@ async def test_a_password_goes_out_readable_only_where_the_person_agreed(world: 
     assert left.lobby.account() is None
     await left.lobby.log_in(address + "/", left.user_id, PASSWORD, address)
     assert left.lobby.account() is not None
+
+
+@pytest.mark.parametrize("status", [307, 308])
+async def test_a_password_is_not_sent_on_to_where_it_is_readable(world: World, status: int) -> None:
+    left = world.left
+    readable = left.homeserver.replace("127.0.0.1", "0.0.0.0")
+
+    async def send_on(request: web.Request) -> web.Response:
+        return web.Response(status=status, headers={"Location": f"{readable}{request.path}"})
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", send_on)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    sock = socket.create_server(("127.0.0.1", 0))
+    await web.SockSite(runner, sock).start()
+    try:
+        with pytest.raises(LoginRefused, match="sends Lobby on to an address that is not encrypted"):
+            await log_in(f"http://127.0.0.1:{sock.getsockname()[1]}", left.user_id, PASSWORD)
+    finally:
+        await runner.cleanup()
 
 
 async def test_two_people_meet_and_chat(world: World) -> None:

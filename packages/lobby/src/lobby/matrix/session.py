@@ -10,7 +10,7 @@ import importlib
 import ipaddress
 import json
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 import aiohttp
 
@@ -153,6 +153,8 @@ class Session:
             client.restore_login(self.login.user_id, self.login.device_id, self.login.token)
             if self._nio_client is None:
                 self._nio_client = client
+            else:
+                await client.close()
         return self._nio_client
 
 
@@ -194,7 +196,8 @@ async def find_homeserver(named: str) -> str:
     url = f"https://{named}/.well-known/matrix/client"
     try:
         timeout = aiohttp.ClientTimeout(total=REQUEST_TIME / 3)
-        async with aiohttp.ClientSession(timeout=timeout) as http, http.get(url) as answer:
+        session = aiohttp.ClientSession(timeout=timeout, trace_configs=[_unreadable()])
+        async with session as http, http.get(url) as answer:
             found = json.loads(await answer.content.read(100_000)) if answer.status == 200 else {}
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError, RecursionError):
         found = {}  # No file, or none that can be used: the specification says to try the domain itself.
@@ -229,7 +232,33 @@ async def load_nio() -> None:
 async def _nio_client(homeserver: str, user: str) -> Any:
     nio = await asyncio.to_thread(importlib.import_module, "nio")
     config = nio.AsyncClientConfig(store_sync_tokens=False, encryption_enabled=False, **OWN_RETRIES)
-    return nio.AsyncClient(homeserver, user, config=config)
+    client = nio.AsyncClient(homeserver, user, config=config)
+    if not crosses_network_readable(homeserver):
+        client.client_session = aiohttp.ClientSession(trace_configs=[_unreadable()])
+    return client
+
+
+def _unreadable() -> aiohttp.TraceConfig:
+    """For a client session that is sent on to no address where others could read along."""
+    tracing = aiohttp.TraceConfig()
+    tracing.on_request_redirect.append(_insist_on_unreadable)
+    return tracing
+
+
+class _SentOnReadable(aiohttp.ClientError):
+    """The homeserver says to ask at an address where others could read along; nobody has agreed to that."""
+
+
+async def _insist_on_unreadable(
+    session: aiohttp.ClientSession, context: object, redirect: aiohttp.TraceRequestRedirectParams
+) -> None:
+    """Statuses 307 and 308 have the password, or a message, sent once more (RFC 9110 §15.4.8)."""
+    try:
+        place = urljoin(str(redirect.url), redirect.response.headers.get("Location", ""))
+    except ValueError:
+        return  # No address: nothing is sent there.
+    if crosses_network_readable(place):
+        raise _SentOnReadable
 
 
 def _understood(status: int, raw: bytes) -> Json:
@@ -289,6 +318,8 @@ def _why_unreachable(error: Exception, address: str) -> str:
             why = "no secure connection could be made"
         case aiohttp.ClientConnectorError(os_error=ConnectionRefusedError()):
             why = "nothing answers at that address"
+        case _SentOnReadable():
+            why = "it sends Lobby on to an address that is not encrypted"
         case _:
             why = "the connection failed"
     return f"{address} cannot be reached: {why}."
