@@ -381,6 +381,15 @@ async def test_a_press_counts_although_the_machine_changes_under_it(page: Page, 
     assert board.switched == [("right", "quit", "", "")]
 
 
+async def test_a_button_with_its_menu_open_shows_what_the_machine_does(page: Page, board: HandMade) -> None:
+    board.right_says(status(AppState.FOREGROUND))
+    await page.locator("#right").get_by_role("button", name="Quit").hover()
+    await page.mouse.down(button="right")
+    board.right_says(status(AppState.STOPPED, quit=True))
+    await expect(page.locator("#right").get_by_role("button", name="Quit")).to_be_disabled()
+    await page.mouse.up(button="right")
+
+
 async def test_every_control_has_a_name(page: Page) -> None:
     unnamed = await page.evaluate(
         """[...document.querySelectorAll('button, a, iframe, input')]

@@ -12,7 +12,10 @@ const UNANSWERED =
 let pressed = null;
 const heldBack = new Map();
 const press = (event) => {
-  if (event.type === "pointerdown" || event.key === " ") pressed = event.target.closest?.("button") ?? null;
+  // Another button of the mouse clicks nothing; its menu may keep the release to itself.
+  if (event.type === "pointerdown" ? event.button === 0 : event.key === " ") {
+    pressed = event.target.closest?.("button") ?? null;
+  }
 };
 const release = () => {
   pressed = null;
