@@ -1,10 +1,11 @@
 """Lobby's page over real sockets: who is let in, what every response carries, and that a closed window is noticed."""
 
 import asyncio
+import contextlib
 import re
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
 
@@ -507,6 +508,51 @@ async def test_a_page_that_calls_while_lobby_stops_is_told_so(served: Served) ->
     go_on.set()
     await asyncio.wait_for(stopping, 20)
     sending.close()
+
+
+@pytest.mark.contract("L11")
+async def test_lobby_stays_awake_until_the_browser_has_its_answer() -> None:
+    sock = socket.create_server(("127.0.0.1", 0))
+    port = sock.getsockname()[1]
+    told: list[str] = []
+    answered = asyncio.Event()
+
+    @contextlib.contextmanager
+    def awake() -> Iterator[None]:
+        told.append("begun")
+        yield
+        told.append("ended")
+        answered.set()
+
+    messenger, sessions = MemoryMessenger(time.time), MemorySessions()
+    messenger.put_chat(ROOM, "Right")
+    page = Page(messenger, sessions, "lobby-x.localhost", port, SECRET, awake=awake)
+    await page.serve(sock)
+    try:
+        served = Served(page, port, messenger, sessions, [time.time()])
+        await served.enter()
+        await asyncio.wait_for(answered.wait(), 20)
+        told.clear()
+        slow = messenger.older
+
+        async def noted(room_id: str) -> bool:
+            told.append("working")
+            return await slow(room_id)
+
+        messenger.older = noted  # type: ignore[method-assign]
+        answered.clear()
+        reader, writer = await served.connect()
+        writer.write(served.request("GET", f"{CHAT}?most=200", {}))
+        assert b"200 OK" in await asyncio.wait_for(reader.read(), 20)
+        await asyncio.wait_for(answered.wait(), 20)
+        assert told == ["begun", "working", "ended"]
+        writer.close()
+        told.clear()
+        _, stream = await open_stream(served)
+        assert told == [], "a visible page keeps Lobby awake by itself"
+        stream.close()
+    finally:
+        await page.stop()
 
 
 async def test_a_page_that_may_be_framed_says_by_whom() -> None:

@@ -4,9 +4,10 @@ The only file of Lobby that imports frontdesk.
 """
 
 import asyncio
+import contextlib
 import logging
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from itertools import groupby
 from pathlib import Path
 
@@ -115,6 +116,22 @@ class Background:
             self._messenger.notice("")
             if not self._connected:
                 self._errands.start(self._messenger.background())
+
+    @contextlib.contextmanager
+    def answering(self) -> Iterator[None]:
+        """Not suspended in the middle of an answer to a browser; one that takes all the time there is may be."""
+        open_tasks: list[int] = []
+
+        def end() -> None:
+            while open_tasks:
+                self._app.end_background_task(open_tasks.pop())
+
+        if not self._app.state_is_foreground:
+            open_tasks.append(self._app.begin_background_task("answer the browser", end))
+        try:
+            yield
+        finally:
+            end()
 
     # What the desk tells
 

@@ -137,7 +137,7 @@ async def _serve(home: Home, store: "Store", trouble: str) -> int:
 
     ties = background.Background(app, messenger, open_page)
     parents = tuple(os.environ.get("LOBBY_FRAME_PARENTS", "").split())
-    page = Page(messenger, store, host, port, home.page_secret(), parents, ties.on_visible, time.time)
+    page = Page(messenger, store, host, port, home.page_secret(), parents, ties.on_visible, time.time, ties.answering)
     await page.serve(sock)
     try:
         try:

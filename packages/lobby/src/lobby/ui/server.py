@@ -10,6 +10,7 @@ import secrets
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from urllib.parse import quote
 
 from aiohttp import web
@@ -65,7 +66,8 @@ class Page:
     """The page server. ``on_visible``: True when the first page becomes visible, False 2 s after the last is gone.
 
     ``secret`` is what one-time codes are made with (``codes.mint``); ``frame_parents``: origins whose pages may frame
-    this one, none by default. ``clock``: seconds since 1970.
+    this one, none by default. ``clock``: seconds since 1970. ``awake``: entered while an answer is made and sent;
+    suspended in the middle of it, Lobby would leave the browser waiting for one (contract L11).
     """
 
     def __init__(
@@ -78,7 +80,9 @@ class Page:
         frame_parents: tuple[str, ...] = (),
         on_visible: Callable[[bool], None] = lambda visible: None,
         clock: Callable[[], float] = time.time,
+        awake: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
+        self._awake = awake
         self._sessions = sessions
         self._secret = secret
         self._clock = clock
@@ -122,10 +126,21 @@ class Page:
 
     @web.middleware
     async def _admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Guard, session, form token; then the handler; and a sentence for whatever goes wrong in it."""
+        """Let in what the guard lets in, and stay awake until it is answered."""
         refusal = self._guard.refusal(request.method, request.headers)
         if refusal is not None:
             return self._refuse(refusal)
+        if request.path == "/events":
+            return await self._answer(request, handler)  # A visible page keeps Lobby awake by itself.
+        with self._awake():
+            answer = await self._answer(request, handler)
+            with suppress(ConnectionError):  # The page is gone: aiohttp finds that out for itself once more.
+                await answer.prepare(request)
+                await answer.write_eof()
+        return answer
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Session, form token; then the handler; and a sentence for whatever goes wrong in it."""
         try:
             if request.path == "/enter" or request.path.startswith("/static/"):
                 return await handler(request)
