@@ -9,7 +9,7 @@ endif
 
 INSIDE := .venv/bin/python
 LOCKED := uv.lock pyproject.toml $(wildcard packages/*/pyproject.toml)
-TYPED = packages $(foreach folder,demo examples benchmarks tools,$(if $(shell find $(folder) -name '*.py' 2>/dev/null),$(folder)))
+TYPED = packages tests $(foreach folder,demo examples benchmarks tools,$(if $(shell find $(folder) -name '*.py' 2>/dev/null),$(folder)))
 
 # The environment is .venv, whatever else is active; uv uses the Python that is here instead of fetching one.
 unexport VIRTUAL_ENV

@@ -6,6 +6,7 @@ frontdesk status
 """
 
 import asyncio
+import math
 
 import frontdesk
 
@@ -16,7 +17,8 @@ async def upload(parts: int) -> None:
     """Stands for real work: a part takes a second."""
     for part in range(1, parts + 1):
         await asyncio.sleep(1)
-        print(f"part {part} of {parts} is sent, {app.background_time_remaining():.0f} s left", flush=True)
+        left = app.background_time_remaining()  # infinite while the window is open
+        print(f"part {part} of {parts} is sent" + (f", {left:.0f} s left" if left < math.inf else ""), flush=True)
 
 
 async def send() -> None:

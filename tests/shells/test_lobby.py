@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import quote
 
@@ -352,6 +353,11 @@ def alone(tmp_path: Path, *words: str, says: str = "") -> "subprocess.CompletedP
     }
     command = [sys.executable, "-m", "lobby.main", *words]
     return subprocess.run(command, env=environment, input=says, capture_output=True, text=True, timeout=30, check=False)
+
+
+def test_its_version_is_that_of_the_distribution(tmp_path: Path) -> None:
+    told = alone(tmp_path, "--version")
+    assert (told.returncode, told.stdout) == (0, f"lobby {version('frontdesk-lobby')}\n")
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,8 @@ async def test_what_cannot_be_an_address_is_a_sentence(named: str) -> None:
 
 def test_only_a_good_file_names_another_address() -> None:
     assert named_in_file({"m.homeserver": {"base_url": "https://matrix.x/"}}) == "https://matrix.x"
-    for found in (None, [], {}, {"m.homeserver": []}, {"m.homeserver": {"base_url": 5}}):
+    useless: tuple[object, ...] = (None, [], {}, {"m.homeserver": []}, {"m.homeserver": {"base_url": 5}})
+    for found in useless:
         assert named_in_file(found) == ""
     assert named_in_file({"m.homeserver": {"base_url": "http://matrix.x"}}) == "", "no password over plain HTTP"
 

@@ -74,8 +74,17 @@ def write_manifest(home: Home) -> None:
     home.keep_manifest("\n".join(lines) + "\n")
 
 
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"lobby {version('frontdesk-lobby')}")
+        parser.exit()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="lobby", description="A messenger that is reachable with its window closed.")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and leave")
     parser.add_argument("--home", help="Lobby's folder (else LOBBY_HOME, else $XDG_DATA_HOME/lobby)")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="without a command, Lobby opens")
     commands.add_parser("run", help="run it in this process (what the desk does)")
