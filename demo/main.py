@@ -152,8 +152,10 @@ def _until_stopped(work: Coroutine[Any, Any, int], stopped: int) -> int:
             nonlocal told
             if not told:
                 told = True
-                print("\nStopping …", file=sys.stderr, flush=True)
                 task.cancel()
+                # A closed terminal, or a reader that is gone, takes no more words.
+                with contextlib.suppress(OSError):
+                    print("\nStopping …", file=sys.stderr, flush=True)
 
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, stop)

@@ -145,6 +145,32 @@ async def test_ctrl_c_while_it_starts_leaves_nothing(folder: Path, moment: str) 
     assert processes_of(folder) == {}
 
 
+async def test_a_demo_that_nobody_reads_any_more_stops_all_the_same(folder: Path) -> None:
+    """As when its terminal is closed, or the program that its words went to has ended."""
+    read, write = os.pipe()
+    process = await asyncio.create_subprocess_exec(
+        *[sys.executable, "-m", "demo", "run", "--no-browser", "--folder", str(folder)],
+        cwd=ROOT,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=write,
+        stderr=write,
+        start_new_session=True,
+    )
+    os.close(write)
+    try:
+        with open(read, "rb") as words:
+            while b"Ctrl-C stops everything" not in (line := await asyncio.to_thread(words.readline)):
+                assert line, "The demo ended before it was ready."
+        process.send_signal(signal.SIGHUP)
+        async with asyncio.timeout(60):
+            assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert processes_of(folder) == {}
+
+
 async def test_a_part_that_dies_is_named_and_the_rest_still_stops(folder: Path) -> None:
     async with demo(folder) as run:
         await run.says("Ctrl-C stops everything")
