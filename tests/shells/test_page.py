@@ -534,9 +534,10 @@ async def test_every_control_has_a_name(page: Page, context: BrowserContext, lob
 
 
 async def test_agreeing_to_a_readable_password_goes_by_keyboard_and_is_explained(page: Page, lobby: Lobby) -> None:
-    await lobby.messenger.log_out()
     await page.set_viewport_size({"width": 390, "height": 844})
-    await page.goto(lobby.origin)
+    await lobby.messenger.log_out()
+    # The page goes to the login by itself.
+    await expect(page.get_by_label("Homeserver")).to_be_focused()
     for words in ("http://matrix.example", "left", "right"):
         await page.keyboard.type(words)
         await page.keyboard.press("Tab")
