@@ -137,6 +137,13 @@ def _fresh_address_on_enter(stage: Stage) -> Iterator[None]:
         loop.remove_reader(sys.stdin)
 
 
+def _fall_silent() -> None:
+    """The terminal is closed, or the reader gone: no further word, nor Python's own flush at the end, fails over it."""
+    with open(os.devnull, "wb") as nowhere:
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(nowhere.fileno(), stream.fileno())
+
+
 def _until_stopped(work: Coroutine[Any, Any, int], stopped: int) -> int:
     """Runs `work`; the first Ctrl-C, SIGTERM or closed terminal cancels it, later ones disturb no tidying up.
 
@@ -153,9 +160,10 @@ def _until_stopped(work: Coroutine[Any, Any, int], stopped: int) -> int:
             if not told:
                 told = True
                 task.cancel()
-                # A closed terminal, or a reader that is gone, takes no more words.
-                with contextlib.suppress(OSError):
+                try:
                     print("\nStopping …", file=sys.stderr, flush=True)
+                except OSError:
+                    _fall_silent()
 
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, stop)
