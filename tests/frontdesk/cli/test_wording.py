@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frontdesk.cli.wording import cut, duration, printable, wrapped
+from frontdesk.cli.wording import duration, printable, wrapped
+from frontdesk.wire.status import shortened
 
 
 @pytest.mark.parametrize(
@@ -18,7 +19,7 @@ def test_durations(seconds: float, words: str) -> None:
 @given(st.text(max_size=200), st.integers(1, 80))
 def test_no_line_is_longer_than_the_terminal_and_wrapping_loses_no_word(text: str, columns: int) -> None:
     line = printable(text)
-    assert len(cut(line, columns)) <= columns
+    assert len(shortened(line, columns)) <= columns
     lines = wrapped(line, columns)
     assert lines and all(len(part) <= columns for part in lines)
     assert "".join("".join(lines).split()) == "".join(line.split())

@@ -228,7 +228,7 @@ class MatrixMessenger:
             # Sending it readable for the homeserver would break what the others in the chat rely on.
             raise NotKept("This chat is encrypted, and Lobby cannot write in those yet. Your message was not kept.")
         known = self._store.words_of(key) if PAGE_KEY.fullmatch(key) else ("", "")
-        if known is not None and known == (room_id, text[:TEXT_MOST]):
+        if known == (room_id, text[:TEXT_MOST]):
             return key
         # A key that is taken for other words would cost the person this message: it goes out under a new one.
         txn = key if known is None else self._new_id()

@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 
 from frontdesk.app.control import DeskControl
-from frontdesk.cli.wording import cut, duration, printable, wrapped
+from frontdesk.cli.wording import duration, printable, wrapped
 from frontdesk.terms import AppState, AppStatus, DeskStatus
+from frontdesk.wire.status import shortened
 
 _HOME_AND_CLEAR = "\x1b[H\x1b[J"
 _NEWEST_SHOWN = 5
@@ -88,7 +89,7 @@ def _for_terminal(lines: list[str], sentences: bool, columns: int | None) -> lis
         return harmless
     if sentences:
         return [part for line in harmless for part in wrapped(line, columns)]
-    return [cut(line, columns) for line in harmless]
+    return [shortened(line, columns) for line in harmless]
 
 
 def _row(app: AppStatus, now: float, age: float) -> tuple[str, str, str, str, str]:

@@ -16,11 +16,6 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
-def cut(line: str, columns: int) -> str:
-    """``line`` in as many characters, with an ellipsis if something is missing. ``columns``: at least 1."""
-    return line if len(line) <= columns else line[: columns - 1] + "…"
-
-
 def wrapped(line: str, columns: int) -> list[str]:
     """``line`` in lines of as many characters, the second and later ones set in. ``columns``: at least 1."""
     indent = "  " if columns > 10 else ""

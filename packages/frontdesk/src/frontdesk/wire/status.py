@@ -49,19 +49,19 @@ def _cut(status: DeskStatus, cut: _Cut) -> DeskStatus:
         status,
         apps=tuple(_cut_app(app, cut) for app in status.apps),
         shown=tuple(_cut_shown(shown, cut) for shown in status.shown[: cut.lines]),
-        happenings=tuple(replace(each, text=_text(each.text, cut.characters)) for each in happenings),
-        push_service=_text(status.push_service, 10 * cut.characters),
-        trouble=_text(status.trouble, 10 * cut.characters),
+        happenings=tuple(replace(each, text=shortened(each.text, cut.characters)) for each in happenings),
+        push_service=shortened(status.push_service, 10 * cut.characters),
+        trouble=shortened(status.trouble, 10 * cut.characters),
     )
 
 
 def _cut_app(app: AppStatus, cut: _Cut) -> AppStatus:
-    holds = tuple(replace(hold, name=_text(hold.name, cut.characters)) for hold in app.holds[: cut.holds])
+    holds = tuple(replace(hold, name=shortened(hold.name, cut.characters)) for hold in app.holds[: cut.holds])
     if more := app.holds[cut.holds :]:
         holds += (Hold(more[0].kind, f"and {len(more)} more", more[0].since),)
     return replace(
         app,
-        name=_text(app.name, cut.characters),
+        name=shortened(app.name, cut.characters),
         holds=holds,
         # Half an address would lead somewhere else.
         page=app.page if len(app.page) <= 10 * cut.characters else "",
@@ -70,16 +70,16 @@ def _cut_app(app: AppStatus, cut: _Cut) -> AppStatus:
 
 
 def _cut_receipt(receipt: Receipt, cut: _Cut) -> Receipt:
-    tasks = tuple(_text(name, cut.characters) for name in receipt.tasks[: cut.holds])
+    tasks = tuple(shortened(name, cut.characters) for name in receipt.tasks[: cut.holds])
     if more := len(receipt.tasks) - len(tasks):
         tasks += (f"and {more} more",)
-    return replace(receipt, text=_text(receipt.text, 2 * cut.characters), tasks=tasks)
+    return replace(receipt, text=shortened(receipt.text, 2 * cut.characters), tasks=tasks)
 
 
 def _cut_shown(shown: Shown, cut: _Cut) -> Shown:
     said = shown.notification
-    actions = tuple(replace(action, title=_text(action.title, cut.characters)) for action in said.actions)
-    title, body = _text(said.title, cut.characters), _text(said.body, 2 * cut.characters)
+    actions = tuple(replace(action, title=shortened(action.title, cut.characters)) for action in said.actions)
+    title, body = shortened(said.title, cut.characters), shortened(said.body, 2 * cut.characters)
     return replace(shown, notification=replace(said, title=title, body=body, actions=actions))
 
 
@@ -98,5 +98,6 @@ def _without_some_apps(status: DeskStatus, room: int) -> DeskStatus:
     return replace(status, apps=tuple(kept), trouble=said.rstrip())
 
 
-def _text(text: str, most: int) -> str:
+def shortened(text: str, most: int) -> str:
+    """``text`` in at most as many characters, with an ellipsis if something is missing. ``most``: at least 1."""
     return text if len(text) <= most else text[: most - 1] + "…"
