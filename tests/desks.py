@@ -241,6 +241,12 @@ class DeskHome:
         file.write_text("\n".join([*lines, f"page = {str(page).lower()}", 'background = ["push"]']) + "\n")
         return file
 
+    async def start_reachable(self, push_service: "RunningPushService", **limits: float) -> None:
+        """A desk that pushes reach, with these limits, and one app."""
+        self.settings(push_service.setting, **limits)
+        await self.start()
+        await self.install()
+
     async def install(self, app: str = APP, *, page: bool = False, **manner: Any) -> None:
         await self.control.add_app(self.manifest(app, page=page, **manner))
 
@@ -299,6 +305,13 @@ class DeskHome:
         return process.returncode, out.decode(), err.decode()
 
     # --- the end --------------------------------------------------------------------------------------------------
+
+    async def kill_keeper(self) -> None:
+        """SIGKILL, and wait until it is gone; `start` brings the next."""
+        assert self.keeper is not None
+        self.keeper.kill()
+        await asyncio.wait_for(self.keeper.wait(), PATIENCE)
+        await self.disconnect()
 
     async def stop(self) -> None:
         """SIGTERM to the keeper: the desk and all apps end with it."""

@@ -1,46 +1,30 @@
 """Bad days of a real desk: full disk, broken database, wrong settings, a second desk. What can go on goes on."""
 
-import asyncio
-import resource
-
 import pytest
 
 from frontdesk import AppState
 from tests.contracts.test_pushes import send, subscribed
-from tests.desks import APP, PATIENCE, DeskHome, RunningPushService, row_of
-
-
-def no_room(pid: int) -> None:
-    """From now on no file of this process may grow: to it the same as a disk that is full."""
-    _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, hard))
-
-
-def room_again(pid: int) -> None:
-    _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))
+from tests.desks import APP, DeskHome, RunningPushService, row_of
+from tests.full_disk import no_room
 
 
 @pytest.mark.contract("L06", "P09")
 async def test_full_disk_is_said_accepts_nothing_and_goes_on_when_there_is_room(
     home: DeskHome, push_service: RunningPushService
 ) -> None:
-    home.settings(push_service.setting)
-    await home.start()
-    await home.install()
+    await home.start_reachable(push_service)
     puppet = await home.launch()
     to = await subscribed(puppet)
     desk = (await home.status()).pid
-    no_room(desk)
-    refused = await puppet.fails("notify", id="n", title="Not kept")
-    assert refused["reason"] == "store_unavailable" and "cannot write" in refused["text"]
-    status = await home.status()
-    assert "cannot write" in status.trouble
-    _, out, _ = await home.command("status", "--once")
-    assert "! The desk cannot write" in out
-    # A push that cannot be kept is not acknowledged: the push service has it still.
-    assert await send(to, answer="this", id="p", body="kept by the service") == 201
-    room_again(desk)
+    with no_room(desk):
+        refused = await puppet.fails("notify", id="n", title="Not kept")
+        assert refused["reason"] == "store_unavailable" and "cannot write" in refused["text"]
+        status = await home.status()
+        assert "cannot write" in status.trouble
+        _, out, _ = await home.command("status", "--once")
+        assert "! The desk cannot write" in out
+        # A push that cannot be kept is not acknowledged: the push service has it still.
+        assert await send(to, answer="this", id="p", body="kept by the service") == 201
     await home.until(lambda status: status.trouble == "", within=40)
     await puppet.do("notify", id="n", title="Kept")
     status = await home.until(
@@ -89,11 +73,7 @@ async def test_a_person_who_mistypes_is_told_what_is_there(desk: DeskHome) -> No
 @pytest.mark.contract("L06")
 async def test_the_keeper_killed_apps_run_on_and_the_next_takes_them_up(desk: DeskHome) -> None:
     puppet = await desk.launch()
-    keeper = desk.keeper
-    assert keeper is not None
-    keeper.kill()
-    await asyncio.wait_for(keeper.wait(), PATIENCE)
-    await desk.disconnect()
+    await desk.kill_keeper()
     await desk.start()
     status = await desk.until(lambda status: row_of(status).state is AppState.FOREGROUND)
     assert row_of(status).pid == puppet.pid
@@ -105,10 +85,10 @@ async def test_the_keeper_killed_apps_run_on_and_the_next_takes_them_up(desk: De
 async def test_desk_killed_before_it_could_keep_how_an_app_ended_the_next_desk_learns_it(desk: DeskHome) -> None:
     puppet = await desk.launch()
     pid = (await desk.status()).pid
-    no_room(pid)
-    puppet.order("exit", status=3)
-    await desk.until(lambda status: "cannot write" in status.trouble)
-    await desk.kill_process(pid)
+    with no_room(pid):
+        puppet.order("exit", status=3)
+        await desk.until(lambda status: "cannot write" in status.trouble)
+        await desk.kill_process(pid)
     await desk.until(lambda status: status.pid != pid and row_of(status).state is AppState.STOPPED)
     (receipt,) = await desk.control.receipts(APP)
     assert receipt.reason == "crashed" and "exit status 3" in receipt.text

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from frontdesk import AppState, DeskStatus, Happening
-from tests.desks import APP, PATIENCE, DeskHome, row_of
+from tests.desks import APP, DeskHome, row_of
 
 DESK = Path(__file__).parents[1] / "apps" / "desk_with_faults.py"
 OTHER = "org.example.Other"
@@ -99,11 +99,7 @@ async def test_what_ended_the_desk_before_is_told_unless_it_ended_in_order(desk:
     await desk.stop()
     await desk.start()
     assert (await desk.status()).restarted is None
-    keeper = desk.keeper
-    assert keeper is not None
-    keeper.kill()
-    await asyncio.wait_for(keeper.wait(), PATIENCE)
-    await desk.disconnect()
+    await desk.kill_keeper()
     await desk.start()
     status = await desk.status()
     assert status.restarted is not None and status.restarted.what == "keeper_lost"

@@ -380,9 +380,7 @@ async def test_app_that_dies_while_there_is_no_desk_is_found_gone(desk: DeskHome
 async def test_desk_killed_in_the_middle_of_subscribing(
     home: DeskHome, push_service: RunningPushService, after: float
 ) -> None:
-    home.settings(push_service.setting)
-    await home.start()
-    await home.install()
+    await home.start_reachable(push_service)
     puppet = await home.launch()
     pid = (await home.status()).pid
     subscribing = asyncio.create_task(puppet.do("subscribe", kind="changeable_alert", fallback=None))

@@ -19,18 +19,14 @@ Subscribed = Mapping[str, str]
 @pytest.fixture
 async def reachable(home: DeskHome, push_service: RunningPushService) -> DeskHome:
     """A desk with a push service, and one app."""
-    home.settings(push_service.setting, retry_first=0.1)
-    await home.start()
-    await home.install()
+    await home.start_reachable(push_service, retry_first=0.1)
     return home
 
 
 @pytest.fixture
 async def hurried(home: DeskHome, push_service: RunningPushService) -> DeskHome:
     """The same with little time for push handlers, for tests in which it runs out."""
-    home.settings(push_service.setting, push=2.0, expiry_lead=0.5)
-    await home.start()
-    await home.install()
+    await home.start_reachable(push_service, push=2.0, expiry_lead=0.5)
     return home
 
 
@@ -305,9 +301,7 @@ async def test_desk_killed_between_keeping_a_push_and_its_answer(hurried: DeskHo
 async def test_desk_killed_while_pushes_arrive_gives_each_once_and_loses_none(
     home: DeskHome, push_service: RunningPushService
 ) -> None:
-    home.settings(push_service.setting)
-    await home.start()
-    await home.install()
+    await home.start_reachable(push_service)
     puppet = await home.launch()
     to = await subscribed(puppet)
     for after in (0.0, 0.002, 0.01, 0.03):
@@ -360,9 +354,7 @@ async def test_same_name_same_subscription_and_gone_is_told_to_senders(reachable
 async def test_an_endpoint_that_changed_is_told_even_if_the_app_has_to_be_launched(
     home: DeskHome, push_service: RunningPushService
 ) -> None:
-    home.settings(push_service.setting)
-    await home.start()
-    await home.install()
+    await home.start_reachable(push_service)
     puppet = await home.launch()
     to = await subscribed(puppet)
     await stopped(home, puppet)

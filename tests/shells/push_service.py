@@ -41,11 +41,21 @@ async def running(data: Path, **settings: Any) -> AsyncIterator[str]:
 
 
 async def nobody_connected(url: str) -> None:
-    """Until the service has noticed that every desk has left; each question lets it go on."""
+    """Until the service has noticed that every desk has left."""
+    await _none(url, "connected")
+
+
+async def nothing_waits(url: str) -> None:
+    """Until every desk has come and acknowledged all that there was for it."""
+    await _none(url, "waiting")
+
+
+async def _none(url: str, counted: str) -> None:
+    """Until the service counts no more of these; each question lets it go on."""
     async with aiohttp.ClientSession() as http:
         while True:
             async with http.get(f"{url}/health") as health:
-                if (await health.json())["connected"] == 0:
+                if (await health.json())[counted] == 0:
                     return
 
 

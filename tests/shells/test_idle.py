@@ -17,9 +17,7 @@ def wake_ups(pid: int) -> int:
 async def test_desk_and_keeper_do_not_wake_up_while_nothing_happens(
     home: DeskHome, push_service: RunningPushService
 ) -> None:
-    home.settings(push_service.setting)
-    await home.start()
-    await home.install()
+    await home.start_reachable(push_service)
     puppet = await home.launch()
     await puppet.do("subscribe", kind="changeable_alert", fallback=None)
     puppet.order("background")

@@ -331,8 +331,8 @@ async def test_what_is_shown_as_kept_is_not_waiting_to_be_sent(page: Page, lobby
         await expect(page.locator("#bubbles .row.mine")).to_have_count(mine + 2)
 
 
-async def test_two_messages_that_came_back_keep_their_order_and_are_two_again(page: Page, lobby: Lobby) -> None:
-    lobby.messenger.full = True
+async def sending_held_back(page: Page) -> asyncio.Event:
+    """What is sent reaches Lobby when the event is set, and no earlier."""
     go_on = asyncio.Event()
 
     async def late(route: Route) -> None:
@@ -340,6 +340,12 @@ async def test_two_messages_that_came_back_keep_their_order_and_are_two_again(pa
         await route.continue_()
 
     await page.route("**/send", late)
+    return go_on
+
+
+async def test_two_messages_that_came_back_keep_their_order_and_are_two_again(page: Page, lobby: Lobby) -> None:
+    lobby.messenger.full = True
+    go_on = await sending_held_back(page)
     for word in ("one", "two"):
         await page.keyboard.type(word)
         await page.keyboard.press("Enter")
@@ -355,13 +361,7 @@ async def test_two_messages_that_came_back_keep_their_order_and_are_two_again(pa
 
 async def test_what_was_refused_after_another_chat_was_opened_waits_in_its_own(page: Page, lobby: Lobby) -> None:
     lobby.messenger.full = True
-    go_on = asyncio.Event()
-
-    async def late(route: Route) -> None:
-        await go_on.wait()
-        await route.continue_()
-
-    await page.route("**/send", late)
+    go_on = await sending_held_back(page)
     await page.keyboard.type("precious")
     async with page.expect_response("**/send"):
         await page.keyboard.press("Enter")

@@ -33,6 +33,25 @@ async def asked(keeper: DeskChannel) -> tuple[int, wire.Request]:
     return request[:2]
 
 
+async def refused_launch(text: str) -> tuple[wire.Launch, ev.LaunchFailed]:
+    """A launch that the keeper refuses with this text: what it was asked for, and the one event that came of it."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    keeper, channel = DeskChannel(ours), KeeperChannel(theirs)
+    happened: list[ev.Event] = []
+    manifest = Manifest("org.example.quick", "Quick", ("quick",))
+    processes = Processes(channel, SignalFreezer(), happened.append, lambda app: manifest)
+    launching = asyncio.ensure_future(processes.launch(do.Launch(manifest.id, "token")))
+    number, request = await asked(keeper)
+    keeper.send(number, wire.Refused(wire.KeeperRefusal.LAUNCH_FAILED, text))
+    await asyncio.wait_for(launching, 20)
+    processes.close()
+    channel.close()
+    keeper.close()
+    (failed,) = happened
+    assert isinstance(request, wire.Launch) and isinstance(failed, ev.LaunchFailed)
+    return request, failed
+
+
 @pytest.mark.contract("L05", "L06")
 async def test_how_an_app_ended_while_there_was_no_desk_is_not_lost() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -106,20 +125,8 @@ async def test_an_app_of_a_person_without_a_home_is_launched_in_the_root_folder(
     monkeypatch.delenv("HOME", raising=False)
     monkeypatch.setattr("pwd.getpwuid", nobody)
     monkeypatch.setenv("FRONTDESK_HOME", str(tmp_path))
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    keeper, channel = DeskChannel(ours), KeeperChannel(theirs)
-    happened: list[ev.Event] = []
-    manifest = Manifest("org.example.quick", "Quick", ("quick",))
-    processes = Processes(channel, SignalFreezer(), happened.append, lambda app: manifest)
-    launching = asyncio.ensure_future(processes.launch(do.Launch(manifest.id, "token")))
-    number, request = await asked(keeper)
-    assert isinstance(request, wire.Launch) and request.cwd == "/"
-    keeper.send(number, wire.Refused(wire.KeeperRefusal.LAUNCH_FAILED, "no such program"))
-    await asyncio.wait_for(launching, 20)
-    assert [type(event) for event in happened] == [ev.LaunchFailed]
-    processes.close()
-    channel.close()
-    keeper.close()
+    request, failed = await refused_launch("no such program")
+    assert request.cwd == "/" and "no such program" in failed.text
 
 
 async def test_an_end_is_heard_of_although_a_first_attempt_to_follow_found_no_descriptor(
@@ -146,18 +153,6 @@ async def test_an_end_is_heard_of_although_a_first_attempt_to_follow_found_no_de
 
 
 async def test_why_a_launch_failed_can_be_kept_also_when_it_names_a_file_whose_name_is_no_text(tmp_path: Path) -> None:
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    keeper, channel = DeskChannel(ours), KeeperChannel(theirs)
-    happened: list[ev.Event] = []
-    manifest = Manifest("org.example.quick", "Quick", ("quick",))
-    processes = Processes(channel, SignalFreezer(), happened.append, lambda app: manifest)
-    launching = asyncio.ensure_future(processes.launch(do.Launch(manifest.id, "token")))
-    number, _ = await asked(keeper)
     text = f"Could not open its log {os.fsdecode(os.fsencode(tmp_path) + bytes([255]))}."
-    keeper.send(number, wire.Refused(wire.KeeperRefusal.LAUNCH_FAILED, text))
-    await asyncio.wait_for(launching, 20)
-    failed = happened[0]
-    assert isinstance(failed, ev.LaunchFailed) and failed.text.encode().endswith(rb"\udcff.")
-    processes.close()
-    channel.close()
-    keeper.close()
+    _, failed = await refused_launch(text)
+    assert failed.text.encode().endswith(rb"\udcff.")

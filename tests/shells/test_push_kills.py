@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from tests.shells.push_service import ServiceProcess, child, desk
+from tests.shells.push_service import ServiceProcess, child, desk, nothing_waits
 
 DESKS = 50
 SENDERS = 8
@@ -62,15 +62,6 @@ async def read_away(process: ServiceProcess) -> None:
     assert process.process.stderr is not None
     while await process.process.stderr.read(65536):
         pass
-
-
-async def nothing_waits(url: str) -> None:
-    """Until every desk has come and acknowledged all that there was for it; each question lets them go on."""
-    async with aiohttp.ClientSession() as http:
-        while True:
-            async with http.get(f"{url}/health") as health:
-                if (await health.json())["waiting"] == 0:
-                    return
 
 
 class Receiver:

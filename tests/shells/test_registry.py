@@ -1,13 +1,13 @@
 """The registered apps as files: added, replaced, removed, unusable ones named, nothing half written."""
 
 import os
-import resource
 from pathlib import Path
 
 import pytest
 
 from frontdesk.agent.shell.registry import Registry
 from frontdesk.errors import FrontdeskError, ManifestError
+from tests.full_disk import no_room
 
 PYTHON = "/usr/bin/python3"
 
@@ -85,14 +85,8 @@ def test_a_file_that_is_no_manifest_is_refused_with_the_reason(home: Path, tmp_p
 def test_what_cannot_be_written_leaves_the_old_entry(home: Path, tmp_path: Path) -> None:
     added = Registry().add(manifest(tmp_path), PYTHON)
     better = manifest(tmp_path, "Better notes")
-    most, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    # No file may grow any more: to a program the same as a disk that is full.
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
-    try:
-        with pytest.raises(FrontdeskError, match="Nothing was registered"):
-            Registry().add(better, PYTHON)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
+    with no_room(), pytest.raises(FrontdeskError, match="Nothing was registered"):
+        Registry().add(better, PYTHON)
     assert [file.suffix for file in (home / "config" / "apps").iterdir()] == [".json"]
     assert Registry().load() == ([added], [])
 
