@@ -4,6 +4,9 @@ LobbyError
 ├── LoginRefused        nobody was logged in
 │   └── Cleartext       the password would cross the network readable, and nobody has agreed to that
 ├── ChatRefused         a chat was not made, joined or left
+├── RecoveryRefused     neither identity nor backup was opened or made
+│   └── PasswordNeeded  the homeserver wants the account's password for it
+├── KeysRefused         a file of keys could not be read or made
 ├── NotKept             something could not be written to disk
 ├── Unreachable         the homeserver did not answer, or not as a homeserver does; trying again may help
 └── ServerRefused       the homeserver answered no; ``errcode`` and ``status`` say why
@@ -33,6 +36,18 @@ class Cleartext(LoginRefused):
 
 class ChatRefused(LobbyError):
     """The chat was not made, joined or left."""
+
+
+class RecoveryRefused(LobbyError):
+    """Neither identity nor key backup was opened or made; nothing was changed."""
+
+
+class PasswordNeeded(RecoveryRefused):
+    """The homeserver does this only for somebody who gives the account's password again."""
+
+
+class KeysRefused(LobbyError):
+    """The file holds no keys, the passphrase is wrong, or keys could not be written to a file."""
 
 
 class NotKept(LobbyError):

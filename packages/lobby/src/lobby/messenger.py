@@ -3,14 +3,82 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from lobby.core.views import Account, Bubble, Change, ChatSummary, Invitation
-from lobby.errors import ChatRefused, Cleartext, LobbyError, LoginRefused, NotKept
+from lobby.core.views import Account, Bubble, Change, ChatSummary, EncryptionState, Invitation, Verification
+from lobby.errors import (
+    ChatRefused,
+    Cleartext,
+    KeysRefused,
+    LobbyError,
+    LoginRefused,
+    NotKept,
+    PasswordNeeded,
+    RecoveryRefused,
+)
 
-__all__ = ["ChatRefused", "Cleartext", "LobbyError", "LoginRefused", "Messenger", "NotKept"]
+__all__ = [
+    "ChatRefused",
+    "Cleartext",
+    "Encryption",
+    "KeysRefused",
+    "LobbyError",
+    "LoginRefused",
+    "Messenger",
+    "NotKept",
+    "PasswordNeeded",
+    "RecoveryRefused",
+]
+
+
+class Encryption(Protocol):
+    """What a person can do about encryption. Changes are told as ``Change("encryption")``."""
+
+    def state(self) -> EncryptionState | None:
+        """None: nobody is logged in, or the keys are not open yet. From memory; never waits for the network."""
+
+    async def look(self) -> None:
+        """Ask the homeserver how things stand now. Raises LobbyError."""
+
+    async def create_recovery(self, password: str = "") -> str:
+        """Give the account an identity (unless it has one that this device holds), sign this device, make the key
+        backup, and return the recovery key that opens all of it: it is shown once and kept nowhere.
+
+        ``password``: of the account, where the homeserver wants it for that. Raises PasswordNeeded, RecoveryRefused
+        (there is an identity already: enter its recovery key, or verify), Unreachable, ServerRefused.
+        """
+
+    async def recover(self, recovery_key: str) -> None:
+        """Open the account's identity and backup with its recovery key (or passphrase): this device is signed, the
+        backup is read and fed. Raises RecoveryRefused with a text for the person, Unreachable, ServerRefused."""
+
+    async def export_keys(self, passphrase: str) -> bytes:
+        """All message keys as a file that other clients import ("Key exports"). Raises KeysRefused."""
+
+    async def import_keys(self, file: bytes, passphrase: str) -> int:
+        """Take in such a file; returns how many keys were new. Raises KeysRefused, NotKept."""
+
+    def verifications(self) -> list[Verification]:
+        """Those that go on, and those that ended a little while ago; the newest first."""
+
+    async def verify(self, user_id: str, device_id: str = "") -> str:
+        """Ask for a verification: of another own device (empty: all of them are asked), or of another person in the
+        direct chat with them. Returns its id. Raises LobbyError."""
+
+    async def accept_verification(self, id: str) -> None:
+        """The person agrees to one that was offered. Raises LobbyError."""
+
+    async def confirm_verification(self, id: str) -> None:
+        """The emoji match: what they stand for is signed. Raises LobbyError."""
+
+    async def cancel_verification(self, id: str, mismatch: bool = False) -> None:
+        """Break it off; ``mismatch``: the emoji do not match. Raises LobbyError."""
 
 
 class Messenger(Protocol):
     """All that a page can ask of Lobby. Reading is from memory or local disk and never waits for the network."""
+
+    @property
+    def encryption(self) -> Encryption:
+        """Keys, recovery and verification of whoever is logged in."""
 
     def account(self) -> Account | None:
         """Who is logged in; None: nobody."""
@@ -65,7 +133,7 @@ class Messenger(Protocol):
     async def start_chat(self, user_id: str) -> str:
         """A direct chat with ``user_id``: the one there is, else a new one. Returns its room id; raises ChatRefused."""
 
-    async def start_group(self, name: str, user_ids: list[str]) -> str:
+    async def start_group(self, name: str, user_ids: list[str], encrypted: bool = True) -> str:
         """A group with that name; the others are invited. Returns its room id; raises ChatRefused."""
 
     async def accept(self, room_id: str) -> None:

@@ -64,6 +64,8 @@ class ChatSummary:
     unread: int
     members: tuple[str, ...]
     """Names of the joined members other than the person, by name."""
+    encrypted: bool = False
+    """Only its members can read what is said in it."""
 
 
 @dataclass(frozen=True)
@@ -96,12 +98,96 @@ class Bubble:
     """Why it is unsent, a sentence for the person; else empty."""
     notice: bool = False
     """A line such as "Right joined": not somebody's words."""
+    sealed: bool = False
+    """Encrypted, and its key has not come yet; ``text`` says so, and becomes what was said when the key comes."""
 
 
 @dataclass(frozen=True)
 class Change:
     """Something that is shown may look different now; ask again."""
 
-    kind: Literal["account", "chats", "chat"]
-    """``account``: any of ``Account``; ``chats``: the list or the invitations; ``chat``: the one ``room_id`` names."""
+    kind: Literal["account", "chats", "chat", "encryption"]
+    """``account``: any of ``Account``; ``chats``: the list or the invitations; ``chat``: the one ``room_id`` names;
+    ``encryption``: ``EncryptionState`` or a verification."""
     room_id: str | None = None
+
+
+class Standing(enum.StrEnum):
+    """Whether other clients know this device as the person's own (Matrix client-server API, "Cross-signing")."""
+
+    UNKNOWN = "unknown"
+    """The homeserver could not be asked yet."""
+    NO_RECOVERY = "no_recovery"
+    """The account has no identity of its own: no device of it is signed, and no recovery key opens anything."""
+    UNVERIFIED = "unverified"
+    """The account has an identity that has not signed this device: other clients may keep their keys from it."""
+    VERIFIED = "verified"
+
+
+class Backup(enum.StrEnum):
+    """How the key backup at the homeserver stands with this device ("Server-side key backups")."""
+
+    NONE = "none"
+    LOCKED = "locked"
+    """There is one, and this device has not got its key: neither read nor fed."""
+    IN_USE = "in_use"
+
+
+@dataclass(frozen=True)
+class OtherDevice:
+    """Another device of the person."""
+
+    device_id: str
+    name: str
+    verified: bool
+
+
+@dataclass(frozen=True)
+class EncryptionState:
+    """How this device stands with encryption, for the page that lets a person put it right."""
+
+    device_id: str
+    fingerprint: str
+    """This device's Ed25519 key, unpadded base64 in groups of four."""
+    standing: Standing
+    backup: Backup
+    not_backed_up: int
+    """Keys that the backup has not got yet."""
+    sealed: int
+    """Kept messages whose key has not come."""
+    others: tuple[OtherDevice, ...] = ()
+    trouble: str = ""
+    """What did not work lately, sentences for the person; else empty."""
+
+
+class VerificationPhase(enum.StrEnum):
+    """Where a verification by emoji is; the last two are its ends."""
+
+    ASKED = "asked"
+    """We asked; the other end has not answered."""
+    OFFERED = "offered"
+    """The other end asks us."""
+    BEGINNING = "beginning"
+    """Both agreed; the emoji are being worked out."""
+    COMPARING = "comparing"
+    CONFIRMED = "confirmed"
+    """The person said that they match; the other end has not yet."""
+    DONE = "done"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True)
+class Verification:
+    """One verification by emoji ("Short Authentication String")."""
+
+    id: str
+    user_id: str
+    name: str
+    """Of the person, or of the person's own other device."""
+    own: bool
+    """The other end is another device of the same person."""
+    phase: VerificationPhase
+    emoji: tuple[tuple[str, str], ...] = ()
+    """While comparing: seven times (emoji, its English name)."""
+    reason: str = ""
+    """Why it was cancelled, a sentence for the person."""
