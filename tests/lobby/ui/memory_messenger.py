@@ -8,7 +8,8 @@ import itertools
 from collections.abc import Callable
 
 from lobby.core.views import Account, Bubble, Change, ChatSummary, Connection, Invitation, Mark
-from lobby.messenger import ChatRefused, Cleartext, LoginRefused, NotKept
+from lobby.messenger import ChatRefused, Cleartext, Encryption, LoginRefused, NotKept
+from tests.lobby.ui.memory_encryption import MemoryEncryption
 
 ME = "@left:demo.localhost"
 
@@ -34,12 +35,24 @@ class MemoryMessenger:
         self._listeners: list[Callable[[Change], None]] = []
         self._taken: dict[str, tuple[str, str]] = {}
         self._numbers = itertools.count(1)
+        self.keys = MemoryEncryption(lambda: self._tell("encryption"))
+        """What other devices and the homeserver do about encryption is done to it."""
 
     # What other people and the network do.
 
-    def put_chat(self, room_id: str, name: str, group: bool = False, members: tuple[str, ...] = ()) -> None:
+    def put_chat(
+        self,
+        room_id: str,
+        name: str,
+        group: bool = False,
+        members: tuple[str, ...] = (),
+        encrypted: bool = False,
+        partner: str = "",
+    ) -> None:
         """A chat without messages."""
-        self._chats[room_id] = ChatSummary(room_id, name, group, "", None, False, None, 0, members or (name,))
+        members = members or (name,)
+        chat = ChatSummary(room_id, name, group, "", None, False, None, 0, members, encrypted, partner)
+        self._chats[room_id] = chat
         self._bubbles[room_id] = []
         self._tell("chats")
 
@@ -54,6 +67,7 @@ class MemoryMessenger:
         notice: bool = False,
         name: str = "",
         key: str = "",
+        sealed: bool = False,
     ) -> str:
         """A message by anybody; those of others count as unread."""
         mine = sender == ME
@@ -61,7 +75,7 @@ class MemoryMessenger:
         at = self.clock() if at is None else at
         mark = mark or (Mark.SENT if mine and not notice else None)
         name = name or sender[1:].split(":")[0].title()
-        bubble = Bubble(key, room_id, sender, name, mine, text, at, mark, reason, notice)
+        bubble = Bubble(key, room_id, sender, name, mine, text, at, mark, reason, notice, sealed)
         self._bubbles[room_id].append(bubble)
         self._summarise(room_id, 0 if mine or notice else 1)
         return key
@@ -93,6 +107,14 @@ class MemoryMessenger:
         ]
         self._summarise(room_id, 0)
 
+    def open(self, room_id: str, key: str, text: str) -> None:
+        """The key of a message has come."""
+        self._bubbles[room_id] = [
+            dataclasses.replace(bubble, text=text, sealed=False) if bubble.key == key else bubble
+            for bubble in self._bubbles[room_id]
+        ]
+        self._summarise(room_id, 0)
+
     def leave(self, room_id: str) -> None:
         """The chat was left on another machine."""
         del self._chats[room_id]
@@ -100,6 +122,10 @@ class MemoryMessenger:
         self._tell("chat", room_id)
 
     # The messenger's own face.
+
+    @property
+    def encryption(self) -> Encryption:
+        return self.keys
 
     def account(self) -> Account | None:
         return self._account
@@ -164,12 +190,12 @@ class MemoryMessenger:
         if user_id == "@nobody:demo.localhost":
             raise ChatRefused("The homeserver knows nobody of that name. No chat was made.")
         room_id = f"!{next(self._numbers)}:demo.localhost"
-        self.put_chat(room_id, user_id)
+        self.put_chat(room_id, user_id, encrypted=True, partner=user_id)
         return room_id
 
-    async def start_group(self, name: str, user_ids: list[str]) -> str:
+    async def start_group(self, name: str, user_ids: list[str], encrypted: bool = True) -> str:
         room_id = f"!{next(self._numbers)}:demo.localhost"
-        self.put_chat(room_id, name, group=True, members=tuple(user_ids))
+        self.put_chat(room_id, name, group=True, members=tuple(user_ids), encrypted=encrypted)
         return room_id
 
     async def accept(self, room_id: str) -> None:
@@ -204,7 +230,7 @@ class MemoryMessenger:
         self._tell("chat", room_id)
 
     def _tell(self, kind: str, room_id: str | None = None) -> None:
-        assert kind in ("account", "chats", "chat")
+        assert kind in ("account", "chats", "chat", "encryption")
         for listener in list(self._listeners):
             listener(Change(kind, room_id))  # type: ignore[arg-type]
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from lobby.core.views import Account, Bubble, ChatSummary, Connection, Invitation, Mark
 from lobby.ui import static_files
-from lobby.ui.render import Conversation, Renderer, Scene
+from lobby.ui.render import Conversation, Renderer
+from lobby.ui.scenes import Scene
 
 RENDERER = Renderer({name: file.address for name, file in static_files.load().items()}, UTC)
 ACCOUNT = Account("@left:x", "Left", "http://x", Connection.ONLINE)
@@ -21,7 +22,8 @@ EVIL = "\"><script>alert('x')</script>"
 def scene(name: str = "Right", text: str = "hello") -> Scene:
     chat = ChatSummary("!r:x", name, True, text, 1e9, False, None, 3, (name,))
     invitation = Invitation("!i:x", name, text, name, True, 1e9)
-    return Scene(Account(text, name, text, Connection.ONLINE), [chat], [invitation], 1e9 + 60, "token")
+    account = Account(text, name, text, Connection.ONLINE, unreachable=text, notice=text)
+    return Scene(account, [chat], [invitation], 1e9 + 60, "token")
 
 
 def conversation(name: str = "Right", text: str = "hello", mark: Mark | None = None) -> Conversation:
@@ -30,6 +32,10 @@ def conversation(name: str = "Right", text: str = "hello", mark: Mark | None = N
     mine = Bubble(text, "!r:x", "@left:x", name, True, text, 1e9 + 1, mark, text)
     notice = Bubble("k3", "!r:x", "@right:x", name, False, text, 1e9 + 2, None, "", True)
     return Conversation(chat, [theirs, mine, notice], None, 50)
+
+
+def strip_of(account: Account) -> str:
+    return RENDERER.strip(Scene(account, [], [], 1e9, "token"))
 
 
 class Elements(html.parser.HTMLParser):
@@ -62,9 +68,9 @@ def every_page(name: str, text: str) -> list[str]:
         RENDERER.logout(around, 2),
         RENDERER.trouble(name, text, text),
         RENDERER.chats(around, ""),
-        RENDERER.strip(Account(text, name, text, Connection.ONLINE, unreachable=text, notice=text)),
+        RENDERER.strip(around),
         RENDERER.welcome(around),
-        RENDERER.head(shown.chat),
+        RENDERER.head(around, shown.chat),
         RENDERER.bubbles(shown, around),
     ]
 
@@ -119,7 +125,7 @@ def test_each_mark_has_words_and_an_attribute(mark: Mark | None, words: str) -> 
     ],
 )
 def test_the_strip_says_what_is_the_matter(connection: Connection, words: str | None) -> None:
-    strip = RENDERER.strip(Account("@left:x", "Left", "http://x", connection))
+    strip = strip_of(Account("@left:x", "Left", "http://x", connection))
     assert (words in strip) if words else not strip.strip()
 
 
@@ -136,15 +142,15 @@ def test_only_who_is_reachable_is_promised_to_be(account: Account, chats: list[C
 
 
 def test_the_strip_says_why_messages_wait_for_the_window() -> None:
-    assert "only while this window is open. No push service is set." in RENDERER.strip(UNREACHABLE)
-    assert not RENDERER.strip(REACHABLE).strip()
+    assert "only while this window is open. No push service is set." in strip_of(UNREACHABLE)
+    assert not strip_of(REACHABLE).strip()
     offline = Account("@left:x", "Left", "http://x", Connection.OFFLINE, unreachable="No push service is set.")
-    assert "No push service" not in RENDERER.strip(offline), "one thing at a time"
+    assert "No push service" not in strip_of(offline), "one thing at a time"
 
 
 def test_the_strip_says_what_happened_to_the_kept_data() -> None:
     damaged = Account("@left:x", "Left", "http://x", Connection.OFFLINE, notice="The database <was> put aside.")
-    strip = RENDERER.strip(damaged)
+    strip = strip_of(damaged)
     assert "The database &lt;was&gt; put aside." in strip and "No connection" in strip
 
 

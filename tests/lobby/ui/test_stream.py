@@ -1,7 +1,7 @@
 """The event stream: everything as it is now, then what changes, once; and its bytes are what browsers read back."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from hypothesis import given
@@ -11,6 +11,7 @@ from lobby.core.views import Connection, Mark
 from lobby.errors import NotKept
 from lobby.ui import static_files
 from lobby.ui.render import Renderer
+from lobby.ui.scenes import Scene, Scenes
 from lobby.ui.stream import NEWEST, Stream, conversation, event
 from tests.lobby.ui.memory_messenger import MemoryMessenger
 
@@ -46,6 +47,11 @@ def test_half_a_surrogate_pair_breaks_nothing() -> None:
     assert event("x", "a\ud83d") == b"event: x\ndata: a?\n\n"
 
 
+def scenes(messenger: MemoryMessenger) -> Callable[[], Scene | None]:
+    made = Scenes(lambda: 1e9)
+    return lambda: made.scene(messenger, "token")
+
+
 class Reader:
     """A page: takes what the stream writes."""
 
@@ -75,7 +81,7 @@ def messenger() -> MemoryMessenger:
 @pytest.fixture
 async def page(messenger: MemoryMessenger) -> AsyncIterator[Reader]:
     reader = Reader()
-    running = asyncio.ensure_future(Stream(messenger, RENDERER, ROOM, "token", lambda: 1e9).run(reader.write))
+    running = asyncio.ensure_future(Stream(messenger, RENDERER, scenes(messenger), ROOM).run(reader.write))
     yield reader
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
@@ -92,7 +98,7 @@ async def test_it_begins_with_all_there_is_and_marks_the_open_chat_read(
 
 async def test_the_welcome_goes_when_chats_arrive() -> None:
     lobby, reader = MemoryMessenger(lambda: 1e9), Reader()
-    running = asyncio.ensure_future(Stream(lobby, RENDERER, None, "token", lambda: 1e9).run(reader.write))
+    running = asyncio.ensure_future(Stream(lobby, RENDERER, scenes(lobby)).run(reader.write))
     assert "Welcome to Lobby" in await reader.next("welcome")
     lobby.put_chat(ROOM, "Right")
     assert "Pick a chat" in await reader.next("welcome")

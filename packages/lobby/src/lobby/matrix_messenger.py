@@ -10,15 +10,18 @@ from lobby.core import outbox as box
 from lobby.core import timeline
 from lobby.core.batch import EMPTY_PAGES, TEXT_MOST, read_event, read_page
 from lobby.core.views import Account, Bubble, Change, ChatSummary, Connection, Invitation
+from lobby.encryption.quiet import QuietEncryption
 from lobby.errands import Errands
 from lobby.errors import ChatRefused, LobbyError, LoginRefused, NotKept, ServerRefused
-from lobby.home import Home, Login
+from lobby.home import AccountHome, Login
 from lobby.intake import Applied
 from lobby.matrix import chats
+from lobby.matrix.login import log_in
 from lobby.matrix.logout import end_unused, log_out_there
 from lobby.matrix.pusher import forget_target
-from lobby.matrix.session import Session, load_nio, log_in
+from lobby.matrix.session import Session, load_nio
 from lobby.matrix.sync import Sync
+from lobby.messenger import Encryption
 from lobby.pushing import Pushing
 from lobby.reading import Reading
 from lobby.receipts import Receipts
@@ -39,7 +42,7 @@ class MatrixMessenger:
     """Lobby without page and desk. Use: ``start()``, then ``foreground()`` or ``fetch()``, last ``stop()``."""
 
     def __init__(
-        self, home: Home, store: Store, guard: Guard, clock: Callable[[], float], new_id: Callable[[], str]
+        self, home: AccountHome, store: Store, guard: Guard, clock: Callable[[], float], new_id: Callable[[], str]
     ) -> None:
         self._home = home
         self._store = store
@@ -122,6 +125,10 @@ class MatrixMessenger:
 
     # Reading
 
+    @property
+    def encryption(self) -> Encryption:
+        return QuietEncryption()
+
     def account(self) -> Account | None:
         if self._login is None:
             return None
@@ -160,23 +167,35 @@ class MatrixMessenger:
     # Doing
 
     async def log_in(self, homeserver: str, user: str, password: str, cleartext: str = "") -> None:
+        """Log in with a password, as the device that this was, if any. Raises LoginRefused, Cleartext."""
         async with self._one_login_at_a_time:
-            login = await log_in(homeserver, user, password, cleartext)
-            old = self._login
-            try:
-                self._keep_login(login)
-            except LobbyError as error:
+            device_id = self._login.device_id if self._login else ""
+            await self._admit(await log_in(homeserver, user, password, cleartext, device_id))
+
+    async def admit(self, login: Login) -> None:
+        """Take up a login that was made for this account. Raises LoginRefused: it was ended, all is as it was."""
+        async with self._one_login_at_a_time:
+            await self._admit(login)
+
+    async def _admit(self, login: Login) -> None:
+        old = self._login
+        goes_on = old is not None and (old.user_id, old.device_id) == (login.user_id, login.device_id)
+        try:
+            self._keep_login(login)
+        except LobbyError as error:
+            if not goes_on:
                 await end_unused(login)
-                raise LoginRefused(str(error)) from error
-            await self._let_go()
-            self._take_up(login)
-            if self._foreground:
-                self.foreground()
-            self._changed("account")
-            self._changed("chats")
-            if old is not None:
-                # Its token may still be good: nobody would ever use it, and its device would be listed for ever.
-                await end_unused(old)
+            raise LoginRefused(str(error)) from error
+        await self._let_go()
+        self._take_up(login)
+        if self._foreground:
+            self.foreground()
+        self._changed("account")
+        self._changed("chats")
+        if old is not None and not goes_on:
+            # Its token may still be good: nobody would ever use it, and its device would be listed for ever. Where the
+            # device is the same, its old token is worth nothing, and ending it would end the device.
+            await end_unused(old)
 
     async def log_out(self) -> bool:
         async with self._one_login_at_a_time:
@@ -308,7 +327,10 @@ class MatrixMessenger:
         if self._login is None:
             self._store.forget_all()
         elif self._login.user_id != login.user_id:
-            raise LoginRefused(f"Log {self._login.user_id} out first. Nothing was changed.")
+            raise LoginRefused(
+                f"That was {login.user_id}, and here it is {self._login.user_id} who has to log in again. Nothing was "
+                "changed. Another account can be added beside this one."
+            )
         # Homeservers forget the pusher together with the login that set it.
         forget_target(self._store)
         self._home.keep_login(login)

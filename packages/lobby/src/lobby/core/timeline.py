@@ -136,6 +136,7 @@ def summary(
         last_mark=last.mark if last else None,
         unread=unread,
         members=tuple(sorted((person_name(user_id, names) for user_id in joined), key=str.casefold)),
+        partner=others[0] if len(others) == 1 and not is_group(room, others) else "",
     )
 
 

@@ -66,6 +66,8 @@ class ChatSummary:
     """Names of the joined members other than the person, by name."""
     encrypted: bool = False
     """Only its members can read what is said in it."""
+    partner: str = ""
+    """Matrix id of the other one of a direct chat; empty in a group, and when nobody else is in it."""
 
 
 @dataclass(frozen=True)

@@ -11,26 +11,16 @@ from urllib.parse import quote
 
 import jinja2
 
-from lobby.core.views import Account, Bubble, ChatSummary, Invitation
+from lobby.core.views import Bubble, ChatSummary
 from lobby.ui import avatars, people, times
 from lobby.ui.conversation import rows
+from lobby.ui.scenes import Scene
 from lobby.ui.text import linked, only_emoji
 
 LONGEST_TEXT = 30_000
 """Characters of one message; a Matrix event holds 65,536 bytes in all."""
 
 _TEMPLATES = Path(__file__).parent / "templates"
-
-
-@dataclass(frozen=True)
-class Scene:
-    """What stands around every pane: the account, the chat list, the time, the form token of the session."""
-
-    account: Account
-    chats: Sequence[ChatSummary]
-    invitations: Sequence[Invitation]
-    now: float
-    csrf: str
 
 
 @dataclass(frozen=True)
@@ -112,25 +102,25 @@ class Renderer:
         """A page with one sentence: what is the matter, what to do (``command`` in a terminal, or go ``back``)."""
         return self._page("trouble.html", title=title, text=text, command=command, back=back, csrf="")
 
-    def strip(self, account: Account) -> str:
-        """The lines about what is the matter, if anything is."""
-        return self._page("_strip.html", account=account)
+    def strip(self, scene: Scene) -> str:
+        """The lines about what is the matter, if anything is, and what other devices ask."""
+        return self._page("_strip.html", **_around(scene))
 
-    def account(self, account: Account) -> str:
+    def account(self, scene: Scene) -> str:
         """The head of the chat list."""
-        return self._page("_account.html", account=account)
+        return self._page("_account.html", **_around(scene))
 
     def chats(self, scene: Scene, current: str) -> str:
         """Invitations and the chat list; ``current``: the room that is open."""
-        return self._page("_chats.html", current=current, **vars(scene))
+        return self._page("_chats.html", current=current, **_around(scene))
 
     def welcome(self, scene: Scene) -> str:
         """What stands where no chat is open."""
-        return self._page("_welcome.html", **vars(scene))
+        return self._page("_welcome.html", **_around(scene))
 
-    def head(self, chat: ChatSummary) -> str:
+    def head(self, scene: Scene, chat: ChatSummary) -> str:
         """The head of a conversation."""
-        return self._page("_head.html", chat=chat)
+        return self._page("_head.html", chat=chat, **_around(scene))
 
     def bubbles(self, conversation: Conversation, scene: Scene) -> str:
         """The rows of a conversation."""
@@ -139,7 +129,7 @@ class Renderer:
     def _messenger(self, scene: Scene, pane: str, current: str, title: str, **inside: object) -> str:
         unread = sum(chat.unread for chat in scene.chats)
         title = f"({unread}) {title}" if unread else title
-        around = vars(scene) | {"pane": pane, "current": current, "title": title}
+        around = _around(scene) | {"pane": pane, "current": current, "title": title}
         return self._page("messenger.html", **(around | inside))
 
     def _inside(self, conversation: Conversation, scene: Scene) -> dict[str, object]:
@@ -149,12 +139,15 @@ class Renderer:
             "rows": rows(conversation.bubbles, conversation.above, self._zone),
             "most": conversation.most,
             "beginning": conversation.beginning,
-            "now": scene.now,
-            "csrf": scene.csrf,
-        }
+        } | _around(scene)
 
     def _page(self, template: str, **values: object) -> str:
         return self._templates.get_template(template).render(values)
 
     def _day_name(self, day: date, now: float) -> str:
         return times.day_name(day, times.local(now, self._zone).date())
+
+
+def _around(scene: Scene) -> dict[str, object]:
+    """What every template may name of the scene."""
+    return vars(scene) | {"under_way": scene.under_way}

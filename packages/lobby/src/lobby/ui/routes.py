@@ -8,15 +8,16 @@ import asyncio
 import itertools
 import secrets
 from collections.abc import Callable
-from urllib.parse import quote
 
 from aiohttp import ClientConnectionError, web
-from aiohttp.http import HttpProcessingError
 
 from lobby.core.views import Connection, Mark
 from lobby.messenger import ChatRefused, Cleartext, LobbyError, LoginRefused, Messenger, NotKept
+from lobby.ui.answers import html, is_fragment, see, see_chat
+from lobby.ui.forms import read_form
 from lobby.ui.people import PersonUnclear, read_people, server_of
-from lobby.ui.render import LONGEST_TEXT, Conversation, Renderer, Scene
+from lobby.ui.render import LONGEST_TEXT, Conversation, Renderer
+from lobby.ui.scenes import Scene, Scenes
 from lobby.ui.stream import NEWEST, Stream, conversation
 
 MOST_SHOWN = 2000
@@ -29,26 +30,6 @@ STILL_LISTED = (
     "You are logged out here, and nothing is kept. The homeserver could not be told, so it still lists this computer "
     "as logged in: end that from another client, or in the homeserver's settings."
 )
-
-
-def html(text: str, status: int = 200) -> web.Response:
-    """A page or fragment. Never stored by the browser: it holds private messages, and is always fresh."""
-    body = text.encode("utf-8", "replace")
-    headers = {"Cache-Control": "no-store"}
-    return web.Response(body=body, status=status, content_type="text/html", charset="utf-8", headers=headers)
-
-
-def is_fragment(request: web.Request) -> bool:
-    """Whether the page's module asks, and not the browser itself."""
-    return "Lobby-Fragment" in request.headers
-
-
-async def read_form(request: web.Request) -> dict[str, str]:
-    """The text fields of a form, read once however often asked for; HTTPBadRequest when the body is none."""
-    try:
-        return {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
-    except (ValueError, LookupError, AssertionError, HttpProcessingError) as error:
-        raise web.HTTPBadRequest from error
 
 
 class Routes:
@@ -68,7 +49,7 @@ class Routes:
     ) -> None:
         self._messenger = messenger
         self._renderer = renderer
-        self._clock = clock
+        self._scenes = Scenes(clock)
         self._csrf = csrf
         self._opened = opened
         self._closed = closed
@@ -124,7 +105,7 @@ class Routes:
             still_listed = STILL_LISTED if "listed" in request.query else ""
             return html(self._renderer.login(self._csrf(request), error=still_listed))
         if account.connection is not Connection.SIGNED_OUT:
-            return _see("/")
+            return see("/")
         return html(self._renderer.login(self._csrf(request), account.homeserver, account.user_id))
 
     async def _log_in(self, request: web.Request) -> web.StreamResponse:
@@ -142,7 +123,7 @@ class Routes:
             return html(page, status=422)
         except LoginRefused as refusal:
             return html(self._renderer.login(self._csrf(request), homeserver, user, str(refusal)), status=422)
-        return _see("/")
+        return see("/")
 
     async def _logout_page(self, request: web.Request) -> web.StreamResponse:
         waiting = sum(
@@ -172,7 +153,7 @@ class Routes:
                 raise PersonUnclear("Say who to chat with, or give the group a name.")
         except (ChatRefused, PersonUnclear) as refusal:
             return html(self._renderer.new(scene, values, str(refusal)), status=422)
-        return _see_chat(room_id)
+        return see_chat(room_id)
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         scene = self._scene(request)
@@ -207,11 +188,11 @@ class Routes:
     async def _accept(self, request: web.Request) -> web.StreamResponse:
         room_id = request.match_info["room_id"]
         await self._messenger.accept(room_id)
-        return _see_chat(room_id) if self._messenger.chat(room_id) is not None else _see("/")
+        return see_chat(room_id) if self._messenger.chat(room_id) is not None else see("/")
 
     async def _decline(self, request: web.Request) -> web.StreamResponse:
         await self._messenger.decline(request.match_info["room_id"])
-        return _see("/")
+        return see("/")
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         """The event stream of a page that is visible now; it lasts until the page is hidden."""
@@ -219,7 +200,8 @@ class Routes:
         response.content_type = "text/event-stream"
         response.charset = "utf-8"
         room_id = request.query.get("chat") or None
-        stream = Stream(self._messenger, self._renderer, room_id, self._csrf(request), self._clock)
+        csrf = self._csrf(request)
+        stream = Stream(self._messenger, self._renderer, lambda: self._scenes.scene(self._messenger, csrf), room_id)
         if self._ending:
             stream.end()
         number = next(self._stream_ids)
@@ -248,7 +230,7 @@ class Routes:
         """After an act: the conversation as it is now."""
         room_id = self._room_id(request)
         if not is_fragment(request):
-            return _see_chat(room_id)
+            return see_chat(room_id)
         return html(self._renderer.bubbles(await self._conversation(request), self._scene(request)))
 
     async def _conversation(self, request: web.Request, fetch: bool = False) -> Conversation:
@@ -280,16 +262,7 @@ class Routes:
         return room_id
 
     def _scene(self, request: web.Request) -> Scene:
-        account = self._messenger.account()
-        if account is None:
+        scene = self._scenes.scene(self._messenger, self._csrf(request))
+        if scene is None:
             raise web.HTTPSeeOther("/")
-        chats, invitations = self._messenger.chats(), self._messenger.invitations()
-        return Scene(account, chats, invitations, self._clock(), self._csrf(request))
-
-
-def _see(place: str) -> web.Response:
-    return web.Response(status=303, headers={"Location": place})
-
-
-def _see_chat(room_id: str) -> web.Response:
-    return _see(f"/chat/{quote(room_id, safe='')}")
+        return scene

@@ -17,10 +17,12 @@ from aiohttp import web
 
 from lobby.messenger import LobbyError, Messenger
 from lobby.ui import static_files
+from lobby.ui.answers import html, is_fragment
 from lobby.ui.codes import CodeRefusal, check
+from lobby.ui.forms import read_form
 from lobby.ui.guard import Guard, GuardRefusal
 from lobby.ui.render import Renderer
-from lobby.ui.routes import Routes, html, is_fragment, read_form
+from lobby.ui.routes import Routes
 from lobby.ui.sessions import (
     COOKIE_AGE,
     SessionStore,

@@ -9,9 +9,10 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Iterator
 
-from lobby.core.views import Account, Change
+from lobby.core.views import Change
 from lobby.messenger import LobbyError, Messenger
-from lobby.ui.render import Conversation, Renderer, Scene
+from lobby.ui.render import Conversation, Renderer
+from lobby.ui.scenes import Scene
 
 NEWEST = 50
 """Bubbles in the fragment of a conversation; older ones that the page shows stay as they are."""
@@ -37,17 +38,19 @@ def conversation(messenger: Messenger, room_id: str, most: int, beginning: bool 
 
 
 class Stream:
-    """The event stream of one visible page; ``room_id`` is the chat that it shows, if any."""
+    """The event stream of one visible page; ``scene``: what stands around it now, None: nobody is logged in any more.
+
+    ``room_id``: the chat that it shows, if any.
+    """
 
     def __init__(
-        self, messenger: Messenger, renderer: Renderer, room_id: str | None, csrf: str, clock: Callable[[], float]
+        self, messenger: Messenger, renderer: Renderer, scene: Callable[[], Scene | None], room_id: str | None = None
     ) -> None:
         self._messenger = messenger
         self._renderer = renderer
+        self._scene = scene
         self._room_id = room_id
-        self._csrf = csrf
-        self._clock = clock
-        self._changed: set[str] = {"account", "chats", "chat"}
+        self._changed: set[str] = {"account", "chats", "chat", "encryption"}
         self._news = asyncio.Event()
         self._sent: dict[str, str] = {}
         self._quit = False
@@ -67,12 +70,12 @@ class Stream:
                     await write(event("quit", ""))
                     return
                 changed, self._changed = self._changed, set()
-                account = self._messenger.account()
+                scene = self._scene()
                 chat_gone = self._room_id is not None and self._messenger.chat(self._room_id) is None
-                if account is None or chat_gone:
+                if scene is None or chat_gone:
                     await write(event("gone", "/"))
                     return
-                for name, html in self._fragments(account, changed):
+                for name, html in self._fragments(scene, changed):
                     if self._sent.get(name) != html:
                         self._sent[name] = html
                         await write(event(name, html))
@@ -86,13 +89,13 @@ class Stream:
             self._changed.add(change.kind)
             self._news.set()
 
-    def _fragments(self, account: Account, changed: set[str]) -> Iterator[tuple[str, str]]:
+    def _fragments(self, scene: Scene, changed: set[str]) -> Iterator[tuple[str, str]]:
         messenger, renderer = self._messenger, self._renderer
         current = self._room_id or ""
-        scene = Scene(account, messenger.chats(), messenger.invitations(), self._clock(), self._csrf)
+        if changed & {"account", "chats", "encryption"}:
+            yield "strip", renderer.strip(scene)
         if "account" in changed:
-            yield "strip", renderer.strip(account)
-            yield "account", renderer.account(account)
+            yield "account", renderer.account(scene)
         if "chats" in changed:
             yield "chats", renderer.chats(scene, current)
         if self._room_id is None:
@@ -103,7 +106,7 @@ class Stream:
         if shown is None:
             return
         if "chats" in changed:
-            yield "head", renderer.head(shown.chat)
+            yield "head", renderer.head(scene, shown.chat)
         if "chat" in changed:
             yield "bubbles", renderer.bubbles(shown, scene)
 
