@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from lobby.arrival import alert_for
+from lobby.arrival import Arrivals
 from lobby.core.alerts import Pushed
 from lobby.core.views import Mark
 from lobby.errors import PlaceForgotten, ServerRefused
@@ -87,7 +87,7 @@ async def test_beginning_anew_tells_of_nothing_that_was_read(pair: tuple[Person,
     events = [event.event_id for event in right.store.events(room_id, None, 50) if event.text in ("one", "two")]
     forget_place(right)
     for event_id in events:
-        assert await alert_for(right.lobby, Pushed(room_id, event_id), page_visible=False) is None
+        assert await Arrivals(right.lobby).alert_for(Pushed(room_id, event_id), page_visible=False) is None
     assert [chat.unread for chat in right.lobby.chats()] == [0]
 
 

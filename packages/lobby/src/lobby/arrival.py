@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from lobby.core.alerts import Alert, Pushed, invitation_alert, message_alert
-from lobby.core.timeline import KeptEvent, person_name
+from lobby.core.timeline import person_name
 from lobby.matrix_messenger import MatrixMessenger
 
 ON_ITS_WAY = 5.0
@@ -14,35 +14,52 @@ READ_MOMENT = 1.0
 """Seconds a visible page gets to show a message before it is worth a notification."""
 
 
-async def alert_for(messenger: MatrixMessenger, pushed: Pushed, page_visible: bool) -> Alert | None:
-    """What to tell the person; None: nothing (own message, read already, invitation answered, nothing we may see).
+class Arrivals:
+    """Finds out what pushes to one account are about; what many of them ask for is asked of the homeserver once."""
 
-    Raises LobbyError when the homeserver cannot be asked.
-    """
-    event = await _learn(messenger, pushed)
-    if event is None:
-        asked = [invitation for invitation in messenger.invitations() if invitation.room_id == pushed.room_id]
-        return invitation_alert(asked[0]) if asked else None
-    chat = messenger.chat(event.room_id)
-    if chat is None or not messenger.reading.is_unread(event):
-        return None
-    if page_visible and await _until(messenger, lambda: not messenger.reading.is_unread(event), READ_MOMENT):
-        return None
-    return message_alert(chat, person_name(event.sender, messenger.reading.names(event.room_id)), event.text)
+    def __init__(self, messenger: MatrixMessenger) -> None:
+        self._messenger = messenger
+        self._one_fetch_at_a_time = asyncio.Lock()
 
+    async def alert_for(self, pushed: Pushed, page_visible: bool) -> Alert | None:
+        """What to tell of the push's chat as it is now: its newest message, and how many there are.
 
-async def _learn(messenger: MatrixMessenger, pushed: Pushed) -> KeptEvent | None:
-    """The event; None: there is none for this person. Asks the homeserver only for what is not on its way already."""
+        None: nothing (own message, read already, invitation answered, nothing we may see). Raises LobbyError when the
+        homeserver cannot be asked.
+        """
+        messenger = self._messenger
+        await self._hear_of(pushed)
+        event = messenger.reading.event(pushed.event_id)
+        chat = messenger.chat(pushed.room_id)
+        if chat is None:
+            asked = [invitation for invitation in messenger.invitations() if invitation.room_id == pushed.room_id]
+            return invitation_alert(asked[0]) if asked else None
+        if not chat.unread or (event is not None and not messenger.reading.is_unread(event)):
+            return None
+        newest = messenger.reading.newest_unread(pushed.room_id)
+        if newest is None:
+            newest = await messenger.distant_event(pushed.room_id, pushed.event_id)
+        if newest is None or not messenger.reading.is_unread(newest):
+            return None
+        if page_visible and await _until(messenger, lambda: not messenger.reading.is_unread(newest), READ_MOMENT):
+            return None
+        sender = person_name(newest.sender, messenger.reading.names(newest.room_id))
+        return message_alert(messenger.chat(newest.room_id) or chat, sender, newest.text, newest.event_id)
 
-    def heard() -> bool:
-        invited = any(invitation.room_id == pushed.room_id for invitation in messenger.invitations())
-        return invited or messenger.reading.event(pushed.event_id) is not None
+    async def _hear_of(self, pushed: Pushed) -> None:
+        """Fetches what is new, unless the push's event is here already, or surely on its way."""
+        messenger = self._messenger
 
-    if messenger.watching:
-        await _until(messenger, heard, ON_ITS_WAY)
-    else:
-        await messenger.fetch()
-    return messenger.reading.event(pushed.event_id) or await messenger.distant_event(pushed.room_id, pushed.event_id)
+        def heard() -> bool:
+            invited = any(invitation.room_id == pushed.room_id for invitation in messenger.invitations())
+            return invited or messenger.reading.event(pushed.event_id) is not None
+
+        if messenger.watching:
+            await _until(messenger, heard, ON_ITS_WAY)
+            return
+        async with self._one_fetch_at_a_time:
+            if messenger.reading.event(pushed.event_id) is None:
+                await messenger.fetch()
 
 
 async def _until(messenger: MatrixMessenger, holds: Callable[[], bool], patience: float) -> bool:

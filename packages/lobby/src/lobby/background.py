@@ -12,19 +12,22 @@ from itertools import groupby
 from pathlib import Path
 
 import frontdesk
-from lobby.arrival import alert_for
-from lobby.core.alerts import UNSENT, Alert, read_push, room_of, unsent_alert
+from lobby.arrival import Arrivals
+from lobby.core.alerts import UNSENT, Alert, Pushed, read_push, room_of, unsent_alert
 from lobby.core.timeline import Draft
 from lobby.core.views import Change
 from lobby.errands import Errands
 from lobby.errors import LobbyError
 from lobby.matrix.pusher import PushTarget
 from lobby.matrix_messenger import MatrixMessenger
+from lobby.store import Store
+from lobby.teller import Teller
 
 SUBSCRIPTION = "messages"
 
-PUSH_TIME = 18.0
-"""Seconds to fetch what a push is about; the desk waits 25 s (contract P02) and then shows the fallback itself."""
+PUSH_TIME = 16.0
+"""Seconds to fetch what a push is about. What is known may wait for others a moment (``telling.LONGEST``); the desk
+waits 25 s, of which the last 5 are for tidying up (contract P02), and then shows the fallback itself."""
 
 log = logging.getLogger("lobby")
 
@@ -54,10 +57,17 @@ class Background:
     """Ties a messenger to the desk. ``open_page`` is asked to show the page, at a chat or as it was left (None)."""
 
     def __init__(
-        self, app: frontdesk.App, messenger: MatrixMessenger, open_page: Callable[[str | None], Awaitable[None]]
+        self,
+        app: frontdesk.App,
+        messenger: MatrixMessenger,
+        store: Store,
+        clock: Callable[[], float],
+        open_page: Callable[[str | None], Awaitable[None]],
     ) -> None:
         self._app = app
         self._messenger = messenger
+        self._arrivals = Arrivals(messenger)
+        self._teller = Teller(store, messenger.chat, clock, self._show, self._withdraw)
         self._open_page = open_page
         self._connected = False
         self._subscribed = False
@@ -99,6 +109,7 @@ class Background:
 
     async def stop(self) -> None:
         """Leave the desk."""
+        self._teller.stop()
         await self._errands.drop()
         await self._app.close()
 
@@ -151,7 +162,7 @@ class Background:
 
     async def _acted(self, alert_id: str, action_id: str) -> None:
         self._told.discard(alert_id)
-        await self._open_page(room_of(alert_id))
+        await self._open_page(room_of(alert_id) or None)
 
     async def _pushed(self, push: frontdesk.Push) -> frontdesk.Answer:
         """A changeable alert: fetch what it is about, then say what to show (contract P02)."""
@@ -159,8 +170,7 @@ class Background:
         if pushed is None:
             return frontdesk.SHOW_NOTHING
         try:
-            async with asyncio.timeout(PUSH_TIME):
-                alert = await alert_for(self._messenger, pushed, self._app.state_is_foreground)
+            alert = await self._teller.answer(push.id, self._learn(pushed))
         except (LobbyError, TimeoutError) as error:
             why = "the homeserver is too slow" if isinstance(error, TimeoutError) else error
             log.warning("A message is there, but could not be fetched: %s", why)
@@ -169,6 +179,10 @@ class Background:
             return frontdesk.SHOW_NOTHING
         self._told.add(alert.id)
         return frontdesk.ShowThis(_notification(alert))
+
+    async def _learn(self, pushed: Pushed) -> Alert | None:
+        async with asyncio.timeout(PUSH_TIME):
+            return await self._arrivals.alert_for(pushed, self._app.state_is_foreground)
 
     async def _subscription_changed(self, subscription: frontdesk.Subscription) -> None:
         await self._push_to(subscription)
@@ -180,6 +194,7 @@ class Background:
             self._subscribe_when_logged_in()
 
     def _read(self, room_id: str) -> None:
+        self._teller.read(room_id, self._app.state_is_foreground)
         if room_id in self._told or room_id not in self._withdrawn:
             self._withdraw(room_id)
 
@@ -244,6 +259,12 @@ class Background:
                 await self._messenger.pushing.to(target)
         except (LobbyError, frontdesk.TaskExpired) as error:
             log.warning("The homeserver is told at the next contact where to push. %s", error)
+
+    def _show(self, alert: Alert) -> None:
+        """Less than is shown: nobody's attention is called to it."""
+        passive = frontdesk.Notification(alert.id, alert.title, alert.body, frontdesk.Level.PASSIVE)
+        if self._connected:
+            self._errands.start(self._app.notify(passive))
 
     def _withdraw(self, alert_id: str) -> None:
         self._told.discard(alert_id)

@@ -144,7 +144,7 @@ async def _serve(home: Home, store: "Store", trouble: str) -> int:
         if os.environ.get("LOBBY_BROWSER") != "none":
             await background.show_page(app, _address_with_code(home, address, room_id))
 
-    ties = background.Background(app, messenger, open_page)
+    ties = background.Background(app, messenger, store, time.time, open_page)
     parents = tuple(os.environ.get("LOBBY_FRAME_PARENTS", "").split())
     page = Page(messenger, store, host, port, home.page_secret(), parents, ties.on_visible, time.time, ties.answering)
     await page.serve(sock)

@@ -7,6 +7,9 @@ from lobby.core.outbox import Phase
 from lobby.core.views import Bubble, ChatSummary, Invitation
 from lobby.store import Store
 
+RECENT = 50
+"""Events of a chat among which its newest message is looked for."""
+
 
 class Reading:
     """The kept chats of one person (``me``, a user id; set before anything is read)."""
@@ -81,6 +84,11 @@ class Reading:
         """Whether an event is worth a notification now."""
         room = self._store.room(event.room_id)
         return room is not None and unread.worth_showing(event, self.me, room.read_place)
+
+    def newest_unread(self, room_id: str) -> timeline.KeptEvent | None:
+        """The newest message that the person has not read; None: among the last ``RECENT`` there is none."""
+        events = self._store.events(room_id, None, RECENT)
+        return next((event for event in reversed(events) if self.is_unread(event)), None)
 
     def _summary(self, room: timeline.KeptRoom) -> ChatSummary:
         if found := self._summaries.get(room.room_id):

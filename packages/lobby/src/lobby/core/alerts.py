@@ -13,6 +13,12 @@ BODY_MOST = 400
 UNSENT = "unsent:"
 """Begins the id of a notification about unsent messages; the room id follows."""
 
+SUMMARY = "summary"
+"""The id of the one notification about many chats."""
+
+NAMED = 6
+"""Chats that a summary names."""
+
 
 @dataclass(frozen=True)
 class Pushed:
@@ -29,6 +35,8 @@ class Alert:
     id: str
     title: str
     body: str
+    newest: str = ""
+    """Of messages of a chat: the event id of the newest that it tells of."""
 
 
 def read_push(payload: bytes) -> Pushed | None:
@@ -45,9 +53,19 @@ def read_push(payload: bytes) -> Pushed | None:
     return Pushed(room_id, event_id) if (room_id + event_id).isprintable() else None
 
 
-def message_alert(chat: ChatSummary, sender: str, text: str) -> Alert:
-    """Somebody has written."""
-    return Alert(chat.room_id, f"{sender} in {chat.name}" if chat.group else sender, _short(text))
+def message_alert(chat: ChatSummary, sender: str, text: str, newest: str) -> Alert:
+    """Somebody has written: the newest message (its event id is ``newest``), and how many there are unread."""
+    title = f"{sender} in {chat.name}" if chat.group else sender
+    count = f" ({chat.unread} new messages)" if chat.unread > 1 else ""
+    return Alert(chat.room_id, title + count, _short(text), newest)
+
+
+def summary_alert(chats: Sequence[ChatSummary]) -> Alert:
+    """Many chats have something new; ``chats``: all of them, in the order in which they are named."""
+    unread = sum(chat.unread for chat in chats)
+    names = ", ".join(chat.name for chat in chats[:NAMED])
+    more = f" and {len(chats) - NAMED} more" if len(chats) > NAMED else ""
+    return Alert(SUMMARY, f"{_count(unread, 'new message')} in {_count(len(chats), 'chat')}", _short(names + more))
 
 
 def invitation_alert(invitation: Invitation) -> Alert:
@@ -64,8 +82,12 @@ def unsent_alert(room_id: str, chat_name: str, drafts: Sequence[Draft]) -> Alert
 
 
 def room_of(alert_id: str) -> str:
-    """The room a notification was about."""
-    return alert_id.removeprefix(UNSENT)
+    """The room a notification was about; empty: of no single one."""
+    return "" if alert_id == SUMMARY else alert_id.removeprefix(UNSENT)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _short(text: str) -> str:
