@@ -62,6 +62,10 @@ class Machine:
         to_push = await self.network.proxy(push_port, remembered_port(self.folder / "push.port"))
         self.homeserver = f"http://{LOOPBACK}:{to_homeserver}"
         self._write_settings(f"ws://{LOOPBACK}:{to_push}/")
+        await self.start_desk()
+
+    async def start_desk(self) -> None:
+        """Starts a keeper and with it a desk, as a login does; one whose keeper was killed has a moment to leave."""
         self.keeper = await processes.start(
             f"{self.person}'s desk",
             [sys.executable, "-m", "frontdesk.cli.main", "agent"],

@@ -5,13 +5,11 @@ import asyncio
 import contextlib
 import os
 import shlex
-import signal
 import sys
 import time
 import webbrowser
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from demo import folder, world
 from demo.errors import DemoError
@@ -20,6 +18,7 @@ from demo.ports import remembered_port
 from demo.stage.board import Machines
 from demo.stage.server import Stage, opened
 from demo.tour import tour
+from demo.until_stopped import until_stopped
 
 _FOLDER = Path(".demo")
 _LIMITS = {"suspended": 120.0}
@@ -33,9 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         match said.command:
             case "run":
                 # Ctrl-C is how a demo ends; nothing has gone wrong then.
-                return _until_stopped(run(said.folder.absolute(), said.browser), stopped=0)
+                return until_stopped(run(said.folder.absolute(), said.browser), stopped=0)
             case "tour":
-                return _until_stopped(tour.run(said.json, said.keep), stopped=130)
+                return until_stopped(tour.run(said.json, said.keep), stopped=130)
             case _:
                 gone = folder.clean(said.folder.absolute())
                 print(f"Removed {said.folder}." if gone else f"There is no {said.folder}; nothing to remove.")
@@ -135,41 +134,3 @@ def _fresh_address_on_enter(stage: Stage) -> Iterator[None]:
         yield
     finally:
         loop.remove_reader(sys.stdin)
-
-
-def _fall_silent() -> None:
-    """The terminal is closed, or the reader gone: no further word, nor Python's own flush at the end, fails over it."""
-    with open(os.devnull, "wb") as nowhere:
-        for stream in (sys.stdout, sys.stderr):
-            os.dup2(nowhere.fileno(), stream.fileno())
-
-
-def _until_stopped(work: Coroutine[Any, Any, int], stopped: int) -> int:
-    """Runs `work`; the first Ctrl-C, SIGTERM or closed terminal cancels it, later ones disturb no tidying up.
-
-    Gives what `work` returns, or `stopped` when it was cancelled.
-    """
-
-    async def guarded() -> int:
-        loop = asyncio.get_running_loop()
-        task = loop.create_task(work)
-        told = False
-
-        def stop() -> None:
-            nonlocal told
-            if not told:
-                told = True
-                task.cancel()
-                try:
-                    print("\nStopping …", file=sys.stderr, flush=True)
-                except OSError:
-                    _fall_silent()
-
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, stop)
-        try:
-            return await task
-        except asyncio.CancelledError:
-            return stopped
-
-    return asyncio.run(guarded())

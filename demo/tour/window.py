@@ -56,6 +56,11 @@ class Window:
             await self._http.close()
 
     @property
+    def live(self) -> bool:
+        """Whether the page is fed; not any more once Lobby, or what lies between, has broken off."""
+        return self._reading is not None and not self._reading.done()
+
+    @property
     def messages(self) -> list[Message]:
         """What the conversation shows now, the oldest first."""
         return self._fragments["bubbles"].messages if "bubbles" in self._fragments else []
@@ -87,9 +92,9 @@ class Window:
                 f"Waited {patience:g} s for {what}. The window's last messages: {', '.join(shown) or 'none'}."
             ) from None
 
-    async def send(self, text: str) -> None:
-        """Writes and sends; returns when Lobby has kept the message."""
-        await self._post(f"/chat/{quote(self.chat, safe='')}/send", text=text)
+    async def send(self, text: str, key: str = "") -> None:
+        """Writes and sends; returns when Lobby has kept the message, once however often under the same `key`."""
+        await self._post(f"/chat/{quote(self.chat, safe='')}/send", text=text, **({"key": key} if key else {}))
 
     async def resend(self, key: str) -> None:
         """Presses Resend at an unsent message."""
@@ -133,6 +138,8 @@ class Window:
         except (aiohttp.ClientError, OSError) as reason:
             if not answered.done():
                 answered.set_exception(DemoError(f"Lobby's page shows nothing live: {reason}"))
+        finally:
+            self._news.set()
 
     async def _get(self, address: str) -> str:
         try:

@@ -1,0 +1,146 @@
+"""Plays cells of the matrix, as many as go well in one world, and says of each how it ended."""
+
+import asyncio
+import dataclasses
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from urllib.parse import quote
+
+import aiohttp
+
+from demo import world
+from demo.errors import DemoError
+from demo.folder import Folder
+from demo.kills import plan
+from demo.kills.killer import Killer
+from demo.kills.person import Person
+from demo.kills.plan import Blow, Cell, Victim
+from demo.kills.spectator import Spectator, processes_of
+from demo.kills.stories import STORIES, Play, all_is_well
+from demo.kills.verdict import Ending, faults, strays
+from demo.machine import LOBBY
+from demo.tour import forgetful_app
+from demo.tour.page import Message
+from demo.tour.tour import LIMITS
+from demo.tour.witness import Witness
+from frontdesk import AppState, FrontdeskError
+
+CELL_PATIENCE = 150.0
+"""Seconds after which a cell has failed whatever it waits for."""
+
+_SETTLED_WITHIN = 10.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """How a cell ended; no `wrong`: well."""
+
+    cell: Cell
+    blow: Blow
+    seconds: float
+    wrong: tuple[str, ...]
+
+
+class Observer(Witness):
+    """Counts what somebody sent to a chat, readable or not."""
+
+    async def sent(self, room_id: str, sender: str) -> set[str]:
+        """The event ids of that person's messages among the last 100 events of the chat."""
+        address = f"{self._homeserver}/_matrix/client/v3/rooms/{quote(room_id, safe='')}/messages?dir=b&limit=100"
+        async with self._http.get(address) as answer:
+            events = (await answer.json())["chunk"]
+        kinds = ("m.room.message", "m.room.encrypted")
+        return {event["event_id"] for event in events if event["sender"] == sender and event["type"] in kinds}
+
+
+async def play(cells: Sequence[Cell], seed: int, folder: Path, told: Callable[[Outcome], None]) -> list[Outcome]:
+    """Plays the cells in their order, in worlds under `folder`; one that went wrong leaves its world there, stopped."""
+    outcomes: list[Outcome] = []
+    waiting = list(cells)
+    number = 0
+    while waiting:
+        number += 1
+        place = folder / f"world{number}"
+        with Folder(place) as held:
+            async with AsyncExitStack() as stops:
+                stand = await stops.enter_async_context(world.running(held, "", LIMITS, lambda what, took: None))
+                observer = await stops.enter_async_context(Observer(stand.synapse.url, "right", world.PASSWORD))
+                while waiting:
+                    outcome = await _play(stand, observer, waiting.pop(0), seed)
+                    for program in stand.programs:
+                        held.note(program.pid)
+                    outcomes.append(outcome)
+                    told(outcome)
+                    if outcome.wrong:
+                        break
+        if not outcomes[-1].wrong:
+            shutil.rmtree(place, ignore_errors=True)
+    return outcomes
+
+
+async def _play(stand: world.World, observer: Observer, cell: Cell, seed: int) -> Outcome:
+    blow = plan.blow(cell, seed)
+    before = time.monotonic()
+    try:
+        async with asyncio.timeout(CELL_PATIENCE):
+            wrong = await _wrong(stand, observer, cell, blow)
+    except TimeoutError:
+        wrong = [f"Not over after {CELL_PATIENCE:g} s."]
+    except (DemoError, FrontdeskError, aiohttp.ClientError, OSError) as reason:
+        wrong = [str(reason) or repr(reason)]
+    return Outcome(cell, blow, time.monotonic() - before, tuple(wrong))
+
+
+async def _wrong(stand: world.World, observer: Observer, cell: Cell, blow: Blow) -> list[str]:
+    async with AsyncExitStack() as stops:
+        spectators = {machine.user: await stops.enter_async_context(Spectator(machine)) for machine in stand.machines}
+        left, right = (Person(machine, stand.chat) for machine in stand.machines)
+        for person in (left, right):
+            stops.push_async_callback(person.leaves)
+        app = forgetful_app.APP_ID if cell.number == 6 and cell.victim is Victim.LOBBY else LOBBY
+        killer = Killer(stand, spectators, blow, app)
+        stops.push_async_callback(killer.stop)
+        sender = stand.synapse.user_id("left")
+        had = await observer.sent(stand.chat, sender)
+        scene = Play(left, right, spectators, killer, str(cell), LIMITS["suspended"])
+        await STORIES[cell.number - 1](scene)
+        await all_is_well(scene)
+        ending = Ending(
+            accepted=tuple(left.accepted),
+            at_homeserver=len(await observer.sent(stand.chat, sender) - had),
+            windows={"Left": await _shown(left), "Right": await _shown(right)},
+            showings={"Left": scene.on_left.showings(scene.began), "Right": scene.on_right.showings(scene.began)},
+        )
+        return faults(ending) + await _left_behind(scene)
+
+
+async def _shown(person: Person) -> list[Message]:
+    return (await person.looks()).messages
+
+
+async def _left_behind(scene: Play) -> list[str]:
+    """Both windows are closed: what is wrong with the processes once both Lobbies sleep."""
+    for person in (scene.left, scene.right):
+        await person.leaves()
+    for spectator in (scene.on_left, scene.on_right):
+        await spectator.lobby(AppState.SUSPENDED, AppState.STOPPED)
+    deadline = time.monotonic() + _SETTLED_WITHIN
+    while True:
+        found = _strays(scene)
+        if not found or time.monotonic() > deadline:
+            return found
+        await asyncio.sleep(0.2)  # The kernel tells nobody that a process was frozen.
+
+
+def _strays(scene: Play) -> list[str]:
+    found = []
+    for spectator in (scene.on_left, scene.on_right):
+        machine = spectator.machine
+        rows = spectator.last.apps if spectator.last is not None else ()
+        asleep = {row.pid for row in rows if row.state is AppState.SUSPENDED}
+        awake = {row.pid for row in rows if row.state not in (AppState.SUSPENDED, AppState.STOPPED)}
+        found += strays(machine.person, processes_of(machine.folder), asleep, awake)
+    return found

@@ -1,0 +1,129 @@
+"""Whether a story ended well: what was seen afterwards, in; what is wrong with it, out. Pure."""
+
+import dataclasses
+from collections.abc import Collection, Mapping, Sequence
+
+from demo.tour.page import Message
+
+_DESK = ("-m", "frontdesk.agent.main")
+_KEEPER = ("-m", "frontdesk.cli.main", "agent")
+_LOBBY = ("-m", "lobby.main")
+
+
+@dataclasses.dataclass(frozen=True)
+class Process:
+    """One process of a person's machine. `state`: the kernel's letter, T for a frozen one."""
+
+    pid: int
+    parent: int
+    state: str
+    command: tuple[str, ...]
+
+    def runs(self, words: tuple[str, ...]) -> bool:
+        return self.command[1 : 1 + len(words)] == words
+
+
+@dataclasses.dataclass(frozen=True)
+class Showing:
+    """One time that a desk showed a notification; shown again, even with the same words, it is another one."""
+
+    id: str
+    at: float
+    title: str
+    body: str
+
+    def tells(self, text: str) -> bool:
+        return text in self.body
+
+
+@dataclasses.dataclass(frozen=True)
+class Ending:
+    """What was seen when the dust had settled."""
+
+    accepted: tuple[str, ...]
+    """The messages that Left's Lobby took, in that order."""
+    at_homeserver: int
+    """How many messages of Left's the homeserver has that it did not have before."""
+    windows: Mapping[str, Sequence[Message]]
+    """What each person's window shows of the chat, the oldest first."""
+    showings: Mapping[str, Sequence[Showing]]
+    """What each person's desk has shown since the story began, in that order."""
+
+
+def faults(ending: Ending) -> list[str]:
+    """A sentence for each thing that is wrong; empty: nothing lost, nothing twice, nothing out of order."""
+    found = []
+    if ending.at_homeserver != len(ending.accepted):
+        found.append(f"The homeserver has {ending.at_homeserver} new messages; Left sent {len(ending.accepted)}.")
+    for person, shown in ending.windows.items():
+        found += _in_window(person, [message.text for message in shown], ending.accepted)
+        for message in shown:
+            if message.text in ending.accepted and message.mark not in ("", "sent"):
+                found.append(f"{person}'s window marks “{message.text}” as {message.mark}.")
+    for person, showings in ending.showings.items():
+        found += _as_notifications(person, showings, ending.accepted)
+    return found
+
+
+def _in_window(person: str, shown: Sequence[str], accepted: Sequence[str]) -> list[str]:
+    found = []
+    for text in accepted:
+        times = shown.count(text)
+        if times != 1:
+            found.append(f"{person}'s window shows “{text}” {times} times.")
+    ours = [text for text in shown if text in accepted]
+    if not found and ours != list(accepted):
+        found.append(f"{person}'s window shows them out of order: {', '.join(ours)}.")
+    return found
+
+
+def _as_notifications(person: str, showings: Sequence[Showing], accepted: Sequence[str]) -> list[str]:
+    found = []
+    told = []
+    for text in accepted:
+        about = [showing for showing in showings if showing.tells(text)]
+        for title in {showing.title for showing in about}:
+            times = sum(showing.title == title for showing in about)
+            if times > 1:
+                found.append(f"{person} was shown “{title}: {text}” {times} times.")
+    for showing in showings:
+        told += [accepted.index(text) for text in accepted if showing.tells(text) and not _about_sending(showing)]
+    if not found and told != sorted(told):
+        found.append(f"{person} was told of newer messages before older ones: {[accepted[each] for each in told]}.")
+    return found
+
+
+def _about_sending(showing: Showing) -> bool:
+    return showing.id.startswith("unsent:")
+
+
+def strays(person: str, processes: Sequence[Process], asleep: Collection[int], awake: Collection[int]) -> list[str]:
+    """What is wrong with the processes of a machine whose desk says that the apps `asleep` are frozen, `awake` not.
+
+    A frozen process that no desk knows would stay frozen for ever; one that runs unknown would never be put to sleep.
+    """
+    found = []
+    for what, words in (("keeper", _KEEPER), ("desk", _DESK)):
+        number = sum(process.runs(words) for process in processes)
+        if number != 1:
+            found.append(f"{person} has {number} {what} processes.")
+    parents = {process.pid: process.parent for process in processes}
+    for process in processes:
+        command = " ".join(process.command[1:]) or "?"
+        known = _family(process.pid, parents)
+        if process.state == "T" and not known & set(asleep):
+            found.append(f"{person}'s process {process.pid} ({command}) is frozen, and its desk does not know that.")
+        if process.state != "T" and process.pid in asleep:
+            found.append(f"{person}'s process {process.pid} ({command}) runs, and its desk calls it suspended.")
+        if process.runs(_LOBBY) and process.command[-1] == "run" and process.pid not in {*asleep, *awake}:
+            found.append(f"{person}'s desk does not know of its Lobby, process {process.pid}.")
+    return found
+
+
+def _family(pid: int, parents: Mapping[int, int]) -> set[int]:
+    """A process and those it descends from."""
+    found: set[int] = set()
+    while pid in parents and pid not in found:
+        found.add(pid)
+        pid = parents[pid]
+    return found
