@@ -45,7 +45,7 @@ def test_what_is_written_is_read(sessions: list[dict[str, str]], passphrase: str
 
 
 @settings(deadline=None)
-@given(SESSIONS, st.text(min_size=1, max_size=20, alphabet=st.characters(codec="utf-8")))
+@given(SESSIONS, st.text(min_size=1, max_size=20, alphabet=st.characters(codec="ascii")))
 def test_nio_reads_ours_and_we_read_nios(sessions: list[dict[str, str]], passphrase: str) -> None:
     ours = key_file.write(sessions, passphrase, SALT, IV, rounds=2).decode().strip()
     bare = "".join(ours.splitlines()[1:-1])
