@@ -14,8 +14,8 @@ import frontdesk
 PUBLIC = """
     App INVALID_TASK
     Push Answer ShowThis SHOW_AS_IT_IS SHOW_NOTHING
-    start_desk DeskControl DeskStatus AppStatus AppState Hold Happening Shown Receipt StopReason Manifest
-    Notification Action Level Subscription PushKind Verdict WakeReason
+    start_desk DeskControl DeskStatus AppStatus AppState Hold Happening Span Shown Receipt StopReason Manifest
+    Notification Action Level Subscription SubscriptionStatus PushKind Verdict WakeReason
     FrontdeskError DeskUnavailable RefusedError VersionMismatch AlreadyRunning ManifestError TaskExpired Refusal
 """.split()  # noqa: SIM905  (grouped by subject; a list would be 32 lines without order)
 """A name is added here, and documented, when an app may rely on it; removing one breaks apps."""

@@ -176,6 +176,15 @@ class Hold(msgspec.Struct, frozen=True):
     since: float
 
 
+class SubscriptionStatus(msgspec.Struct, frozen=True):
+    """A subscription of an app as the desk sees it; its endpoint and keys stay with the app."""
+
+    name: str
+    kind: PushKind
+    registered: bool
+    """The push service has given it an endpoint."""
+
+
 class AppStatus(msgspec.Struct, frozen=True):
     """One row of ``frontdesk status``: an app as the desk sees it now."""
 
@@ -193,6 +202,9 @@ class AppStatus(msgspec.Struct, frozen=True):
     last_receipt: Receipt | None = None
     launches: int = 0
     """How often the desk launched it since the desk's own start."""
+    subscriptions: tuple[SubscriptionStatus, ...] = ()
+    pushes_waiting: int = 0
+    """Pushes that the app has not answered yet, those it is working on included."""
 
 
 class Happening(msgspec.Struct, frozen=True):
@@ -203,6 +215,30 @@ class Happening(msgspec.Struct, frozen=True):
     what: str
     """A stable word: ``launched``, ``suspended``, ``thawed``, ``push``, ``task_begun`` …"""
     text: str
+    about: str = ""
+    """Which push, task or notification: lines about the same one bear the same word."""
+    name: str = ""
+    """What that is called: the subscription, the background task, the title."""
+    why: str = ""
+    """A ``WakeReason``, ``StopReason`` or ``Verdict`` where there is one; else a few words."""
+    cause: str = ""
+    """``about`` of what it came of: of a notification, the push."""
+    number: int = 0
+    """In the order in which the desk saw and did things, through its restarts."""
+
+
+class Span(msgspec.Struct, frozen=True):
+    """A stretch of time that an app spent in one state."""
+
+    app: str
+    state: AppState
+    since: float
+    until: float | None = None
+    """None: it is in it still."""
+    why: str = ""
+    """The ``WakeReason`` of one that ran unseen (``left``: a person saw it before), ``StopReason`` of one stopped."""
+    holds: tuple[Hold, ...] = ()
+    """What kept it from being suspended, the first few."""
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -232,6 +268,10 @@ class DeskStatus(msgspec.Struct, frozen=True):
 
     ``what`` is ``failed`` (a part of it did), ``killed`` (it left no word) or ``keeper_lost``.
     """
+    since: float = 0.0
+    """When this desk was started."""
+    spans: tuple[Span, ...] = ()
+    """The states of each app over the last minutes, as far as they are remembered; by app and time."""
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -5,6 +5,7 @@ After every batch the driver checks what must always hold (``check``), so each t
 
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TypeVar
 
 from frontdesk.agent.core import effects as do
@@ -406,6 +407,7 @@ class Driver:
         assert max(self.given.values(), default=0) <= 1, "a push was given twice to one run (P09)"
         for row in self.desk.statuses(self.now):
             self._check_awake(row, effects)
+            self._check_spans(row)
             if self.plausible:
                 self._check_process(row)
         if any(isinstance(event, ev.TimePassed) for event in happened):
@@ -423,6 +425,13 @@ class Driver:
             assert self.desk.assertions.seconds_left(row.app, self.now) is None, "it sleeps and its time runs"
             if row.app in apps_of(do.Freeze, effects):
                 assert not self.desk.assertions.open_tasks(row.app), "frozen with an open task (A01)"
+
+    def _check_spans(self, row: AppStatus) -> None:
+        """The time line has neither gap nor overlap, over the desk's death too, and ends in what is true now."""
+        spans = [span for span in self.desk.history.spans() if span.app == row.app]
+        assert [(span.state, span.since, span.until) for span in spans[-1:]] == [(row.state, row.since, None)]
+        for before, after in pairwise(spans):
+            assert before.until == after.since > before.since
 
     def _check_process(self, row: AppStatus) -> None:
         """Effects and states say the same: who is suspended is frozen, who is not runs (L01, L06)."""

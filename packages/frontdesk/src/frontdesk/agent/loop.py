@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable
 
 from frontdesk.agent.core import effects as do
@@ -10,16 +9,10 @@ from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.dispatcher import Dispatcher
 from frontdesk.agent.shell.clock import Clock
 from frontdesk.agent.shell.store import Store, StoreFailed
-from frontdesk.terms import Happening, Refusal
+from frontdesk.terms import Refusal
 from frontdesk.wire import desk as wire
 
 log = logging.getLogger("frontdesk.desk")
-
-MOST_HAPPENINGS = 200
-"""Lines of the event list that are shown."""
-
-MOST_OF_ONE_APP = 100
-"""Lines that one app may fill of them: a busy one does not push out what the others did."""
 
 _RETRY_FIRST, _RETRY_MOST = 1.0, 30.0
 
@@ -43,7 +36,6 @@ class DeskLoop:
         on_batch: Callable[[], None],
     ) -> None:
         self.trouble = store.trouble
-        self._happenings: dict[str, deque[Happening]] = {}
         self._dispatcher = dispatcher
         self._store = store
         self._clock = clock
@@ -64,11 +56,6 @@ class DeskLoop:
         """Hand in an event; it is handled when the loop turns, together with others that came."""
         self._events.append(event)
         self._turn_soon()
-
-    def happenings(self) -> tuple[Happening, ...]:
-        """The event list, newest last."""
-        lines = sorted((line for of_app in self._happenings.values() for line in of_app), key=lambda line: line.at)
-        return tuple(lines[-MOST_HAPPENINGS:])
 
     def close(self) -> None:
         """Handle what was handed in, and stop."""
@@ -107,9 +94,7 @@ class DeskLoop:
             match effect:
                 case do.Save() | do.KeepReceipt():
                     pass
-                case do.Note(app=app, what=what, text=text):
-                    lines = self._happenings.setdefault(app, deque(maxlen=MOST_OF_ONE_APP))
-                    lines.append(Happening(self._clock.now(), app, what, text))
+                case do.Note(app=app, text=text):
                     log.info("%s: %s", app or "desk", text)
                 case do.Answer(asker=asker, message=message) if not durable:
                     request = getattr(message, "request", 0)

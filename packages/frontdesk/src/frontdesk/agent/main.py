@@ -52,6 +52,7 @@ class Desk:
         self._keeper = keeper
         self._store = store
         self._clock = Clock()
+        self._since = self._clock.now()
         self._own_run = DeskRun(store, boot_id())
         self._version = importlib.metadata.version("frontdesk")
         self._dispatcher = Dispatcher(
@@ -100,7 +101,9 @@ class Desk:
         self._loop.post(ev.DeskStarted())
         if (before := self._own_run.before) is not None:
             log.warning("The desk before this one did not end in order. %s", before.text)
-            self._loop.post(ev.Noticed("", "restarted", f"started again. {before.text} Apps and what was kept go on"))
+            self._loop.post(
+                ev.Noticed("", "restarted", f"started again. {before.text} Apps and what was kept go on", before.what)
+            )
         if self._store.trouble:
             for manifest in manifests:
                 if "push" in manifest.background:
@@ -285,11 +288,13 @@ class Desk:
             version=self._version,
             apps=self._dispatcher.statuses(now),
             shown=self._dispatcher.notifications.shown(),
-            happenings=self._loop.happenings(),
+            happenings=self._dispatcher.history.happenings(),
             push_service=self._settings.push_service,
             push_state=self._push.state if self._push is not None else "off",
             trouble=self._loop.trouble or self._registry_trouble,
             restarted=self._own_run.before,
+            since=self._since,
+            spans=self._dispatcher.history.spans(),
         )
 
     def _after_batch(self) -> None:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from frontdesk.terms import AppStatus, DeskStatus, Hold, Receipt, Shown
+from frontdesk.terms import AppStatus, DeskStatus, Happening, Hold, Receipt, Shown, Span
 from frontdesk.wire.desk import StatusIs, encode
 from frontdesk.wire.frames import MOST_BYTES
 
@@ -15,7 +15,7 @@ _ROOM_TO_SAY_SO = 400
 
 
 class _Cut(NamedTuple):
-    """How much stays: characters of a text; holds of an app; notifications and happenings, the newest of each."""
+    """How much stays: characters of a text; holds of an app; notifications, happenings, spans: the newest of each."""
 
     characters: int
     holds: int
@@ -49,24 +49,44 @@ def _cut(status: DeskStatus, cut: _Cut) -> DeskStatus:
         status,
         apps=tuple(_cut_app(app, cut) for app in status.apps),
         shown=tuple(_cut_shown(shown, cut) for shown in status.shown[: cut.lines]),
-        happenings=tuple(replace(each, text=shortened(each.text, cut.characters)) for each in happenings),
+        happenings=tuple(_cut_happening(each, cut) for each in happenings),
+        spans=_cut_spans(status.spans, cut),
         push_service=shortened(status.push_service, 10 * cut.characters),
         trouble=shortened(status.trouble, 10 * cut.characters),
     )
 
 
+def _cut_happening(each: Happening, cut: _Cut) -> Happening:
+    most = cut.characters
+    text, name, why = shortened(each.text, most), shortened(each.name, most), shortened(each.why, most)
+    return replace(each, text=text, name=name, why=why)
+
+
+def _cut_spans(spans: tuple[Span, ...], cut: _Cut) -> tuple[Span, ...]:
+    """What apps are in now, and the latest of what they were in."""
+    ended = sorted((span for span in spans if span.until is not None), key=lambda span: span.until or 0.0)
+    gone = {id(span) for span in ended[: -cut.lines]}
+    return tuple(replace(span, holds=_cut_holds(span.holds, cut)) for span in spans if id(span) not in gone)
+
+
 def _cut_app(app: AppStatus, cut: _Cut) -> AppStatus:
-    holds = tuple(replace(hold, name=shortened(hold.name, cut.characters)) for hold in app.holds[: cut.holds])
-    if more := app.holds[cut.holds :]:
-        holds += (Hold(more[0].kind, f"and {len(more)} more", more[0].since),)
+    subscriptions = tuple(replace(each, name=shortened(each.name, cut.characters)) for each in app.subscriptions)
     return replace(
         app,
         name=shortened(app.name, cut.characters),
-        holds=holds,
+        holds=_cut_holds(app.holds, cut),
+        subscriptions=subscriptions[: cut.holds],
         # Half an address would lead somewhere else.
         page=app.page if len(app.page) <= 10 * cut.characters else "",
         last_receipt=None if app.last_receipt is None else _cut_receipt(app.last_receipt, cut),
     )
+
+
+def _cut_holds(holds: tuple[Hold, ...], cut: _Cut) -> tuple[Hold, ...]:
+    kept = tuple(replace(hold, name=shortened(hold.name, cut.characters)) for hold in holds[: cut.holds])
+    if more := holds[cut.holds :]:
+        kept += (Hold(more[0].kind, f"and {len(more)} more", more[0].since),)
+    return kept
 
 
 def _cut_receipt(receipt: Receipt, cut: _Cut) -> Receipt:
@@ -85,7 +105,7 @@ def _cut_shown(shown: Shown, cut: _Cut) -> Shown:
 
 def _without_some_apps(status: DeskStatus, room: int) -> DeskStatus:
     """As many apps as there is room for, from the first; what is shown and what happened give way to them."""
-    status = replace(status, shown=(), happenings=())
+    status = replace(status, shown=(), happenings=(), spans=())
     left = room - _bytes(replace(status, apps=())) - _ROOM_TO_SAY_SO
     kept: list[AppStatus] = []
     for app in status.apps:

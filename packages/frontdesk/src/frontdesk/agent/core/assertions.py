@@ -133,7 +133,7 @@ class Assertions:
         tasks.open[task] = name
         out: Out = [
             ev.HoldOn(app, "task", str(task), name),
-            do.Note(app, "task_begun", f"background task begun: {name}"),
+            do.Note(app, "task_begun", f"background task begun: {name}", about=f"task {task}", name=name),
         ]
         if tasks.left_at_sleep is not None:
             # Said just before it was frozen: with the time it had, never with new time (A03).
@@ -152,7 +152,7 @@ class Assertions:
             ]
         return [
             ev.LetGo(app, "task", str(task)),
-            do.Note(app, "task_ended", f"background task ended: {name}"),
+            do.Note(app, "task_ended", f"background task ended: {name}", about=f"task {task}", name=name),
         ]
 
     def _connected(self, app: str, hello: ev.Connected, now: float) -> Out:
@@ -224,7 +224,12 @@ class Assertions:
             box.told = True
             return [
                 do.Send(app, wire.ExpireTasks(tuple(tasks.open), box.end - now)),
-                do.Note(app, "expiring", f"time is almost up: {', '.join(_some(tasks.open))}"),
+                do.Note(
+                    app,
+                    "expiring",
+                    f"time is almost up: {', '.join(_some(tasks.open))}",
+                    name=", ".join(_some(tasks.open)),
+                ),
             ]
         return []
 

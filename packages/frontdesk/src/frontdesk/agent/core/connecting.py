@@ -109,7 +109,7 @@ class Connecting:
         return [
             *self._lives.watch_page(life.app, on=False),
             do.Send(life.app, welcome),
-            do.Note(life.app, "connected", f"connected, process {hello.pid}"),
+            do.Note(life.app, "connected", f"connected, process {hello.pid}", why=life.why),
         ]
 
     def disconnected(self, life: Life, at: Moments, _: ev.Disconnected, now: float) -> Out:

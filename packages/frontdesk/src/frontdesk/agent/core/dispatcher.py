@@ -3,7 +3,9 @@
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from frontdesk.agent.core import assertions, lifecycle, notifications, push_routing, subscriptions
+import msgspec
+
+from frontdesk.agent.core import assertions, history, lifecycle, notifications, push_routing, subscriptions
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.limits import Limits
@@ -33,6 +35,7 @@ class Dispatcher:
             self.assertions.seconds_left,
         )
         self.notifications = notifications.Notifications()
+        self.history = history.History()
         # The lifecycle comes first: what an app hears first after a pause is said by it (L13).
         self._machines = (self.lifecycle, self.assertions, self.subscriptions, self.push_routing, self.notifications)
 
@@ -41,7 +44,7 @@ class Dispatcher:
         effects: list[do.Effect] = []
         for event in happened:
             if isinstance(event, ev.Noticed):
-                effects.append(do.Note(event.app, event.what, event.text))
+                effects.append(do.Note(event.app, event.what, event.text, why=event.why))
             self._spread(event, now, effects)
             if isinstance(event, ev.Exited) and event.status is not None:
                 effects.append(do.ExitSeen(event.pid))
@@ -49,6 +52,12 @@ class Dispatcher:
             self._sort(late, now, effects)
         for machine in self._machines:
             effects += machine.saves()
+        for effect in effects:
+            if isinstance(effect, do.Note):
+                self.history.note(effect, now)
+        self.history.look(self.statuses(now), now)
+        if any(isinstance(effect, do.Save) for effect in effects):
+            effects += self.history.saves()
         return effects
 
     def next_wake(self) -> float | None:
@@ -62,6 +71,8 @@ class Dispatcher:
                 self.lifecycle.restore(key, value)
             case assertions.MACHINE:
                 self.assertions.restore(key, value)
+            case history.MACHINE:
+                self.history.restore(key, value)
             case notifications.MACHINE | notifications.PRESSED:
                 self.notifications.restore(machine, key, value)
             case subscriptions.MACHINE | subscriptions.LINK:
@@ -71,11 +82,15 @@ class Dispatcher:
 
     def statuses(self, now: float) -> tuple[AppStatus, ...]:
         """Every registered app, by name."""
-        rows = [
-            self.lifecycle.status(app, now, self.assertions.seconds_left(app, now))
-            for app in self.lifecycle.manifests()
-        ]
+        rows = [self._status(app, now) for app in self.lifecycle.manifests()]
         return tuple(sorted(rows, key=lambda row: (row.name.casefold(), row.app)))
+
+    def _status(self, app: str, now: float) -> AppStatus:
+        return msgspec.structs.replace(
+            self.lifecycle.status(app, now, self.assertions.seconds_left(app, now)),
+            subscriptions=self.subscriptions.of_app(app),
+            pushes_waiting=self.push_routing.waiting(app),
+        )
 
     def _spread(self, first: ev.Event | ev.Signal, now: float, effects: list[do.Effect]) -> None:
         waiting = deque([first])

@@ -144,8 +144,12 @@ class Unshow(Effect, frozen=True):
 
 
 class Note(Effect, frozen=True):
-    """A line for the event list: ``what`` is a stable word, ``text`` is for a person."""
+    """A line for the event list: ``what`` is a stable word, ``text`` is for a person; the rest as in ``Happening``."""
 
     app: str
     what: str
     text: str
+    about: str = ""
+    name: str = ""
+    why: str = ""
+    cause: str = ""

@@ -152,6 +152,7 @@ class Noticed(Event, frozen=True):
     app: str
     what: str
     text: str
+    why: str = ""
 
 
 class DeskStopping(Event, frozen=True):
@@ -343,7 +344,11 @@ class SubscriptionGone(Signal, frozen=True):
 
 
 class Present(Signal, frozen=True):
-    """Show this to the person: on the desktop and in the desk's own list (N03, N05)."""
+    """Show this to the person: on the desktop and in the desk's own list (N03, N05).
+
+    ``cause``: ``about`` of the push that it comes of, for the event list.
+    """
 
     app: str
     notification: Notification
+    cause: str = ""

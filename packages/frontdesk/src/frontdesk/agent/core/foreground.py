@@ -39,5 +39,5 @@ class Foreground:
         return [
             do.Send(life.app, wire.EnteredBackground(life.transition)),
             ev.LeftForeground(life.app),
-            do.Note(life.app, "background", "its window is gone: told so"),
+            do.Note(life.app, "background", "its window is gone: told so", why="left"),
         ]

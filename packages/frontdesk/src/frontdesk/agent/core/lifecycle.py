@@ -130,7 +130,11 @@ class Lifecycle:
         }
 
     def _asked_for(self, life: Life, at: Moments, asked: ev.Event, now: float) -> Out:
-        return self._waking.wake(life, at, _ASKED_FOR[type(asked)], now)
+        out: Out = []
+        if isinstance(asked, ev.ActAsked):
+            text = f"a notification was pressed{f' ({asked.action})' if asked.action else ''}"
+            out.append(do.Note(life.app, "pressed", text, about=asked.notification, why=asked.action))
+        return out + self._waking.wake(life, at, _ASKED_FOR[type(asked)], now)
 
     def _time_passed(self, now: float) -> Out:
         out: Out = []

@@ -25,14 +25,14 @@ class Notifications:
 
     def handle(self, happened: ev.Event | ev.Signal, now: float) -> Out:
         match happened:
-            case ev.Present(app=app, notification=notification):
-                return self._present(app, notification, now)
+            case ev.Present(app=app, notification=notification, cause=cause):
+                return self._present(app, notification, now, cause)
             case ev.NotifyAsked(app=app, notification=notification, asker=asker, request=request):
                 return [*self._present(app, notification, now), do.Answer(asker, wire.Done(request))]
             case ev.WithdrawAsked(app=app, notification=notification_id, asker=asker, request=request):
-                return [*self._gone(app, notification_id), do.Answer(asker, wire.Done(request))]
+                return [*self._gone(app, notification_id, "withdrawn"), do.Answer(asker, wire.Done(request))]
             case ev.DismissAsked(app=app, notification=notification_id):
-                return self._gone(app, notification_id)
+                return self._gone(app, notification_id, "dismissed")
             case ev.ActAsked(app=app, notification=notification_id, action=action):
                 # The lifecycle opens the app for the same event; the press is given when it is awake (N04).
                 self._pressed.setdefault(app, []).append(wire.Pressed(notification_id, action))
@@ -71,23 +71,37 @@ class Notifications:
         pressed = self._pressed.get(app)
         return do.Save(PRESSED, app, msgspec.msgpack.encode(pressed) if pressed else None)
 
-    def _present(self, app: str, notification: Notification, now: float) -> Out:
+    def _present(self, app: str, notification: Notification, now: float, cause: str = "") -> Out:
         shown = Shown(app, now, notification)
         self._shown[app, notification.id] = shown
         out: Out = [
             do.Save(MACHINE, _key(app, notification.id), msgspec.msgpack.encode(shown)),
             do.Show(app, notification),
-            do.Note(app, "notified", f"notification: {notification.title}"),
+            # The title only: what stands in the body is kept no longer than the notification is.
+            do.Note(
+                app,
+                "notified",
+                f"notification: {notification.title}",
+                about=notification.id,
+                name=notification.title,
+                cause=cause,
+            ),
         ]
         if len(self._shown) > MOST_SHOWN:
             oldest = min(self._shown, key=lambda key: self._shown[key].at)
             out += self._gone(*oldest)
         return out
 
-    def _gone(self, app: str, notification_id: str) -> Out:
-        if self._shown.pop((app, notification_id), None) is None:
+    def _gone(self, app: str, notification_id: str, how: str = "") -> Out:
+        """``how``: the word and the note for the event list; empty: it needs none."""
+        shown = self._shown.pop((app, notification_id), None)
+        if shown is None:
             return []
-        return [do.Save(MACHINE, _key(app, notification_id), None), do.Unshow(app, notification_id)]
+        out: Out = [do.Save(MACHINE, _key(app, notification_id), None), do.Unshow(app, notification_id)]
+        if how:
+            title = shown.notification.title
+            out.append(do.Note(app, how, f"notification {how}: {title}", about=notification_id, name=title))
+        return out
 
 
 def _key(app: str, notification_id: str) -> str:

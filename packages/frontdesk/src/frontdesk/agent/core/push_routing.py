@@ -169,21 +169,26 @@ class PushRouting:
         if push.version in seen:
             return [do.AckPush(push.channel, push.version, 102)]
         out = self._mark_seen(push.channel, push.version)
+        about = _about(seen[push.version])
         if push.data is None:
-            note = do.Note(entry.app, "push_refused", f"a push for {entry.name} could not be decrypted: dropped")
+            text = f"a push for {entry.name} could not be decrypted: dropped"
+            note = do.Note(entry.app, "push_refused", text, about=about, name=entry.name)
             return [*out, do.AckPush(push.channel, push.version, 101), note]
         ack = do.AckPush(push.channel, push.version)
         if entry.kind is PushKind.ALERT:
-            out += [ack, do.Note(entry.app, "push", f"alert for {entry.name}: shown without waking it")]
-            return out + self._present(entry.app, self._as_it_is(entry, push.data))
+            text = f"alert for {entry.name}: shown without waking it"
+            out += [ack, do.Note(entry.app, "push", text, about=about, name=entry.name, why=PushKind.ALERT)]
+            return out + self._present(entry.app, self._as_it_is(entry, push.data), about)
         unwakeable = self._not_wakeable(entry.app)
         if unwakeable and not self._of(entry.app).awake:
-            out += [ack, do.Note(entry.app, "push", f"push for {entry.name}: not given to it ({unwakeable})")]
-            return out + self._present(entry.app, entry.fallback)
+            text = f"push for {entry.name}: not given to it ({unwakeable})"
+            out += [ack, do.Note(entry.app, "push", text, about=about, name=entry.name, why=unwakeable)]
+            return out + self._present(entry.app, entry.fallback, about)
         expires = None if push.ttl is None else now + push.ttl
         waiting = Waiting(self._new_id(), entry.app, entry.name, push.data, now, expires, self._next_order())
         self._waiting[waiting.id] = waiting
-        out += [self._save_waiting(waiting), ack, do.Note(entry.app, "push", f"push for {entry.name}")]
+        note = do.Note(entry.app, "push", f"push for {entry.name}", about=_about(waiting.order), name=entry.name)
+        out += [self._save_waiting(waiting), ack, note]
         return out + self._trim(entry.app) + self._offer(entry.app, now, just_in=waiting)
 
     def _offer(self, app: str, now: float, just_in: Waiting | None = None) -> Out:
@@ -222,7 +227,8 @@ class PushRouting:
         return [self._save_waiting(each) for each in timed]
 
     def _over(self, each: Waiting) -> Out:
-        note = do.Note(each.app, "push_over", f"push for {each.name}: its time to live is over")
+        text = f"push for {each.name}: its time to live is over"
+        note = do.Note(each.app, "push_over", text, about=_about(each.order), name=each.name)
         return [*self._forget(each), note]
 
     def _give(self, at: _AppPushes, each: Waiting, now: float, left: float | None) -> Out:
@@ -242,11 +248,17 @@ class PushRouting:
             shown = answer.notification
         elif answer.verdict is Verdict.SHOW_AS_IT_IS and entry is not None:
             shown = self._as_it_is(entry, each.data)
-        out = self._present(each.app, shown) + self._forget(each)
+        about = _about(each.order)
+        out = self._present(each.app, shown, about) + self._forget(each)
         out.append(do.SendKept(each.app, wire.PushKept(each.id)))
         out.append(
             do.Note(
-                each.app, "push_answered", f"the app answered the push for {each.name}: {_IN_WORDS[answer.verdict]}"
+                each.app,
+                "push_answered",
+                f"the app answered the push for {each.name}: {_IN_WORDS[answer.verdict]}",
+                about=about,
+                name=each.name,
+                why=answer.verdict,
             )
         )
         return out
@@ -302,11 +314,13 @@ class PushRouting:
 
     def _fall_back(self, each: Waiting, why: str) -> Out:
         entry = self._subscriptions.named(each.app, each.name)
-        note = do.Note(each.app, "push_fallback", f"push for {each.name}: fallback shown ({why})")
-        return [*self._present(each.app, entry.fallback if entry else None), *self._forget(each), note]
+        about = _about(each.order)
+        text = f"push for {each.name}: fallback shown ({why})"
+        note = do.Note(each.app, "push_fallback", text, about=about, name=each.name, why=why)
+        return [*self._present(each.app, entry.fallback if entry else None, about), *self._forget(each), note]
 
-    def _present(self, app: str, notification: Notification | None) -> Out:
-        return [ev.Present(app, notification)] if notification is not None else []
+    def _present(self, app: str, notification: Notification | None, cause: str) -> Out:
+        return [ev.Present(app, notification, cause)] if notification is not None else []
 
     def _as_it_is(self, entry: Subscribed, data: bytes) -> Notification | None:
         """The alert that a payload is by itself: JSON with ``title``, and ``body`` and ``id`` if it likes."""
@@ -357,6 +371,11 @@ class PushRouting:
 
     def _save_waiting(self, each: Waiting) -> do.Effect:
         return do.Save(WAITING, each.id, msgspec.msgpack.encode(each))
+
+
+def _about(order: int) -> str:
+    """The word for one push in the event list."""
+    return f"push {order}"
 
 
 class AlertPayload(msgspec.Struct, frozen=True):

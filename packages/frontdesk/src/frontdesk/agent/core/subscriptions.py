@@ -11,7 +11,7 @@ import msgspec
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.limits import Limits
-from frontdesk.terms import Notification, PushKind, Refusal, Subscription, WakeReason
+from frontdesk.terms import Notification, PushKind, Refusal, Subscription, SubscriptionStatus, WakeReason
 from frontdesk.wire import desk as wire
 
 MACHINE, LINK = "subscription", "push_link"
@@ -116,6 +116,11 @@ class Subscriptions:
     def of_channel(self, channel: str) -> Subscribed | None:
         """Its keys are what the shell decrypts a push of this channel with."""
         return self._by_channel.get(channel)
+
+    def of_app(self, app: str) -> tuple[SubscriptionStatus, ...]:
+        """Its subscriptions, by name."""
+        mine = sorted((entry for entry in self._by_channel.values() if entry.app == app), key=lambda entry: entry.name)
+        return tuple(SubscriptionStatus(entry.name, entry.kind, bool(entry.endpoint)) for entry in mine)
 
     def named(self, app: str, name: str) -> Subscribed | None:
         return next((each for each in self._by_channel.values() if (each.app, each.name) == (app, name)), None)

@@ -32,7 +32,11 @@ class Waking:
             return []
         if life.state is S.STOPPED:
             if life.quit:
-                return [do.Note(life.app, "not_woken", f"not launched although {IN_WORDS[why]}: the person quit it")]
+                return [
+                    do.Note(
+                        life.app, "not_woken", f"not launched although {IN_WORDS[why]}: the person quit it", why=why
+                    )
+                ]
             if at.retry_at is not None and why is not WakeReason.OPENED:
                 at.wanted = _stronger(at.wanted, why)
                 return []
@@ -69,7 +73,7 @@ class Waking:
         self._lives.move(life, S.BACKGROUND, now)
         life.why = why
         out: Out = [*self._lives.watch_page(life.app, on=False), do.Thaw(life.app, life.process())]
-        out.append(do.Note(life.app, "thawed", f"woken after {slept:.0f} s of sleep: {IN_WORDS[why]}"))
+        out.append(do.Note(life.app, "thawed", f"woken after {slept:.0f} s of sleep: {IN_WORDS[why]}", why=why))
         if at.connected:
             return out + self.awake(life, at, now)
         at.connect_by = now + self._limits.launch
@@ -110,7 +114,7 @@ class Waking:
         return [
             *self._lives.watch_page(life.app, on=False),
             do.Launch(life.app, life.token),
-            do.Note(life.app, "launched", f"launched: {IN_WORDS[why]}"),
+            do.Note(life.app, "launched", f"launched: {IN_WORDS[why]}", why=why),
         ]
 
 

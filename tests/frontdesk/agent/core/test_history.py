@@ -1,0 +1,141 @@
+"""What the desk remembers of the last minutes; that spans never overlap the driver checks after every batch."""
+
+import pytest
+
+from frontdesk.agent.core import effects as do
+from frontdesk.agent.core import events as ev
+from frontdesk.agent.core.history import KEPT, MACHINE, MOST_HAPPENINGS, MOST_OF_ONE_APP, History
+from frontdesk.terms import AppState, AppStatus, Happening, Hold, Notification, Span, Verdict
+from tests.frontdesk.agent.core.core_driver import MAIL, NOTES, T0, Driver, asleep, in_front
+
+S = AppState
+APP = NOTES.id
+
+
+def spans(driver: Driver, app: str = APP) -> list[Span]:
+    return [span for span in driver.desk.history.spans() if span.app == app]
+
+
+def lines(driver: Driver, app: str = APP) -> list[Happening]:
+    return [line for line in driver.desk.history.happenings() if line.app == app]
+
+
+def push_shown(driver: Driver) -> None:
+    """A push to a sleeping app that shows something a second later."""
+    driver.push(APP)
+    driver.now += 1
+    given = driver.pushes(APP)[-1]
+    driver.answer(APP, given.push, Verdict.SHOW_THIS, Notification("room", "Left", "secret words"))
+
+
+def test_a_push_its_wake_its_notification_and_the_sleep_after_it_stand_in_their_order() -> None:
+    driver = asleep()
+    driver.subscribe(APP)
+    before = len(lines(driver))
+    driver.now += 5
+    push_shown(driver)
+    told = lines(driver)[before:]
+    assert [line.what for line in told] == ["push", "thawed", "push_answered", "notified", "suspended"]
+    assert [line.at - T0 for line in told] == [5, 5, 6, 6, 6]
+    assert [line.number for line in told] == sorted(line.number for line in told)
+    push, woken, answered, notified, _ = told
+    assert push.about == answered.about == notified.cause != ""
+    assert (woken.why, answered.why) == ("push", "show_this")
+    assert (notified.about, notified.name) == ("room", "Left")
+    assert not any("secret words" in str(line) for line in told), "the text goes with the notification"
+
+
+def test_a_span_knows_why_it_ran_unseen_and_what_held_it() -> None:
+    driver = in_front()
+    driver.now += 10
+    driver.begin(APP, 1, "send to Right")
+    driver.sleep(APP)
+    driver.now += 2
+    driver.end(APP, 1)
+    front, unseen, asleep_now = spans(driver)[-3:]
+    assert [span.state for span in (front, unseen, asleep_now)] == [S.FOREGROUND, S.BACKGROUND, S.SUSPENDED]
+    assert (unseen.since, unseen.until, unseen.why) == (T0 + 10, T0 + 12, "left")
+    assert {hold.name for hold in unseen.holds} >= {"send to Right"}
+    assert asleep_now.why == ""
+
+
+def test_a_stop_is_the_reason_of_the_span_after_it() -> None:
+    driver = asleep()
+    driver.pass_time(601)
+    assert (spans(driver)[-1].state, spans(driver)[-1].why) == (S.STOPPED, "suspended_long")
+    assert [line.why for line in lines(driver) if line.what == "stopped"] == ["suspended_long"]
+
+
+def test_pressed_comes_before_the_wake_it_causes_and_dismissed_and_withdrawn_are_told() -> None:
+    driver = asleep()
+    for name in ("one", "two", "three"):
+        driver.handle(ev.Present(APP, Notification(name, name.title())))  # type: ignore[arg-type]
+    driver.handle(ev.ActAsked(APP, "one", "reply"))
+    driver.handle(ev.DismissAsked(APP, "two"))
+    driver.handle(ev.WithdrawAsked(APP, 1, 1, "three"))
+    told = [(line.what, line.about, line.why) for line in lines(driver)][-4:]
+    assert told[0] == ("pressed", "one", "reply")
+    assert told[1][0] == "thawed" and told[1][2] == "pressed"
+    assert told[2:] == [("dismissed", "two", ""), ("withdrawn", "three", "")]
+
+
+def test_the_next_desk_remembers() -> None:
+    driver = asleep()
+    driver.subscribe(APP)
+    push_shown(driver)
+    told, seen = lines(driver), spans(driver)
+    driver.now += 1
+    driver.desk_dies()
+    assert (lines(driver)[: len(told)], spans(driver)[: len(seen)]) == (told, seen)
+    driver.handle(ev.Noticed("", "restarted", "started again.", "killed"))
+    assert driver.desk.history.happenings()[-1].number > told[-1].number
+
+
+def test_nothing_is_saved_for_its_sake() -> None:
+    """A task begun and ended is no commit today; a busy app must not make the disk spin for a time line."""
+    driver = in_front()
+    effects = driver.begin(APP, 1) + driver.end(APP, 1)
+    assert [effect for effect in effects if isinstance(effect, do.Save)] == []
+    kept = driver.sleep(APP)
+    assert [line for line in kept if isinstance(line, do.Save) and line.machine == MACHINE]
+    driver.desk_dies()
+    assert {"task_begun", "task_ended"} <= {line.what for line in lines(driver)}
+
+
+def test_an_app_that_was_removed_leaves_its_lines_and_no_lane() -> None:
+    driver = asleep()
+    driver.handle(ev.AppRemoved(APP))
+    assert spans(driver) == [] and spans(driver, MAIL.id) != []
+    assert lines(driver)[-1].what == "removed"
+    assert not [key for machine, key in driver.saved if machine == MACHINE and key == f"now {APP}"]
+
+
+@pytest.mark.contract("X02")
+def test_a_busy_app_is_bounded_in_memory_and_in_the_store() -> None:
+    history, kept = History(), dict[str, bytes]()
+    for number in range(700):
+        for app in ("a.a", "a.b", "a.c", "a.d"):
+            history.note(do.Note(app, "push", f"push {number}"), T0 + number)
+            state = S.BACKGROUND if number % 2 else S.SUSPENDED
+            hold = Hold("push", str(number), T0)
+            history.look([AppStatus(app, app, state, T0 + number, holds=(hold,))], T0 + number)
+        for save in history.saves():
+            assert isinstance(save, do.Save)
+            if save.value is None:
+                kept.pop(save.key)
+            else:
+                kept[save.key] = save.value
+    assert len(history.happenings()) == MOST_HAPPENINGS
+    assert len(history.spans()) == 4 * (MOST_OF_ONE_APP + 1)
+    assert len(kept) == 4 * (2 * MOST_OF_ONE_APP + 1)
+    again = History()
+    for key, value in sorted(kept.items(), reverse=True):
+        again.restore(key, value)
+    assert (again.happenings(), again.spans()) == (history.happenings(), history.spans())
+
+
+def test_old_spans_go() -> None:
+    driver = asleep()
+    driver.pass_time(KEPT + 700)
+    driver.open(APP)
+    assert all((span.until or driver.now) >= driver.now - KEPT for span in spans(driver))
