@@ -18,7 +18,7 @@ export UV_PYTHON_DOWNLOADS = never
 SYNC = uv=$$($(PYTHON) tools/fetch_uv.py) && "$$uv" sync --frozen --compile-bytecode --python $(PYTHON)
 
 .NOTPARALLEL:
-.PHONY: help demo demo-clean tour test check contract browser compiled python
+.PHONY: help demo demo-clean tour test check contract browser js-client compiled python
 
 help:
 	@echo "make demo        two machines side by side in the browser (ARGS=--no-browser prints the addresses)"
@@ -40,7 +40,7 @@ demo-clean:
 	@if [ -d .demo ]; then $(MAKE) --no-print-directory .venv/for-demo && $(INSIDE) -m demo clean; \
 	else echo "There is nothing to remove: no demo has run here."; fi
 
-test: .venv/for-tests browser compiled
+test: .venv/for-tests browser js-client compiled
 	@$(INSIDE) -m pytest $(ARGS)
 
 check: .venv/for-tests
@@ -50,12 +50,16 @@ check: .venv/for-tests
 	.venv/bin/lint-imports --no-logo
 	$(INSIDE) -m pytest -q --ignore tests/shells --ignore tests/contracts --ignore tests/journeys
 
-contract: .venv/for-tests browser compiled
+contract: .venv/for-tests browser js-client compiled
 	@$(INSIDE) -m pytest -q --contract-report --contract-sections "$(SECTIONS)" $(ARGS)
 
 # Chromium and the D-Bus daemon do not come from Python's index.
 browser:
 	@sh tools/test_programs.sh
+
+# matrix-js-sdk, the other end of encryption; Node.js and npm come with the environment.
+js-client: .venv/for-tests browser
+	@$(INSIDE) -m tests.js_client
 
 # A launch takes half the time with bytecode, and Python may have been told not to write any (PYTHONDONTWRITEBYTECODE).
 compiled: | .venv/for-demo
