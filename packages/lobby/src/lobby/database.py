@@ -1,14 +1,15 @@
-"""Lobby's one database file: opened, repaired from the worst, written in transactions. SQLite, WAL, durable commits."""
+"""A database file of Lobby's: opened, repaired from the worst, written in transactions. SQLite, WAL, durable."""
 
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from lobby.errors import LobbyError, NotKept
 
-VERSION = 3
+VERSION = 4
 """Of the schema below; a database of a later Lobby is refused, an older one is brought up by ``STEPS``."""
 
 SCHEMA = """
@@ -24,7 +25,9 @@ CREATE TABLE rooms (
     server_unread INTEGER NOT NULL DEFAULT 0,
     read_place INTEGER NOT NULL DEFAULT 0,
     before TEXT NOT NULL DEFAULT '',
-    untold TEXT NOT NULL DEFAULT ''
+    untold TEXT NOT NULL DEFAULT '',
+    all_members INTEGER NOT NULL DEFAULT 0,
+    visibility TEXT NOT NULL DEFAULT ''
 );
 CREATE TABLE invitations (
     room_id TEXT PRIMARY KEY,
@@ -54,6 +57,13 @@ CREATE TABLE events (
     about TEXT NOT NULL
 );
 CREATE INDEX events_in_order ON events (room_id, place);
+CREATE TABLE sealed (
+    event_id TEXT PRIMARY KEY,
+    room_id TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    source TEXT NOT NULL
+);
+CREATE INDEX sealed_by_key ON sealed (room_id, session_id);
 CREATE TABLE outbox (
     txn TEXT PRIMARY KEY,
     room_id TEXT NOT NULL,
@@ -74,26 +84,53 @@ CREATE TABLE nonces (nonce TEXT PRIMARY KEY, until REAL NOT NULL);
 STEPS = {
     1: "ALTER TABLE outbox ADD COLUMN device TEXT NOT NULL DEFAULT '';",
     2: "ALTER TABLE rooms ADD COLUMN untold TEXT NOT NULL DEFAULT '';",
+    3: """
+ALTER TABLE rooms ADD COLUMN all_members INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE rooms ADD COLUMN visibility TEXT NOT NULL DEFAULT '';
+CREATE TABLE sealed (
+    event_id TEXT PRIMARY KEY,
+    room_id TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    source TEXT NOT NULL
+);
+CREATE INDEX sealed_by_key ON sealed (room_id, session_id);""",
 }
 """What makes the next version of a version's schema."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a database file is to look like. ``damage``: what it means to a person when the file was unreadable."""
+
+    version: int
+    schema: str
+    steps: Mapping[int, str]
+    damage: str
+
+
+CHATS = Shape(
+    VERSION,
+    SCHEMA,
+    STEPS,
+    "Lobby's database was damaged. It was put aside as {aside}; chats are fetched again from the homeserver, messages "
+    "that were not sent yet are only in that file.",
+)
 
 
 class Database:
     """An open database. ``trouble`` is a sentence for the person when a damaged one had to be put aside."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, shape: Shape = CHATS) -> None:
         """Open or make the file (mode 0600). Raises LobbyError when that cannot be, or a later Lobby has written it."""
         self.trouble = ""
+        self._shape = shape
         try:
             self._db = self._open(path)
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError) and "malformed" not in str(error):
                 raise LobbyError(f"{path} cannot be opened: {error}. Nothing was changed.") from error
             aside = self._put_aside(path)
-            self.trouble = (
-                f"Lobby's database was damaged. It was put aside as {aside.name}; chats are fetched again from the "
-                "homeserver, messages that were not sent yet are only in that file."
-            )
+            self.trouble = shape.damage.format(aside=aside.name)
             self._db = self._open(path)
 
     def close(self) -> None:
@@ -163,19 +200,22 @@ class Database:
 
     def _bring_up(self, db: sqlite3.Connection, path: Path) -> None:
         version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version > VERSION:
+        shape = self._shape
+        if version > shape.version:
             raise LobbyError(
                 f"{path} was written by a later Lobby (schema {version}). Nothing was changed; update Lobby."
             )
-        if version == VERSION:
+        if version == shape.version:
             return
         db.execute("BEGIN IMMEDIATE")
         # Another process may have brought it up since; this one waited for it to finish.
         version = db.execute("PRAGMA user_version").fetchone()[0]
-        steps = SCHEMA if version == 0 else "".join(STEPS[number] for number in range(version, VERSION))
+        steps = (
+            shape.schema if version == 0 else "".join(shape.steps[number] for number in range(version, shape.version))
+        )
         for step in steps.split(";"):
             db.execute(step)
-        db.execute(f"PRAGMA user_version = {VERSION}")
+        db.execute(f"PRAGMA user_version = {shape.version}")
         db.execute("COMMIT")
 
     def _put_aside(self, path: Path) -> Path:

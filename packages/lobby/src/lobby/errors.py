@@ -7,6 +7,7 @@ LobbyError
 ├── RecoveryRefused     neither identity nor backup was opened or made
 │   └── PasswordNeeded  the homeserver wants the account's password for it
 ├── KeysRefused         a file of keys could not be read or made
+├── Sealed              a message cannot be opened (yet)
 ├── NotKept             something could not be written to disk
 ├── Unreachable         the homeserver did not answer, or not as a homeserver does; trying again may help
 └── ServerRefused       the homeserver answered no; ``errcode`` and ``status`` say why
@@ -48,6 +49,14 @@ class PasswordNeeded(RecoveryRefused):
 
 class KeysRefused(LobbyError):
     """The file holds no keys, the passphrase is wrong, or keys could not be written to a file."""
+
+
+class Sealed(LobbyError):
+    """An encrypted message cannot be opened. ``session_id``: of the key that may open it when it comes; empty: none."""
+
+    def __init__(self, session_id: str, why: str) -> None:
+        super().__init__(f"This message cannot be read: {why}.")
+        self.session_id = session_id
 
 
 class NotKept(LobbyError):
