@@ -3,9 +3,9 @@
 import pytest
 
 from frontdesk import AppState
-from tests.contracts.test_pushes import send, subscribed
 from tests.desks import APP, DeskHome, RunningPushService, row_of
 from tests.full_disk import no_room
+from tests.web_push import send, subscribed
 
 
 @pytest.mark.contract("L06", "P09")

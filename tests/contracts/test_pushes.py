@@ -3,17 +3,14 @@
 import asyncio
 import json
 import time
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from pywebpush import WebPusher  # type: ignore[import-untyped]
 
 from frontdesk import AppState
 from frontdesk.agent.shell import process_table
 from tests.desks import APP, PATIENCE, DeskHome, RunningPushService, Strings, row_of
-
-Subscribed = Mapping[str, str]
+from tests.web_push import send, subscribed
 
 
 @pytest.fixture
@@ -28,26 +25,6 @@ async def hurried(home: DeskHome, push_service: RunningPushService) -> DeskHome:
     """The same with little time for push handlers, for tests in which it runs out."""
     await home.start_reachable(push_service, push=2.0, expiry_lead=0.5)
     return home
-
-
-async def send(to: Subscribed, *, ttl: int = 60, urgency: str = "high", **payload: Any) -> int:
-    """As any web push sender does it, here somebody else's (pywebpush); the status of the answer."""
-    subscription = {"endpoint": to["endpoint"], "keys": {"p256dh": to["p256dh"], "auth": to["auth"]}}
-
-    def post() -> int:
-        answer = WebPusher(subscription).send(
-            json.dumps(payload).encode(), headers={"Urgency": urgency}, ttl=ttl, content_encoding="aes128gcm"
-        )
-        return int(answer.status_code)
-
-    return await asyncio.to_thread(post)
-
-
-async def subscribed(
-    puppet: Strings, kind: str = "changeable_alert", fallback: str | None = "New message"
-) -> Subscribed:
-    given: Subscribed = await puppet.do("subscribe", kind=kind, fallback=fallback)
-    return given
 
 
 async def suspended(desk: DeskHome, puppet: Strings) -> None:
