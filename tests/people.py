@@ -15,7 +15,7 @@ from demo.network import Network
 from lobby.core.timeline import Draft
 from lobby.core.views import Bubble, Change
 from lobby.database import Database
-from lobby.home import Home
+from lobby.home import AccountHome
 from lobby.matrix_messenger import MatrixMessenger
 from lobby.store import Store
 from tests.homeserver import PASSWORD, Homeserver
@@ -55,7 +55,7 @@ class Person:
         self.told_unsent: list[list[Draft]] = []
         self.held_when_told: list[int] = []
         self.read: list[str] = []
-        self.home = Home(folder)
+        self.home = AccountHome(folder)
         self.database = Database(self.home.database)
         self.store = Store(self.database)
         self._numbers = itertools.count(1)
@@ -103,15 +103,24 @@ class Person:
         return [bubble.text for bubble in self.bubbles(room_id)]
 
 
-async def introduce(one: Person, other: Person) -> str:
+async def introduce(one: Person, other: Person, encrypted: bool = True) -> str:
     """Both watch and are in a direct chat with each other; returns its room id."""
     for person in (one, other):
         await person.log_in()
         person.lobby.foreground()
-    room_id = await one.lobby.start_chat(other.user_id)
+    room_id = await (one.lobby.start_chat(other.user_id) if encrypted else start_readable_chat(one, other))
     await other.until(other.lobby.invitations)
     await other.lobby.accept(room_id)
     await one.until(lambda: (chat := one.lobby.chat(room_id)) and chat.members)
+    return room_id
+
+
+async def start_readable_chat(one: Person, other: Person) -> str:
+    """A direct chat as other clients may make them: not encrypted, so that a test can ask the homeserver for it."""
+    body = {"preset": "trusted_private_chat", "is_direct": True, "invite": [other.user_id]}
+    room_id = str((await asked(one, "/createRoom", body=body))["room_id"])
+    await asked(one, f"/user/{one.user_id}/account_data/m.direct", body={other.user_id: [room_id]}, method="PUT")
+    await one.until(lambda: (chat := one.lobby.chat(room_id)) and not chat.group)
     return room_id
 
 
@@ -136,13 +145,14 @@ async def world(homeserver: Homeserver, tmp_path: Path) -> AsyncIterator[World]:
         yield World(left, right, network)
 
 
-async def asked(person: Person, path: str, homeserver: str = "") -> Any:
+async def asked(person: Person, path: str, homeserver: str = "", body: object = None, method: str = "") -> Any:
     """The homeserver's own word, past Lobby; ``homeserver``: past the person's network, too."""
     login = person.home.login()
     assert login is not None
     headers = {"Authorization": f"Bearer {login.token}"}
     url = f"{homeserver or person.homeserver}/_matrix/client/v3{path}"
-    async with aiohttp.ClientSession(headers=headers) as http, http.get(url) as answer:
+    method = method or ("GET" if body is None else "POST")
+    async with aiohttp.ClientSession(headers=headers) as http, http.request(method, url, json=body) as answer:
         return await answer.json()
 
 

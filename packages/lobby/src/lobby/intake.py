@@ -2,9 +2,10 @@
 
 import json
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lobby.core.batch import Batch, Happened, Invited, Kind, Member, Page, RoomNews
+from lobby.core.batch import Batch, Happened, Invited, Kind, Member, Page, RoomNews, session_of
 from lobby.core.timeline import KeptEvent
 from lobby.core.unread import read_up_to
 
@@ -92,7 +93,7 @@ def keep_new_member(db: sqlite3.Connection, room_id: str, member: Member) -> Non
 
 def forget_room(db: sqlite3.Connection, room_id: str) -> None:
     """Nothing of the room is kept."""
-    for table in ("rooms", "invitations", "members", "events", "outbox"):
+    for table in ("rooms", "invitations", "members", "events", "sealed", "outbox"):
         db.execute(f"DELETE FROM {table} WHERE room_id = ?", (room_id,))
 
 
@@ -111,6 +112,22 @@ def insert(db: sqlite3.Connection, room_id: str, place: int, event: Happened) ->
         "INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (event.event_id, key, room_id, place, event.sender, event.at, event.kind, event.text, event.about),
     )
+    if event.sealed is not None:
+        db.execute(
+            "INSERT OR IGNORE INTO sealed VALUES (?, ?, ?, ?)",
+            (event.event_id, room_id, session_of(event.sealed), json.dumps(event.sealed)),
+        )
+
+
+def take_opened(db: sqlite3.Connection, room_id: str, events: Iterable[Happened]) -> None:
+    """Put events that were kept sealed, and are opened now, in their own places; the oldest first."""
+    for event in events:
+        if event.sealed is None and db.execute("DELETE FROM sealed WHERE event_id = ?", (event.event_id,)).rowcount:
+            db.execute(
+                "UPDATE events SET kind = ?, text = ?, about = ? WHERE event_id = ? AND room_id = ?",
+                (event.kind, event.text, event.about, event.event_id, room_id),
+            )
+            _correct(db, room_id, event)
 
 
 def kept_event(row: sqlite3.Row) -> KeptEvent:
@@ -136,7 +153,11 @@ def _take_room(db: sqlite3.Connection, news: RoomNews, delivered: list[tuple[str
     elif news.limited or empty:
         # What lies between the kept events and these is unknown: it can be fetched back from here.
         db.execute("DELETE FROM events WHERE room_id = ?", (news.room_id,))
+        db.execute("DELETE FROM sealed WHERE room_id = ?", (news.room_id,))
         db.execute("UPDATE rooms SET before = ?, read_place = 0 WHERE room_id = ?", (news.before, news.room_id))
+    if news.limited:
+        # Of who came and went in between, the homeserver tells only those who wrote (lazy-loaded members).
+        db.execute("UPDATE rooms SET all_members = 0 WHERE room_id = ?", (news.room_id,))
     for member in news.members:
         keep_member(db, news.room_id, member)
     for event in news.timeline:
@@ -169,6 +190,7 @@ def _take_facts(db: sqlite3.Connection, news: RoomNews) -> bool:
         "name": news.name,
         "space": news.space,
         "encrypted": news.encrypted,
+        "visibility": news.visibility,
         "heroes": None if news.heroes is None else json.dumps(news.heroes),
         "joined": news.joined,
         "server_unread": news.unread,
@@ -213,13 +235,11 @@ def _place_last(db: sqlite3.Connection, room_id: str, event: Happened) -> None:
 
 def _correct(db: sqlite3.Connection, room_id: str, event: Happened) -> None:
     """An edit or a redaction; it reaches its own room only, whatever event it names."""
-    if event.replaces and event.text:
-        db.execute(
-            "UPDATE events SET text = ? WHERE event_id = ? AND room_id = ? AND sender = ? AND kind = ?",
-            (event.text, event.replaces, room_id, event.sender, Kind.MESSAGE),
-        )
-    elif event.replaces:
-        db.execute(
-            "UPDATE events SET text = 'Message deleted' WHERE event_id = ? AND room_id = ? AND kind = ?",
-            (event.replaces, room_id, Kind.MESSAGE),
-        )
+    if not event.replaces:
+        return
+    text, by = event.text or "Message deleted", "AND sender = ?" if event.text else ""
+    values = (event.replaces, room_id, Kind.MESSAGE, Kind.SEALED, *((event.sender,) if event.text else ()))
+    which = f"event_id = ? AND room_id = ? AND kind IN (?, ?) {by}"
+    if db.execute(f"UPDATE events SET text = ?, kind = ? WHERE {which}", (text, Kind.MESSAGE, *values)).rowcount:
+        # What it said before is not worth a key any more.
+        db.execute("DELETE FROM sealed WHERE event_id = ?", (event.replaces,))

@@ -8,8 +8,11 @@ from typing import Any
 
 from lobby.core import outbox as box
 from lobby.core import timeline
-from lobby.core.batch import EMPTY_PAGES, TEXT_MOST, read_event, read_page
+from lobby.core.batch import EMPTY_PAGES, TEXT_MOST, open_page, opened, read_event, read_page
 from lobby.core.views import Account, Bubble, Change, ChatSummary, Connection, Invitation
+from lobby.encryption.engine import Engine
+from lobby.encryption.key_store import forget_keys
+from lobby.encryption.login_keys import LoginKeys
 from lobby.encryption.quiet import QuietEncryption
 from lobby.errands import Errands
 from lobby.errors import ChatRefused, LobbyError, LoginRefused, NotKept, ServerRefused
@@ -19,7 +22,7 @@ from lobby.matrix import chats
 from lobby.matrix.login import log_in
 from lobby.matrix.logout import end_unused, log_out_there
 from lobby.matrix.pusher import forget_target
-from lobby.matrix.session import Session, load_nio
+from lobby.matrix.session import Session
 from lobby.matrix.sync import Sync
 from lobby.messenger import Encryption
 from lobby.pushing import Pushing
@@ -31,9 +34,10 @@ from lobby.store import Store
 OLDER_PAGE = 50
 PAGE_KEY = re.compile(r"[A-Za-z0-9_-]{16,64}")
 """What may be the key, and so the transaction id, of a message that the page has drawn one for."""
+KEYS = "keys.sqlite3"
+"""The key file, in the account's folder."""
 ERRANDS_TIME = 2.0
 """Seconds that receipts and the like get to finish when the window is gone; the time box is L01's 5 s."""
-REMOVE = "Quit Lobby and run `lobby logout` once more then."
 
 log = logging.getLogger("lobby")
 
@@ -56,6 +60,8 @@ class MatrixMessenger:
         self._session: Session | None = None
         self._sync: Sync | None = None
         self._sending: Sending | None = None
+        self._keys: LoginKeys | None = None
+        self.encryption: Encryption = QuietEncryption()
         self._watching: asyncio.Task[None] | None = None
         self._foreground = False
         self._may_send = False
@@ -71,6 +77,8 @@ class MatrixMessenger:
         """Called when a chat has been read, here or elsewhere."""
         self.on_unsent: Callable[[list[timeline.Draft]], Awaitable[None]] = _tell_nobody
         """Awaited when messages could not be sent, before the process is let go of."""
+        self.on_opened: Callable[[list[timeline.KeptEvent]], None] = lambda events: None
+        """Called with messages that could not be read when they came, and can be now."""
 
     # Life
 
@@ -84,7 +92,7 @@ class MatrixMessenger:
         """Go on with what the last run had not sent; call it when the guard can hold this process."""
         self._may_send = True
         if self._sending is not None:
-            self._errands.start(load_nio())
+            self._errands.start(self._open_keys())
             self._sending.start()
 
     def foreground(self) -> None:
@@ -115,6 +123,8 @@ class MatrixMessenger:
 
     async def drop_connections(self) -> None:
         """They may be dead after a sleep; the next request opens new ones."""
+        if self._sending is not None:
+            self._sending.slept()
         if self._session is not None:
             await self._session.close()
 
@@ -123,18 +133,20 @@ class MatrixMessenger:
         await self.background()
         await self._let_go()
 
-    # Reading
-
     @property
-    def encryption(self) -> Encryption:
-        return QuietEncryption()
+    def login_mark(self) -> str:
+        """Tells this login from every other; empty: nobody is logged in."""
+        return self._login.token_mark if self._login else ""
+
+    # Reading
 
     def account(self) -> Account | None:
         if self._login is None:
             return None
         name = self._login.name or timeline.person_name(self._login.user_id, {})
         login, pushing = self._login, self.pushing
-        notice = " ".join(filter(None, (self._notice, self._unkept)))
+        lost = self._keys.trouble if self._keys is not None else ""
+        notice = " ".join(filter(None, (self._notice, self._unkept, lost)))
         return Account(
             login.user_id, name, login.homeserver, self._connection, pushing.reached, pushing.why_not, notice
         )
@@ -153,14 +165,16 @@ class MatrixMessenger:
 
     async def distant_event(self, room_id: str, event_id: str) -> timeline.KeptEvent | None:
         """An event that is not kept (too many came at once). None: we may not see it. Raises LobbyError."""
-        if self._session is None or self._store.room(room_id) is None:
+        if self._session is None or self._keys is None or self._store.room(room_id) is None:
             return None
+        await self._keys.engine()
         try:
             event = read_event(await self._session.event(room_id, event_id))
         except ServerRefused:
             return None
         if event is None:
             return None
+        event = opened(event, room_id, self._keys.open)
         far = 2**62  # Newer than all that is kept.
         return timeline.KeptEvent(event_id, event_id, room_id, far, event.sender, event.at, event.kind, event.text)
 
@@ -198,36 +212,38 @@ class MatrixMessenger:
             await end_unused(old)
 
     async def log_out(self) -> bool:
+        """End the login, there and here; what else is kept stays, for whoever removes the folder (``Accounts``).
+
+        Returns whether the homeserver heard of it.
+        """
         async with self._one_login_at_a_time:
             await self._stop_watching()
             told = self._session is None or await log_out_there(self._session, self._store)
             await self._let_go()
             self._login = None
             self._home.forget_login()
-            try:
-                self._store.forget_all()
-            except NotKept as error:
-                raise NotKept(f"You are logged out, but chats are still on this computer. {error} {REMOVE}") from error
-            finally:
-                self.reading.forget(None)
-                self._changed("account")
-                self._changed("chats")
+            forget_keys(self._home.folder / KEYS)
+            self.reading.forget(None)
+            self._changed("account")
+            self._changed("chats")
             return told
 
     async def older(self, room_id: str) -> bool:
-        session = self._session
+        session, keys = self._session, self._keys
         for _ in range(EMPTY_PAGES):
             room = self._store.room(room_id)
-            if room is None or not room.before or session is None:
+            if room is None or not room.before or session is None or keys is None:
                 return False
             try:
+                await keys.engine()
                 page = read_page(await session.messages(room_id, room.before, OLDER_PAGE), room.before)
                 if self._session is not session:
                     return False
-                new = self._store.add_older(room_id, page)
+                new = self._store.add_older(room_id, open_page(page, room_id, keys.open))
             except LobbyError as error:
                 log.info("older messages: %s", error)
                 return False
+            self._errands.start(keys.settle())
             if new:
                 self._changed("chat", room_id)
                 return True
@@ -240,12 +256,8 @@ class MatrixMessenger:
     async def send(self, room_id: str, text: str, key: str = "") -> str:
         if self._sending is None:
             raise NotKept("You are signed out, so this was not kept. Log in and write it again.")
-        room = self._store.room(room_id)
-        if room is None:
+        if self._store.room(room_id) is None:
             raise NotKept("You are no longer in this chat, so this was not kept.")
-        if room.encrypted:
-            # Sending it readable for the homeserver would break what the others in the chat rely on.
-            raise NotKept("This chat is encrypted, and Lobby cannot write in those yet. Your message was not kept.")
         known = self._store.words_of(key) if PAGE_KEY.fullmatch(key) else ("", "")
         if known == (room_id, text[:TEXT_MOST]):
             return key
@@ -270,10 +282,10 @@ class MatrixMessenger:
                 return room.room_id
         return self._made(await chats.start_direct(session, self._store, whom))
 
-    async def start_group(self, name: str, user_ids: list[str]) -> str:
+    async def start_group(self, name: str, user_ids: list[str], encrypted: bool = True) -> str:
         session = self._signed_in()
         whom = [chats.full_user_id(user_id, self._me) for user_id in user_ids]
-        return self._made(await chats.start_group(session, self._store, name, list(dict.fromkeys(whom))))
+        return self._made(await chats.start_group(session, self._store, name, list(dict.fromkeys(whom)), encrypted))
 
     async def accept(self, room_id: str) -> None:
         await chats.join(self._signed_in(), self._store, room_id)
@@ -341,10 +353,13 @@ class MatrixMessenger:
         self.reading.me = login.user_id
         self._connection = Connection.CONNECTING
         self._session = self.pushing.session = session = Session(login)
-        self._sync = Sync(session, self._store, self._clock, self._applied, self._connected, self._news_unkept)
+        path = self._home.folder / KEYS
+        self._keys = keys = LoginKeys(path, session, self._store, self._clock, self._keys_open, self._opened)
+        self._sync = Sync(session, self._store, keys, self._clock, self._applied, self._connected, self._news_unkept)
         self._sending = Sending(
             session,
             self._store,
+            keys,
             self._guard,
             self._clock,
             room_name=self._room_name,
@@ -371,7 +386,10 @@ class MatrixMessenger:
             await self._sending.stop()
         if self._session is not None:
             await self._session.close()
-        self._session = self._sync = self._sending = self.pushing.session = None
+        if self._keys is not None:
+            self._keys.close()
+        self.encryption = QuietEncryption()
+        self._session = self._sync = self._sending = self._keys = self.pushing.session = None
         self.reading.as_it_is = lambda draft: draft
 
     def _watching_ended(self, task: asyncio.Task[None]) -> None:
@@ -442,6 +460,24 @@ class MatrixMessenger:
             self._errands.start(self._tell_read())
         if self.pushing.owed:
             self._errands.start(self.pushing.settle())
+        if self._keys is not None:
+            self._errands.start(self._keys.settle())
+
+    async def _open_keys(self) -> None:
+        if self._keys is not None:
+            await self._keys.engine()
+
+    async def _keys_open(self, engine: Engine) -> None:
+        """The keys of this login can be used: whoever does more with them than sealing and opening takes them up."""
+        self._changed("account")
+        self._changed("encryption")
+
+    def _opened(self, events: list[timeline.KeptEvent]) -> None:
+        for room_id in {event.room_id for event in events}:
+            self._changed("chat", room_id)
+        self._changed("chats")
+        self._changed("encryption")
+        self.on_opened(events)
 
     def _outbox_changed(self, room_id: str) -> None:
         self._changed("chat", room_id)

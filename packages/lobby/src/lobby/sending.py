@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from lobby.core import outbox as box
-from lobby.core.batch import EMPTY_PAGES, TEXT_MOST, Happened, Kind, read_page
+from lobby.core.batch import EMPTY_PAGES, TEXT_MOST, Happened, Kind, open_page, read_page, text_message
 from lobby.core.timeline import Draft
+from lobby.encryption.login_keys import LoginKeys
 from lobby.errors import LobbyError, ServerRefused, TokenRefused, Unreachable
 from lobby.matrix.session import Session
 from lobby.store import Store
@@ -55,6 +56,7 @@ class Sending:
         self,
         session: Session,
         store: Store,
+        keys: LoginKeys,
         guard: Guard,
         clock: Callable[[], float],
         room_name: Callable[[str], str],
@@ -64,13 +66,16 @@ class Sending:
     ) -> None:
         self._session = session
         self._store = store
+        self._keys = keys
         self._guard = guard
         self._clock = clock
         self._room_name = room_name
         self._on_change = on_change
         self._on_unsent = on_unsent
         self._on_token_refused = on_token_refused
-        self._machine = box.Outbox(tuple(draft.item for draft in store.drafts()), session.login.device_id)
+        self._machine = box.Outbox(tuple(draft.item for draft in store.drafts()), session.login.token_mark)
+        self._readable: set[str] = set()
+        """Rooms of which the homeserver has said that they are not encrypted; later ones the sync tells of."""
         self._requests: dict[str, asyncio.Task[box.Event]] = {}
         self._holds: dict[str, int] = {}
         self._gave_up: list[Draft] = []
@@ -113,6 +118,10 @@ class Sending:
     def as_it_is(self, draft: Draft) -> Draft:
         """A kept message with its standing of now, which a full disk may have kept from being written down."""
         return replace(draft, item=self._item(draft.item.txn) or draft.item)
+
+    def slept(self) -> None:
+        """Nobody knows what has become of the rooms meanwhile."""
+        self._readable.clear()
 
     def seen(self, txn: str, event_id: str) -> None:
         """The timeline shows that a message has arrived."""
@@ -258,18 +267,33 @@ class Sending:
         draft = self._store.draft(txn)
         if draft is None:
             return box.Refused(txn, "This chat is gone.")
-        room = self._store.room(draft.item.room_id)
+        room_id, kind, content = draft.item.room_id, "m.room.message", text_message(draft.text)
+        if await self._is_encrypted(room_id):
+            # Sealed anew at each attempt; under the same transaction id only one of them becomes an event.
+            kind, content = "m.room.encrypted", await self._keys.seal(room_id, kind, content)
+        return box.Delivered(txn, await self._session.send_event(room_id, kind, content, txn))
+
+    async def _is_encrypted(self, room_id: str) -> bool:
+        """Nothing is sent readable to a room that has become encrypted since Lobby last heard of it."""
+        room = self._store.room(room_id)
         if room is not None and room.encrypted:
-            return box.Refused(txn, "This chat is encrypted now, and Lobby cannot write in those yet.")
-        return box.Delivered(txn, await self._session.send_text(draft.item.room_id, draft.text, txn))
+            return True
+        if room_id not in self._readable:
+            if await self._session.is_encrypted(room_id):
+                self._store.add_room(room_id, "", direct=False, encrypted=True)
+                return True
+            self._readable.add(room_id)
+        return False
 
     async def _look(self, txn: str, since: float, by_words: bool) -> box.Event:
+        await self._keys.engine()
         draft = self._store.draft(txn)
         if draft is None:
             return box.Refused(txn, "This chat is gone.")
         before, empty = "", 0
         while True:
             page = read_page(await self._session.messages(draft.item.room_id, before, HISTORY_PAGE), before)
+            page = open_page(page, draft.item.room_id, self._keys.open)
             for event in page.events:
                 if event.txn == txn or (by_words and self._has_words_of(event, draft, since)):
                     return box.Delivered(txn, event.event_id)

@@ -1,11 +1,11 @@
-"""What Lobby keeps: chats, names, messages, outbox, sync token and page sessions; each change is one transaction."""
+"""What Lobby keeps: chats, names, messages, outbox and sync token; each change is one transaction."""
 
 import json
 import sqlite3
 from collections.abc import Iterable
 
 from lobby import intake
-from lobby.core.batch import TEXT_MOST, Batch, Happened, Kind, Member, Page
+from lobby.core.batch import TEXT_MOST, Batch, Happened, Kind, Member, Page, read_event
 from lobby.core.outbox import Item, Phase
 from lobby.core.timeline import Draft, KeptEvent, KeptRoom
 from lobby.database import Database
@@ -82,8 +82,8 @@ class Store:
     def others_messages_after(self, room_id: str, place: int, me: str) -> int:
         """How many messages of others come after ``place`` (the rule of ``unread.counts``, as a query)."""
         row = self._db.row(
-            "SELECT count(*) FROM events WHERE room_id = ? AND place > ? AND kind = ? AND sender != ?",
-            room_id, place, Kind.MESSAGE, me,
+            "SELECT count(*) FROM events WHERE room_id = ? AND place > ? AND kind IN (?, ?) AND sender != ?",
+            room_id, place, Kind.MESSAGE, Kind.SEALED, me,
         )  # fmt: skip
         return int(row[0]) if row else 0
 
@@ -135,10 +135,44 @@ class Store:
             for member in members:
                 intake.keep_new_member(db, room_id, member)
 
+    def keep_all_members(self, room_id: str, members: Iterable[Member]) -> None:
+        """These are all members of the room, as the homeserver has just told. Raises NotKept."""
+        with self._db.transaction() as db:
+            db.execute("DELETE FROM members WHERE room_id = ?", (room_id,))
+            for member in members:
+                intake.keep_member(db, room_id, member)
+            db.execute("UPDATE rooms SET all_members = 1 WHERE room_id = ?", (room_id,))
+
     def drop_room(self, room_id: str) -> None:
         """The chat or invitation is gone, with all that was kept of it. Raises NotKept."""
         with self._db.transaction() as db:
             intake.forget_room(db, room_id)
+
+    # Sealed events
+
+    def sealed_keys(self) -> list[tuple[str, str]]:
+        """(room, session) of the keys that kept events wait for."""
+        return [(row[0], row[1]) for row in self._db.rows("SELECT DISTINCT room_id, session_id FROM sealed")]
+
+    def sealed(self, room_id: str, session_id: str) -> list[Happened]:
+        """The events that wait for that key, the oldest first."""
+        rows = self._db.rows(
+            "SELECT source FROM sealed JOIN events USING (event_id, room_id) "
+            "WHERE room_id = ? AND session_id = ? ORDER BY place",
+            room_id, session_id,
+        )  # fmt: skip
+        found = (read_event(json.loads(row["source"])) for row in rows)
+        return [event for event in found if event is not None]
+
+    def sealed_count(self) -> int:
+        """How many messages wait for a key."""
+        row = self._db.row("SELECT count(*) FROM sealed JOIN events USING (event_id) WHERE kind = ?", Kind.SEALED)
+        return int(row[0]) if row else 0
+
+    def keep_opened(self, room_id: str, events: Iterable[Happened]) -> None:
+        """What waited for a key takes its own form. Raises NotKept."""
+        with self._db.transaction() as db:
+            intake.take_opened(db, room_id, events)
 
     # Outbox
 
@@ -200,7 +234,7 @@ class Store:
                 intake.insert(db, row["room_id"], place, event)
                 db.execute("UPDATE rooms SET read_place = ? WHERE room_id = ?", (place, row["room_id"]))
 
-    # Notes, log out, page sessions
+    # Notes, log out
 
     def note(self, name: str) -> str:
         """A single value by name; empty when there is none."""
@@ -213,33 +247,11 @@ class Store:
             keep_note(db, name, text)
 
     def forget_all(self) -> None:
-        """All data of the account is gone; page sessions stay, for somebody still looks at the page. Raises NotKept."""
+        """All data of the account is gone. Raises NotKept."""
         with self._db.transaction() as db:
-            for table in ("notes", "rooms", "invitations", "members", "events", "outbox"):
+            for table in ("notes", "rooms", "invitations", "members", "events", "sealed", "outbox"):
                 db.execute(f"DELETE FROM {table}")
         self._db.compact()
-
-    def page_session_add(self, hash: str, at: float) -> None:
-        with self._db.transaction() as db:
-            db.execute("INSERT OR REPLACE INTO page_sessions VALUES (?, ?)", (hash, at))
-
-    def page_session_at(self, hash: str) -> float | None:
-        row = self._db.row("SELECT at FROM page_sessions WHERE hash = ?", hash)
-        return float(row["at"]) if row else None
-
-    def page_session_drop_until(self, at: float) -> None:
-        with self._db.transaction() as db:
-            db.execute("DELETE FROM page_sessions WHERE at <= ?", (at,))
-
-    def page_session_drop_all(self) -> None:
-        with self._db.transaction() as db:
-            db.execute("DELETE FROM page_sessions")
-
-    def nonce_use(self, nonce: str, until: float) -> bool:
-        """Remember that a one-time code was used; False: it had been used before. Long expired ones are forgotten."""
-        with self._db.transaction() as db:
-            db.execute("DELETE FROM nonces WHERE until < ?", (until - 3600.0,))
-            return db.execute("INSERT OR IGNORE INTO nonces VALUES (?, ?)", (nonce, until)).rowcount == 1
 
 
 def _room(row: sqlite3.Row) -> KeptRoom:
@@ -249,6 +261,8 @@ def _room(row: sqlite3.Row) -> KeptRoom:
         direct=bool(row["direct"]),
         space=bool(row["space"]),
         encrypted=bool(row["encrypted"]),
+        visibility=row["visibility"],
+        all_members=bool(row["all_members"]),
         heroes=tuple(json.loads(row["heroes"])),
         joined=row["joined"],
         server_unread=row["server_unread"],

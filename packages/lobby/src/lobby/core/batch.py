@@ -5,9 +5,11 @@ nothing raises. Sources: Matrix client-server API v1.15 §6 (events), §9.4 (syn
 """
 
 import enum
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+from lobby.errors import Sealed
 
 TEXT_MOST = 20_000
 """Characters of one message that Lobby keeps; an event is 65,536 bytes at most, a name or reason far less."""
@@ -16,13 +18,21 @@ EMPTY_PAGES = 20
 """Pages of history in a row that may bring nothing before Lobby stops asking for more; homeservers that filter or purge
 events give such pages, and only one that names no next page is the last."""
 
+CANNOT_READ = "This message cannot be read yet: its key has not come."
+"""Stands for an encrypted message until it is opened."""
+
 Json = dict[str, Any]
+
+Opener = Callable[[str, Json], Json]
+"""From room id and encrypted event to the event in clear; raises Sealed."""
 
 
 class Kind(enum.StrEnum):
     """How an event is shown."""
 
     MESSAGE = "message"
+    SEALED = "sealed"
+    """An encrypted message that could not be opened (yet); it counts as a message."""
     NOTICE = "notice"
     """A line about the chat (``text`` is written by ``timeline``): somebody joined or left."""
     HIDDEN = "hidden"
@@ -44,6 +54,8 @@ class Happened:
     """The event whose text this one corrects (an edit), or takes away (a redaction, with empty ``text``)."""
     about: str = ""
     """Of a notice: whose membership changed."""
+    sealed: Json | None = None
+    """The encrypted event itself, while it is not opened and a key may still come."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +84,8 @@ class RoomNews:
     """It holds rooms, not messages (Matrix client-server API, "Spaces"); None: not told this time."""
     encrypted: bool | None = None
     """Messages in it must be encrypted; None: not told this time."""
+    visibility: str | None = None
+    """Who may read what was said earlier (m.room.history_visibility); None: not told this time."""
     heroes: tuple[str, ...] | None = None
     joined: int | None = None
     invited: int | None = None
@@ -123,6 +137,7 @@ class _Read:
     name: str | None = None
     space: bool | None = None
     encrypted: bool | None = None
+    visibility: str | None = None
 
 
 def read_batch(answer: object, me: str) -> Batch | None:
@@ -156,6 +171,14 @@ def read_page(answer: object, before: str) -> Page:
     return Page(events, tuple(read.members.values()), end if end != before else "")
 
 
+def read_members(answer: object) -> list[Member]:
+    """Read an answer to /members."""
+    read = _Read()
+    for event in _events({"events": _mapping(answer).get("chunk")}):
+        _note_state(event, read)
+    return list(read.members.values())
+
+
 def read_event(event: object) -> Happened | None:
     """Read one event of a timeline; None: it is none."""
     source = _mapping(event)
@@ -173,9 +196,13 @@ def read_event(event: object) -> Happened | None:
         return _membership_line(event_id, sender, at, source, content)
     if "state_key" in source or kind not in ("m.room.message", "m.room.encrypted", "m.sticker"):
         return Happened(event_id, sender, at, Kind.HIDDEN, txn=txn)
-    if kind == "m.room.encrypted":
-        return Happened(event_id, sender, at, Kind.MESSAGE, "Encrypted message. Lobby cannot read these yet.", txn)
     relation = _mapping(content.get("m.relates_to"))
+    if kind == "m.room.encrypted" and content:
+        edit = relation.get("rel_type") == "m.replace"
+        shown, text = (Kind.HIDDEN, "") if edit else (Kind.SEALED, CANNOT_READ)
+        return Happened(event_id, sender, at, shown, text, txn, sealed=_ciphertext(source))
+    if content.get("msgtype") == "m.key.verification.request":
+        return Happened(event_id, sender, at, Kind.NOTICE, "asked for a verification", txn, about=sender)
     if relation.get("rel_type") == "m.replace":
         corrected = message_text(_mapping(content.get("m.new_content")))
         replaces = _text(relation.get("event_id")) if corrected else ""
@@ -185,12 +212,86 @@ def read_event(event: object) -> Happened | None:
     return Happened(event_id, sender, at, Kind.MESSAGE, _edited(unsigned, sender) or message_text(content), txn)
 
 
+def open_batch(batch: Batch, open: Opener) -> Batch:
+    """The same news with its encrypted messages opened, as far as ``open`` can."""
+    return replace(
+        batch,
+        rooms=tuple(
+            replace(room, timeline=tuple(opened(event, room.room_id, open) for event in room.timeline))
+            for room in batch.rooms
+        ),
+    )
+
+
+def open_page(page: Page, room_id: str, open: Opener) -> Page:
+    """The same page with its encrypted messages opened, as far as ``open`` can."""
+    return replace(page, events=tuple(opened(event, room_id, open) for event in page.events))
+
+
+def opened(event: Happened, room_id: str, open: Opener) -> Happened:
+    """An event as it is when it is opened; as it was, while its key may still come."""
+    if event.sealed is None:
+        return event
+    try:
+        clear = open(room_id, event.sealed)
+    except Sealed as why:
+        never = not why.session_id
+        return replace(event, text=str(why) if event.kind is Kind.SEALED else "", sealed=None) if never else event
+    return read_event(_with_edit_opened(clear, room_id, open)) or event
+
+
+def session_of(sealed: Json) -> str:
+    """The session whose key opens an encrypted event; empty: it names none."""
+    return _text(_mapping(sealed.get("content")).get("session_id"))
+
+
+def _ciphertext(source: Json) -> Json:
+    """What it takes to open an encrypted event later, and nothing else that somebody may have written into it."""
+    content, unsigned = _mapping(source.get("content")), _mapping(source.get("unsigned"))
+    relation = _mapping(content.get("m.relates_to"))
+    edit = _mapping(_mapping(unsigned.get("m.relations")).get("m.replace"))
+    kept: Json = {
+        **_texts(source, "event_id", "sender", "type"),
+        "origin_server_ts": _number(source.get("origin_server_ts")),
+        "content": _texts(content, "algorithm", "ciphertext", "session_id"),
+        "unsigned": _texts(unsigned, "transaction_id"),
+    }
+    if relation:
+        kept["content"]["m.relates_to"] = _texts(relation, "rel_type", "event_id")
+    if edit.get("type") == "m.room.encrypted":
+        kept["unsigned"]["m.relations"] = {"m.replace": _ciphertext({**edit, "unsigned": {}})}
+    return kept
+
+
+def _texts(source: Json, *keys: str) -> Json:
+    return {key: _text(source.get(key)) for key in keys if _text(source.get(key))}
+
+
+def _with_edit_opened(clear: Json, room_id: str, open: Opener) -> Json:
+    """The last edit of an event comes along with it, encrypted as well."""
+    unsigned = _mapping(clear.get("unsigned"))
+    relations = _mapping(unsigned.get("m.relations"))
+    edit = _mapping(relations.get("m.replace"))
+    if edit.get("type") != "m.room.encrypted":
+        return clear
+    try:
+        relations = {**relations, "m.replace": open(room_id, edit)}
+    except Sealed:
+        return clear
+    return {**clear, "unsigned": {**unsigned, "m.relations": relations}}
+
+
 def _edited(unsigned: Json, sender: str) -> str:
     """The text of the last edit, which comes along with the message itself (Matrix client-server API, "Event
     replacements"); empty: it was not edited."""
     edit = _mapping(_mapping(unsigned.get("m.relations")).get("m.replace"))
     new = _mapping(_mapping(edit.get("content")).get("m.new_content"))
     return message_text(new) if new and edit.get("sender") == sender else ""
+
+
+def text_message(text: str) -> Json:
+    """The content of an m.room.message that says ``text`` and mentions nobody."""
+    return {"msgtype": "m.text", "body": text, "m.mentions": {}}
 
 
 def message_text(content: Json) -> str:
@@ -250,6 +351,7 @@ def _joined(room_id: str, news: Json, me: str) -> RoomNews:
         name=read.name,
         space=read.space,
         encrypted=read.encrypted,
+        visibility=read.visibility,
         heroes=tuple(_text(hero) for hero in heroes if _text(hero)) if isinstance(heroes, list) else None,
         joined=_count(summary.get("m.joined_member_count")),
         invited=_count(summary.get("m.invited_member_count")),
@@ -282,6 +384,8 @@ def _note_state(event: Json, read: _Read) -> None:
     elif event.get("type") == "m.room.encryption" and event.get("state_key") == "":
         # Once on, encryption is never off again, whatever a later event says (Matrix, "m.room.encryption").
         read.encrypted = True
+    elif event.get("type") == "m.room.history_visibility" and event.get("state_key") == "":
+        read.visibility = _text(content.get("history_visibility"))[:40]
     elif event.get("type") == "m.room.member" and whom:
         name = _text(content.get("displayname"))[:200]
         read.members[whom] = Member(whom, _text(content.get("membership")), name)

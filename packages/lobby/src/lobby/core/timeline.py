@@ -49,6 +49,10 @@ class KeptRoom:
     """Not a chat: it holds rooms."""
     encrypted: bool = False
     """Only encrypted messages may be sent to it."""
+    visibility: str = ""
+    """Who may read what was said earlier (m.room.history_visibility); empty: not told, so "shared"."""
+    all_members: bool = False
+    """Every member is kept; else only those of whom the homeserver has told by itself."""
     before: str = ""
     """Where older events can be fetched; empty: the beginning is kept."""
 
@@ -90,7 +94,8 @@ def bubble_of_event(event: KeptEvent, me: str, names: Mapping[str, str]) -> Bubb
     text = _notice_line(event, me, names) if notice else event.text
     sender = person_name(event.sender, names)
     mark = Mark.SENT if mine else None
-    return Bubble(event.key, event.room_id, event.sender, sender, mine, text, event.at, mark, "", notice)
+    sealed = event.kind is Kind.SEALED
+    return Bubble(event.key, event.room_id, event.sender, sender, mine, text, event.at, mark, "", notice, sealed)
 
 
 def _notice_line(event: KeptEvent, me: str, names: Mapping[str, str]) -> str:
@@ -136,6 +141,7 @@ def summary(
         last_mark=last.mark if last else None,
         unread=unread,
         members=tuple(sorted((person_name(user_id, names) for user_id in joined), key=str.casefold)),
+        encrypted=room.encrypted,
         partner=others[0] if len(others) == 1 and not is_group(room, others) else "",
     )
 

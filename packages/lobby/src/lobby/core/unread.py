@@ -11,7 +11,7 @@ from lobby.core.timeline import KeptEvent, KeptRoom
 
 def counts(event: KeptEvent, me: str) -> bool:
     """Whether an event can be unread at all."""
-    return event.kind is Kind.MESSAGE and event.sender != me
+    return event.kind in (Kind.MESSAGE, Kind.SEALED) and event.sender != me
 
 
 def unread(room: KeptRoom, known: int, oldest_place: int | None) -> int:

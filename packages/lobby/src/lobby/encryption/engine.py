@@ -60,7 +60,7 @@ async def open_engine(path: Path, session: Session, clock: Callable[[], float]) 
 
 
 class Engine:
-    """Keys of one login, made by ``open_engine``. ``upkeep`` at each contact with the homeserver, ``close`` at the end."""
+    """Keys of one login, made by ``open_engine``. ``upkeep`` at each contact with the homeserver; last ``close``."""
 
     def __init__(self, keys: KeyStore, machine: type["Machine"], session: Session, clock: Callable[[], float]) -> None:
         self._keys = keys

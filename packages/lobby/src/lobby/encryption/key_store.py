@@ -122,7 +122,7 @@ class KeyStore:
     # What nio's machine asks for
 
     def load_account(self) -> Any:
-        from nio.crypto import OlmAccount
+        from nio.crypto.sessions import OlmAccount
 
         row = self._db.row("SELECT account, shared FROM account WHERE device_id = ?", self.device_id)
         return OlmAccount.from_pickle(row["account"].encode(), "", bool(row["shared"])) if row else None
@@ -135,7 +135,8 @@ class KeyStore:
             )
 
     def load_sessions(self) -> Any:
-        from nio.crypto import Session, SessionStore
+        from nio.crypto.memorystores import SessionStore
+        from nio.crypto.sessions import Session
 
         found = SessionStore()  # type: ignore[no-untyped-call]
         for row in self._db.rows("SELECT * FROM device_sessions"):
@@ -153,12 +154,12 @@ class KeyStore:
 
     def load_inbound_group_sessions(self) -> Any:
         """None of them: there may be many thousands, and each is read when a message needs it (``room_key``)."""
-        from nio.crypto import GroupSessionStore
+        from nio.crypto.memorystores import GroupSessionStore
 
         return GroupSessionStore()  # type: ignore[no-untyped-call]
 
     def load_device_keys(self) -> Any:
-        from nio.crypto import DeviceStore, OlmDevice
+        from nio.crypto.device import DeviceStore, OlmDevice
 
         found = DeviceStore()  # type: ignore[no-untyped-call]
         for row in self._db.rows("SELECT * FROM devices"):
@@ -260,6 +261,12 @@ class KeyStore:
     def keep_note(self, name: str, text: str) -> None:
         with self.transaction() as db:
             db.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (name, text))
+
+
+def forget_keys(path: Path) -> None:
+    """Delete a key file that nobody has open; those that were put aside with it, too."""
+    for file in path.parent.glob(f"{path.name}*"):
+        file.unlink(missing_ok=True)
 
 
 def plain_keys(keys: Json) -> dict[str, str]:

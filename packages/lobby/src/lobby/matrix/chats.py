@@ -4,7 +4,7 @@ import re
 from collections.abc import Awaitable, Sequence
 from typing import TypeVar
 
-from lobby.core.batch import Member
+from lobby.core.batch import Json, Member
 from lobby.errors import ChatRefused, ServerRefused, Unreachable
 from lobby.matrix.session import Session, path_part
 from lobby.store import Store
@@ -32,26 +32,33 @@ def full_user_id(typed: str, me: str) -> str:
     return name
 
 
+ENCRYPTED = {"type": "m.room.encryption", "state_key": "", "content": {"algorithm": "m.megolm.v1.aes-sha2"}}
+
+
 async def start_direct(session: Session, store: Store, user_id: str) -> str:
-    """A new direct chat, flagged as one for all of the person's devices (m.direct). Returns its room id."""
+    """A new encrypted direct chat, flagged as one for all of the person's devices (m.direct). Returns its room id."""
     await _insist_on_existence(session, user_id)
-    body = {"preset": "trusted_private_chat", "is_direct": True, "invite": [user_id]}
+    body = {"preset": "trusted_private_chat", "is_direct": True, "invite": [user_id], "initial_state": [ENCRYPTED]}
     room_id = await _or_refused(session.create_room(body))
-    _keep_new(store, room_id, "", [user_id], direct=True)
+    _keep_new(store, room_id, "", [user_id], direct=True, encrypted=True)
     await flag_direct(session, room_id, user_id)
     return room_id
 
 
-async def start_group(session: Session, store: Store, name: str, user_ids: Sequence[str]) -> str:
+async def start_group(
+    session: Session, store: Store, name: str, user_ids: Sequence[str], encrypted: bool = True
+) -> str:
     """A new private group; the others are invited. Returns its room id."""
     called = name.strip()[:200]
     if not called:
         raise ChatRefused("A group needs a name. Nothing was changed.")
     for user_id in user_ids:
         await _insist_on_existence(session, user_id)
-    body = {"preset": "private_chat", "name": called, "invite": list(user_ids)}
+    body: Json = {"preset": "private_chat", "name": called, "invite": list(user_ids)}
+    if encrypted:
+        body["initial_state"] = [ENCRYPTED]
     room_id = await _or_refused(session.create_room(body))
-    _keep_new(store, room_id, called, user_ids, direct=False)
+    _keep_new(store, room_id, called, user_ids, direct=False, encrypted=encrypted)
     return room_id
 
 
@@ -108,6 +115,6 @@ async def _or_refused(request: Awaitable[Answer]) -> Answer:
         raise ChatRefused(f"{error} Nothing was changed.") from error
 
 
-def _keep_new(store: Store, room_id: str, name: str, user_ids: Sequence[str], direct: bool) -> None:
-    store.add_room(room_id, name, direct)
+def _keep_new(store: Store, room_id: str, name: str, user_ids: Sequence[str], direct: bool, encrypted: bool) -> None:
+    store.add_room(room_id, name, direct, encrypted)
     store.add_members(room_id, [Member(user_id, "invite") for user_id in user_ids])

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode, urljoin, urlsplit
 import aiohttp
 
 from lobby.core.batch import Json
-from lobby.errors import Cleartext, LobbyError, LoginRefused, PlaceForgotten, ServerRefused, TokenRefused, Unreachable
+from lobby.errors import LobbyError, PlaceForgotten, ProofWanted, ServerRefused, TokenRefused, Unreachable
 from lobby.home import Login
 
 REQUEST_TIME = 30.0
@@ -30,7 +30,7 @@ PLACE_FORGOTTEN = ("M_UNKNOWN_POS", "M_INVALID_PARAM", "M_UNKNOWN")
 M_UNKNOWN_POS is MSC3575's word, M_UNKNOWN is Synapse's for a token that it cannot read.
 """
 
-_CLIENT = "/_matrix/client/v3"
+CLIENT = "/_matrix/client/v3"
 
 
 class Session:
@@ -54,28 +54,33 @@ class Session:
         ``waits``: seconds the homeserver is asked to hold the answer back. Raises Unreachable, ServerRefused.
         """
         client = await self._client()
-        url = f"{_CLIENT}{path}" + (f"?{urlencode(query)}" if query else "")
+        url = f"{CLIENT}{path}" + (f"?{urlencode(query)}" if query else "")
         headers = {"Authorization": f"Bearer {self.login.token}", "Content-Type": "application/json"}
         data = json.dumps(body) if body is not None else None
         try:
             answer = await client.send(method, url, data, headers, timeout=REQUEST_TIME + waits)
             async with answer:
-                return _understood(answer.status, await answer.read())
+                return understood(answer.status, await answer.read())
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unreachable(_why_unreachable(error, self.login.homeserver)) from error
+            raise Unreachable(why_unreachable(error, self.login.homeserver)) from error
 
-    async def send_text(self, room_id: str, text: str, txn: str) -> str:
-        """Send a message under its transaction id; returns the event id. Errors as ``request``."""
-        content = {"msgtype": "m.text", "body": text, "m.mentions": {}}
-        client = await self._client()
+    async def send_event(self, room_id: str, kind: str, content: Json, txn: str) -> str:
+        """Send an event under its transaction id; returns the event id. Errors as ``request``."""
+        path = f"/rooms/{path_part(room_id)}/send/{path_part(kind)}/{path_part(txn)}"
+        event_id = (await self.request("PUT", path, content)).get("event_id")
+        if not isinstance(event_id, str) or not event_id:
+            raise Unreachable("The homeserver did not say under which name it has the message. Lobby tries again.")
+        return event_id
+
+    async def is_encrypted(self, room_id: str) -> bool:
+        """Whether the room is encrypted, as the homeserver has it now."""
         try:
-            answer = await client.room_send(room_id, "m.room.message", content, tx_id=txn)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unreachable(_why_unreachable(error, self.login.homeserver)) from error
-        event_id = getattr(answer, "event_id", "")
-        if not event_id:
-            raise _error_of_nio(answer)
-        return str(event_id)
+            await self.request("GET", f"/rooms/{path_part(room_id)}/state/m.room.encryption/")
+        except ServerRefused as error:
+            if error.status == 404:
+                return False
+            raise
+        return True
 
     async def sync(self, since: str, waits: float) -> Json:
         """One answer to /sync; ``waits``: seconds the homeserver may hold it back when there is no news.
@@ -158,52 +163,6 @@ class Session:
         return self._nio_client
 
 
-async def log_in(homeserver: str, user: str, password: str, cleartext: str = "") -> Login:
-    """Log in with a password. ``homeserver``: an address, or a bare domain (its .well-known file is asked first).
-
-    ``cleartext``: the address to which the person agrees to send the password unencrypted; nothing but loopback gets it
-    so otherwise. Raises LoginRefused with a text for the person; Cleartext when that has to be asked first.
-    """
-    address = await find_homeserver(homeserver)
-    if crosses_network_readable(address) and cleartext != address:
-        raise Cleartext(address)
-    client = await _nio_client(address, user.strip())
-    try:
-        answer = await client.login(password, device_name="Lobby")
-        token = getattr(answer, "access_token", "")
-        if not token:
-            raise _login_refused(_error_of_nio(answer), address)
-        return Login(address, str(answer.user_id), str(answer.device_id), str(token))
-    except UnicodeError as error:
-        # A host name that cannot be looked up at all (RFC 5891: an empty or too long label).
-        raise LoginRefused(f"{address} is not an address. Check it; nothing was changed.") from error
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise LoginRefused(f"{_why_unreachable(error, address)} Nothing was changed.") from error
-    finally:
-        await client.close()
-
-
-async def find_homeserver(named: str) -> str:
-    """The address of a homeserver. An address is taken as it is, a domain is looked up.
-
-    Matrix client-server API, "Well-known URI": a domain without a usable file is the homeserver itself.
-    """
-    named = named.strip().rstrip("/")
-    if not named:
-        raise LoginRefused("Which homeserver? Give its address or its domain, such as matrix.org. Nothing was changed.")
-    if named.startswith(("http://", "https://")):
-        return named
-    url = f"https://{named}/.well-known/matrix/client"
-    try:
-        timeout = aiohttp.ClientTimeout(total=REQUEST_TIME / 3)
-        session = aiohttp.ClientSession(timeout=timeout, trace_configs=[_unreadable()])
-        async with session as http, http.get(url) as answer:
-            found = json.loads(await answer.content.read(100_000)) if answer.status == 200 else {}
-    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, RecursionError):
-        found = {}  # No file, or none that can be used: the specification says to try the domain itself.
-    return named_in_file(found) or f"https://{named}"
-
-
 def crosses_network_readable(address: str) -> bool:
     """Whether somebody else could read what is sent there: it is neither encrypted nor stays on this machine."""
     if not address.startswith("http://"):
@@ -217,13 +176,6 @@ def crosses_network_readable(address: str) -> bool:
         return True
 
 
-def named_in_file(found: object) -> str:
-    """The address in a .well-known file; empty: there is none, or none that Lobby would send a password to."""
-    server = found.get("m.homeserver") if isinstance(found, dict) else None
-    base = server.get("base_url") if isinstance(server, dict) else None
-    return base.rstrip("/") if isinstance(base, str) and base.startswith("https://") else ""
-
-
 async def load_nio() -> None:
     """Pay for nio's import now, in a thread, so that the first request need not."""
     await asyncio.to_thread(importlib.import_module, "nio")
@@ -234,11 +186,11 @@ async def _nio_client(homeserver: str, user: str) -> Any:
     config = nio.AsyncClientConfig(store_sync_tokens=False, encryption_enabled=False, **OWN_RETRIES)
     client = nio.AsyncClient(homeserver, user, config=config)
     if not crosses_network_readable(homeserver):
-        client.client_session = aiohttp.ClientSession(trace_configs=[_unreadable()])
+        client.client_session = aiohttp.ClientSession(trace_configs=[only_unreadable()])
     return client
 
 
-def _unreadable() -> aiohttp.TraceConfig:
+def only_unreadable() -> aiohttp.TraceConfig:
     """For a client session that is sent on to no address where others could read along."""
     tracing = aiohttp.TraceConfig()
     tracing.on_request_redirect.append(_insist_on_unreadable)
@@ -261,16 +213,25 @@ async def _insist_on_unreadable(
         raise _SentOnReadable
 
 
-def _understood(status: int, raw: bytes) -> Json:
+def understood(status: int, raw: bytes) -> Json:
+    """The JSON object of an answer. Raises Unreachable, ServerRefused."""
     try:
         answer = json.loads(raw)
     except (ValueError, RecursionError):
         answer = None
     if status == 200 and isinstance(answer, dict):
         return answer
+    if status == 401 and isinstance(answer, dict) and isinstance(answer.get("flows"), list):
+        raise _proof_wanted(answer)
     if isinstance(answer, dict) and isinstance(answer.get("errcode"), str):
         raise _error(status, answer["errcode"], str(answer.get("error", "")), answer.get("retry_after_ms"))
     raise Unreachable(f"The homeserver's answer (status {status}) makes no sense. Lobby tries again.")
+
+
+def _proof_wanted(answer: Json) -> ProofWanted:
+    flows = [flow.get("stages") for flow in answer["flows"] if isinstance(flow, dict)]
+    kinds = [tuple(kind for kind in stages if isinstance(kind, str)) for stages in flows if isinstance(stages, list)]
+    return ProofWanted(str(answer.get("errcode", "")), str(answer.get("session", "")), tuple(kinds))
 
 
 def _error_of_nio(answer: Any) -> LobbyError:
@@ -293,22 +254,8 @@ def _error(status: int, errcode: str, text: str, retry_after_ms: object) -> Unre
     return ServerRefused(f"The homeserver refused: {said}", errcode, status)
 
 
-def _login_refused(error: LobbyError, address: str) -> LoginRefused:
-    match error:
-        case ServerRefused(errcode="M_FORBIDDEN"):
-            return LoginRefused("Name or password is wrong. Nothing was changed.")
-        case ServerRefused(errcode="M_USER_DEACTIVATED"):
-            return LoginRefused("This account was closed. Nothing was changed.")
-        case Unreachable(retry_after=wait) if wait:
-            return LoginRefused(f"Too many attempts. Try again in {wait:.0f} seconds. Nothing was changed.")
-        case ServerRefused():
-            return LoginRefused(f"{error}. Nothing was changed.")
-    return LoginRefused(
-        f"{address} does not answer as a Matrix homeserver does. Check the address; nothing was changed."
-    )
-
-
-def _why_unreachable(error: Exception, address: str) -> str:
+def why_unreachable(error: Exception, address: str) -> str:
+    """A sentence for the person about a request that found nobody."""
     if isinstance(error, TimeoutError):
         return f"{address} did not answer in time."
     match error:
@@ -338,7 +285,13 @@ SYNC_FILTER = json.dumps(
             "timeline": {"limit": 30, "lazy_load_members": True},
             # Redundant members: each batch names its senders, so that a notification always has one to show.
             "state": {
-                "types": ["m.room.create", "m.room.encryption", "m.room.member", "m.room.name"],
+                "types": [
+                    "m.room.create",
+                    "m.room.encryption",
+                    "m.room.history_visibility",
+                    "m.room.member",
+                    "m.room.name",
+                ],
                 "lazy_load_members": True,
                 "include_redundant_members": True,
             },

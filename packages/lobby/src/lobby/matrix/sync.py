@@ -4,8 +4,10 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from lobby.core.batch import Json, read_batch
+from lobby.core.batch import Json, open_batch, read_batch
+from lobby.core.key_news import read_key_news
 from lobby.core.views import Connection
+from lobby.encryption.login_keys import LoginKeys
 from lobby.errors import LobbyError, NotKept, PlaceForgotten, TokenRefused, Unreachable
 from lobby.intake import Applied
 from lobby.matrix.session import Session
@@ -21,6 +23,8 @@ FIRST_RETRY = 1.0
 LONGEST_RETRY = 5.0
 """Somebody is looking: a network that is back should show within seconds."""
 
+ENDED = "This login has ended. What came for it was not kept."
+
 log = logging.getLogger("lobby")
 
 
@@ -34,6 +38,7 @@ class Sync:
         self,
         session: Session,
         store: Store,
+        keys: LoginKeys,
         clock: Callable[[], float],
         on_applied: Callable[[Applied], None],
         on_connection: Callable[[Connection], None],
@@ -41,6 +46,7 @@ class Sync:
     ) -> None:
         self._session = session
         self._store = store
+        self._keys = keys
         self._clock = clock
         self._on_applied = on_applied
         self._on_connection = on_connection
@@ -67,10 +73,15 @@ class Sync:
                 self._on_connection(Connection.OFFLINE)
                 raise
             if self._ended:
-                raise Unreachable("This login has ended. What came for it was not kept.")
+                raise Unreachable(ENDED)
             try:
+                # Keys first: with the token that is kept next, the homeserver forgets them.
+                await self._keys.receive(read_key_news(answer))
+                batch = open_batch(batch, self._keys.open)
+                if self._ended:
+                    raise Unreachable(ENDED)
                 applied = self._store.apply(batch, self._session.login.user_id, self._clock(), anew)
-            except NotKept as error:
+            except LobbyError as error:
                 self._on_connection(Connection.ONLINE)
                 self._on_trouble(f"New messages wait at the homeserver. {error}")
                 raise
