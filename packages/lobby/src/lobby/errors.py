@@ -12,6 +12,7 @@ LobbyError
 ├── Unreachable         the homeserver did not answer, or not as a homeserver does; trying again may help
 └── ServerRefused       the homeserver answered no; ``errcode`` and ``status`` say why
     ├── TokenRefused    it does not know our login any more
+    ├── ProofWanted     it does this only for somebody who proves once more who they are
     └── PlaceForgotten  it does not know up to where news was fetched
 """
 
@@ -82,6 +83,18 @@ class ServerRefused(LobbyError):
 
 class TokenRefused(ServerRefused):
     """The homeserver does not know our token any more: the person must log in again."""
+
+
+class ProofWanted(ServerRefused):
+    """The homeserver wants proof of who asks (Matrix client-server API, "User-Interactive Authentication").
+
+    ``session``: names the attempt; ``flows``: the ways that will do, each the kinds of proof it takes together.
+    """
+
+    def __init__(self, errcode: str, session: str, flows: tuple[tuple[str, ...], ...]) -> None:
+        super().__init__("The homeserver wants proof of who you are first.", errcode, 401)
+        self.session = session
+        self.flows = flows
 
 
 class PlaceForgotten(ServerRefused):
