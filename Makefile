@@ -18,12 +18,13 @@ export UV_PYTHON_DOWNLOADS = never
 SYNC = uv=$$($(PYTHON) tools/fetch_uv.py) && "$$uv" sync --frozen --compile-bytecode --python $(PYTHON)
 
 .NOTPARALLEL:
-.PHONY: help demo demo-clean tour test check contract browser js-client compiled python
+.PHONY: help demo demo-clean tour kill-matrix test check contract browser js-client compiled python
 
 help:
 	@echo "make demo        two machines side by side in the browser (ARGS=--no-browser prints the addresses)"
 	@echo "make demo-clean  removes the accounts and the history of the demo"
 	@echo "make tour        plays the demo's story without a browser, under a minute (ARGS=--json)"
+	@echo "make kill-matrix kills each part in each step of that story, half an hour at most (ARGS='--seed 7 --only desk:3')"
 	@echo "make test        all tests; as root on Debian or Ubuntu installs the Chromium they need"
 	@echo "make check       the quick part: format, lint, types, imports, tests without processes"
 	@echo "make contract    which rules of docs/contract.md are proven (SECTIONS=L,A limits it)"
@@ -35,6 +36,9 @@ demo: .venv/for-demo compiled
 
 tour: .venv/for-demo compiled
 	@$(INSIDE) -m demo tour $(ARGS)
+
+kill-matrix: .venv/for-demo compiled
+	@$(INSIDE) -m demo.kills $(ARGS)
 
 demo-clean:
 	@if [ -d .demo ]; then $(MAKE) --no-print-directory .venv/for-demo && $(INSIDE) -m demo clean; \

@@ -20,6 +20,8 @@ LOBBY = "org.frontdesk.Lobby"
 _SOCKET_PATH_MOST = 100
 _DESK_READY_WITHIN = 20.0
 _COMMAND_PATIENCE = 60.0
+_RUNS_ALREADY = 3
+"""Exit status of `frontdesk agent` where another desk runs."""
 _FROM_OUTSIDE = ("FRONTDESK_", "LOBBY_", "XDG_", "DBUS_", "BROWSER", "PYTHONDONTWRITEBYTECODE")
 """Beginnings of variables that would tie a machine of the demo to the computer it runs on."""
 
@@ -72,7 +74,18 @@ class Machine:
             self.folder / "desk.log",
             self.environment,
         )
-        await self.keeper.until(self._desk_answers, _DESK_READY_WITHIN)
+        try:
+            await self.keeper.until(self._desk_answers, _DESK_READY_WITHIN)
+        except DemoError:
+            if self.keeper.status != _RUNS_ALREADY:
+                raise
+
+    async def keeper_pid(self) -> int:
+        """The keeper of the desk that answers, started here or by an app that missed it; 0: no desk answers."""
+        try:
+            return processes.parent((await self.status()).pid)
+        except DeskUnavailable:
+            return 0
 
     async def log_in(self, password: str) -> None:
         """Sees that Lobby is logged in. One that knows the homeserver by an address it no longer has starts afresh."""
@@ -119,8 +132,16 @@ class Machine:
         """Ends desk, apps and network. Does nothing to a machine that is off."""
         if self.keeper:
             await self.keeper.stop()
+            await self._stop_desk_of_an_app()
         await self.network.stop()
         self.doorbell.close()
+
+    async def _stop_desk_of_an_app(self) -> None:
+        """An app that finds its keeper killed starts another, which nobody else would stop."""
+        if pid := await self.keeper_pid():
+            os.kill(pid, signal.SIGTERM)
+            if not await processes.gone(pid, processes.STOP_PATIENCE):
+                raise DemoError(f"{self.person}'s desk was asked to stop and did not (process {pid}). Stop it by hand.")
 
     def desk(self) -> DeskControl:
         """A connection to the desk, to be used in `async with`."""

@@ -33,6 +33,11 @@ class Program:
     def running(self) -> bool:
         return self._process.returncode is None
 
+    @property
+    def status(self) -> int | None:
+        """Exit status (negative: the signal); None while it runs."""
+        return self._process.returncode
+
     async def ended(self) -> int:
         """Waits for the end; gives the exit status (negative: the signal)."""
         return await self._process.wait()
@@ -63,6 +68,32 @@ class Program:
     def _last_words(self) -> str:
         lines = self.log.read_text(errors="replace").strip().splitlines()[-6:] if self.log.exists() else []
         return f"Its log is {self.log}" + (", ending:\n  " + "\n  ".join(lines) if lines else " and is empty.")
+
+
+def parent(pid: int) -> int:
+    """The process that has started it, or has taken it over; 0 when there is no such process."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+async def gone(pid: int, patience: float) -> bool:
+    """Whether a process that is no child of ours has ended within `patience` seconds."""
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    loop, over = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(handle, over.set)
+    try:
+        await asyncio.wait_for(over.wait(), patience)
+    except TimeoutError:
+        return False
+    finally:
+        loop.remove_reader(handle)
+        os.close(handle)
+    return True
 
 
 async def start(name: str, command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> Program:

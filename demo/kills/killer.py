@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable
 from demo.errors import DemoError
 from demo.kills.plan import Blow, Victim
 from demo.kills.spectator import PATIENCE, Spectator
-from demo.machine import LOBBY, app_of
-from demo.processes import Program
+from demo.machine import LOBBY, Machine, app_of
+from demo.processes import Program, gone, parent
 from demo.world import World
 from frontdesk import DeskStatus
 
@@ -56,8 +56,7 @@ class Killer:
             case Victim.SYNAPSE:
                 await self._kill_program(self._world.synapse.program, self._world.synapse.start)
             case Victim.KEEPER:
-                machine = self._spectator.machine
-                await self._kill_program(machine.keeper, machine.start_desk)
+                await self._kill_keeper(self._spectator.machine)
             case Victim.DESK:
                 self._kill((await self._spectator.until(lambda status: status.pid > 0, "a desk")).pid)
             case Victim.LOBBY:
@@ -72,6 +71,13 @@ class Killer:
             await self._spectator.until(runs, f"a process of {self._app}", 2 * PATIENCE)
             await asyncio.sleep(self._dice.uniform(0.0, _STARTING))
         self._kill(app_of(await self._spectator.until(runs, f"a process of {self._app}"), self._app).pid)
+
+    async def _kill_keeper(self, machine: Machine) -> None:
+        keeper = parent((await self._spectator.until(lambda status: status.pid > 0, "a desk")).pid)
+        self._kill(keeper)
+        await gone(keeper, PATIENCE)
+        await asyncio.sleep(self.blow.away)
+        await machine.start_desk()
 
     async def _kill_program(self, program: Program | None, start: Callable[[], Awaitable[None]]) -> None:
         assert program is not None, "the world runs"

@@ -70,8 +70,10 @@ async def play(cells: Sequence[Cell], seed: int, folder: Path, told: Callable[[O
                 observer = await stops.enter_async_context(Observer(stand.synapse.url, "right", world.PASSWORD))
                 while waiting:
                     outcome = await _play(stand, observer, waiting.pop(0), seed)
-                    for program in stand.programs:
-                        held.note(program.pid)
+                    for pid in [program.pid for program in stand.programs] + [
+                        await machine.keeper_pid() for machine in stand.machines
+                    ]:
+                        held.note(pid)
                     outcomes.append(outcome)
                     told(outcome)
                     if outcome.wrong:

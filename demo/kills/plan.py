@@ -138,20 +138,11 @@ def read_cells(words: Sequence[str]) -> tuple[Cell, ...]:
 
     Raises ValueError with a sentence that names the word.
     """
-    if not words:
-        return matrix()
-    wanted = [_read(word) for word in words]
-    return tuple(
-        cell
-        for cell in matrix()
-        if any(victim in (None, cell.victim) and number in (None, cell.number) for victim, number in wanted)
-    )
-
-
-def _read(word: str) -> tuple[Victim | None, int | None]:
-    first, _, second = word.partition(":")
-    victim, number = (first, second) if not first.isdigit() else ("", first)
-    if (victim and victim not in tuple(Victim)) or (number and number not in map(str, range(1, len(STEPS) + 1))):
-        names = ", ".join(Victim)
-        raise ValueError(f"{word!r} is no cell. One is VICTIM:STEP, VICTIM or STEP: {names}; 1 to {len(STEPS)}.")
-    return Victim(victim) if victim else None, int(number) if number else None
+    wanted: set[Cell] = set() if words else set(matrix())
+    for word in words:
+        named = [cell for cell in matrix() if word in (str(cell), cell.victim, str(cell.number))]
+        if not named:
+            victims = ", ".join(Victim)
+            raise ValueError(f"{word!r} is no cell. One is VICTIM:STEP, VICTIM or STEP: {victims}; 1 to {len(STEPS)}.")
+        wanted.update(named)
+    return tuple(cell for cell in matrix() if cell in wanted)

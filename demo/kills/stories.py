@@ -164,8 +164,11 @@ async def forgetful(play: Play) -> None:
     async def open_it() -> None:
         await play.asks_left_desk(lambda desk: desk.open(app))
 
+    def ended(receipt: Receipt | None) -> bool:
+        return receipt is not None and receipt.at >= play.began
+
     def stopped(status: DeskStatus) -> bool:
-        return all(row.state is AppState.STOPPED and row.last_receipt for row in status.apps if row.app == app)
+        return any(row.state is AppState.STOPPED and ended(row.last_receipt) for row in status.apps if row.app == app)
 
     def holds(status: DeskStatus) -> bool:
         return any(hold.name == forgetful_app.TASK for row in status.apps if row.app == app for hold in row.holds)
@@ -185,7 +188,12 @@ async def forgetful(play: Play) -> None:
                 await play.on_left.until(
                     lambda status: bool(play.on_left.showings(play.began, app)), "its word", patience=6.0
                 )
-    await play.asks_left_desk(lambda desk: desk.remove_app(app))
+
+    async def remove(desk: DeskControl) -> None:
+        if any(manifest.id == app for manifest in await desk.apps()):  # The last answer may have got lost.
+            await desk.remove_app(app)
+
+    await play.asks_left_desk(remove)
 
 
 async def desk_killed(play: Play) -> None:
@@ -243,9 +251,7 @@ def _check(holds: bool, otherwise: str) -> None:
 
 def _check_receipt(play: Play, receipts: tuple[Receipt, ...]) -> None:
     """Only a death of its own, or that of the keeper that was just launching it, is another reason than its task."""
-    newest = max(receipts, key=lambda receipt: receipt.at, default=None)
-    _check(newest is not None, "The desk has no receipt of the forgetful app.")
-    assert newest is not None
+    newest = max(receipts, key=lambda receipt: receipt.at)
     if play.killer.blow.victim not in (Victim.LOBBY, Victim.KEEPER):
         _check(newest.reason is StopReason.TASK_NOT_ENDED, f"The receipt says {newest.reason}: {newest.text}")
 

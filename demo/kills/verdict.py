@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from demo.tour.page import Message
 
 _DESK = ("-m", "frontdesk.agent.main")
-_KEEPER = ("-m", "frontdesk.cli.main", "agent")
+_KEEPERS = (("-m", "frontdesk.cli.main", "agent"), ("-m", "frontdesk.agent.keeper"))
+"""Started as at login, and by an app that missed it."""
 _LOBBY = ("-m", "lobby.main")
 
 
@@ -103,8 +104,8 @@ def strays(person: str, processes: Sequence[Process], asleep: Collection[int], a
     A frozen process that no desk knows would stay frozen for ever; one that runs unknown would never be put to sleep.
     """
     found = []
-    for what, words in (("keeper", _KEEPER), ("desk", _DESK)):
-        number = sum(process.runs(words) for process in processes)
+    for what, ways in (("keeper", _KEEPERS), ("desk", (_DESK,))):
+        number = sum(any(process.runs(words) for words in ways) for process in processes)
         if number != 1:
             found.append(f"{person} has {number} {what} processes.")
     parents = {process.pid: process.parent for process in processes}

@@ -1,0 +1,48 @@
+"""A slice of the kill matrix: each part dies once, at a moment where dying has done harm before."""
+
+import asyncio
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.timeout(400)
+ROOT = Path(__file__).parents[2]
+
+SLICE = ("desk:3", "keeper:2", "push:3", "synapse:1", "lobby:5")
+SEED = "1"
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    made = Path(tempfile.mkdtemp(prefix="fd-", dir="/tmp"))
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest.mark.contract("L05", "L06", "L07", "L11", "A13", "P02", "P09")
+async def test_whatever_dies_the_story_ends_well(folder: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *[sys.executable, "-m", "demo.kills", "--seed", SEED, "--keep", str(folder), "--only", *SLICE],
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, complaint = await process.communicate()
+    said = out.decode()
+    assert process.returncode == 0, said + complaint.decode()
+    assert set(re.findall(r"^(\w+:\d) .* ok$", said, re.MULTILINE)) == set(SLICE)
+    assert "Every cell ended well" in said
+    running = [entry for entry in Path("/proc").iterdir() if entry.name.isdigit() and _mentions(entry, folder)]
+    assert running == []
+
+
+def _mentions(entry: Path, folder: Path) -> bool:
+    try:
+        return str(folder).encode() in (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
+    except OSError:
+        return False
