@@ -38,6 +38,8 @@ def test_a_child_reads_as_it_is_even_with_a_name_made_to_mislead(child: subproce
     assert process_table.command_line(child.pid) == (sys.executable, "-c", ODD_NAME)
     assert process_table.folder(child.pid) == os.getcwd()
     assert process_table.launch_token(child.pid) == "token"
+    assert process_table.launched_under("token") == child.pid
+    assert process_table.launched_under("no such token") == process_table.launched_under("") == 0
     assert process_table.cgroup(child.pid) == process_table.cgroup(os.getpid())
 
 

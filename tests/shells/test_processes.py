@@ -86,6 +86,35 @@ async def test_how_an_app_ended_while_there_was_no_desk_is_not_lost() -> None:
     keeper.close()
 
 
+@pytest.mark.contract("L06")
+async def test_an_app_that_was_being_launched_when_keeper_and_desk_died_is_found_by_its_token() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    keeper, channel = DeskChannel(ours), KeeperChannel(theirs)
+    happened: list[ev.Event] = []
+    processes = Processes(channel, SignalFreezer(), happened.append, lambda app: None)
+    environment = {**os.environ, "FRONTDESK_LAUNCH": "the token of this launch"}
+    with subprocess.Popen(["sleep", "100"], env=environment) as launched:
+        try:
+            known = [
+                ("a.launching", do.Process(0, 0, True, "the token of this launch")),
+                ("a.never", do.Process(0, 0, True, "the token of another")),
+            ]
+            taking_up = asyncio.ensure_future(processes.survivors(known, True))
+            number, _ = await asked(keeper)
+            keeper.send(number, wire.Children(()))
+            await asyncio.wait_for(taking_up, 20)
+            started = process_table.start_time(launched.pid) or 0
+            assert happened == [
+                ev.Launched("a.launching", "the token of this launch", launched.pid, started),
+                ev.Survived("a.launching", child=False),
+            ]
+        finally:
+            launched.kill()
+    processes.close()
+    channel.close()
+    keeper.close()
+
+
 @pytest.mark.contract("L05")
 async def test_how_a_launched_app_ended_is_known_also_when_it_said_hello_before_the_keeper_had_answered() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

@@ -124,6 +124,13 @@ def launch_token(pid: int) -> str:
     return _in_environment(pid, LAUNCH_TOKEN)
 
 
+def launched_under(token: str) -> int:
+    """The oldest process of that launch, its others descend from it; 0: none lives."""
+    table = everyone().values()
+    found = [one for one in table if token and not one.ended and launch_token(one.pid) == token]
+    return min(found, key=lambda one: (one.started, one.pid)).pid if found else 0
+
+
 def stays(pid: int) -> bool:
     """It was started to outlive the desk."""
     return bool(_in_environment(pid, STAYS))

@@ -97,8 +97,10 @@ class Processes:
         for app, process in lives:
             pid = process.pid
             if not pid:
-                # The desk died between launching and hearing of it: the keeper knows the process.
+                # The desk died between launching and hearing of it. The keeper knows the process; one that died at the
+                # same moment is survived by it, and the launch by its token.
                 pid = next((child for child, of in children.items() if of == app), 0)
+                pid = pid or process_table.launched_under(process.token)
                 if not pid:
                     continue
                 self._post(ev.Launched(app, process.token, pid, process_table.start_time(pid) or 0))
