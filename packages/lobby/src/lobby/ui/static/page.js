@@ -67,6 +67,7 @@ function takeBubbles(rows) {
   if (!list) return;
   const bottom = atBottom();
   const shown = new Set([...list.children].map(keyOf));
+  const sealed = new Set([...list.querySelectorAll(".row.sealed")].map(keyOf));
   const marks = new Map([...list.children].map((row) => [keyOf(row), row.dataset.mark]));
   const first = rows.firstElementChild && keyOf(rows.firstElementChild);
   if (first && shown.has(first)) {
@@ -86,7 +87,8 @@ function takeBubbles(rows) {
   else if (heard.length) one("#newer").hidden = false;
   const failed = [...list.children].some((row) => row.dataset.mark === "unsent" && marks.get(keyOf(row)) === "sending");
   settleReturned();
-  say(failed ? "Message not sent" : heard.map((row) => `${row.dataset.sender}: ${one(".text", row).textContent}`).join(". "));
+  const opened = [...list.children].filter((row) => sealed.has(keyOf(row)) && !row.matches(".sealed"));
+  say(failed ? "Message not sent" : [...opened, ...heard].map((row) => `${row.dataset.sender}: ${one(".text", row).textContent}`).join(". "));
 }
 
 /** Take in what stands above the first shown row, and that row (it may no longer begin a day or a group). The rows
@@ -157,6 +159,22 @@ let waits = 0;
 
 const room = () => one("#composer")?.dataset.room;
 
+/** What of the page the stream has to keep fresh beside the list. */
+function shown() {
+  if (room()) return `?chat=${encodeURIComponent(room())}`;
+  const verification = one("#verification");
+  return verification ? `?verification=${encodeURIComponent(verification.dataset.id)}` : "";
+}
+
+/** Take in a part of a pane. Where the button that had the focus is gone, its heading gets it. */
+function takePart(selector, html) {
+  const part = one(selector);
+  if (!part) return;
+  const inside = part.contains(document.activeElement);
+  morphChildren(part, parsed(html));
+  if (inside && !part.contains(document.activeElement)) one("#pane-title")?.focus();
+}
+
 const takers = {
   strip: (html) => morphChildren(one("#strip"), parsed(html)),
   account: (html) => morphChildren(one("#account"), parsed(html)),
@@ -165,6 +183,8 @@ const takers = {
     countUnread();
   },
   welcome: (html) => one("#welcome") && morphChildren(one("#welcome"), parsed(html)),
+  encryption: (html) => takePart("#encryption", html),
+  verification: (html) => takePart("#verification", html),
   head: (html) => one("#head") && morphChildren(one("#head"), parsed(html)),
   bubbles: (html) => takeBubbles(parsed(html, "ol")),
   gone: (place) => location.replace(place),
@@ -178,7 +198,7 @@ const takers = {
 function openStream() {
   if (stream || document.visibilityState === "hidden" || !one("#chats")) return;
   clearTimeout(retry);
-  const opened = new EventSource(room() ? `/events?chat=${encodeURIComponent(room())}` : "/events");
+  const opened = new EventSource(`${document.body.dataset.base}/events${shown()}`);
   stream = opened;
   opened.onopen = () => {
     waits = 0;
@@ -232,15 +252,21 @@ async function pageAt(address) {
 }
 
 async function visit(address, remember = true) {
+  if (!mayLeave()) return;
   const page = await pageAt(address).catch(() => null);
-  const main = page && one("#main", page);
-  if (!main || !one("#chats", page)) return location.assign(address);
+  if (!page || !one("#main", page) || !one("#chats", page)) return location.assign(address);
+  show(page, remember ? address : null);
+}
+
+/** Put another page's pane in place of this one's; `address`: where the browser is then, null: where it is. */
+function show(page, address) {
   keepDraft();
   closeStream();
-  if (remember) history.pushState(null, "", address);
-  one("#main").replaceWith(main);
+  if (address && address !== location.href) history.pushState(null, "", address);
+  one("#main").replaceWith(one("#main", page));
+  morphChildren(one("#strip"), one("#strip", page));
   morphChildren(one("#chats"), one("#chats", page));
-  document.body.dataset.pane = page.body.dataset.pane;
+  Object.assign(document.body.dataset, page.body.dataset);
   document.title = page.title;
   one("#account-menu").open = false;
   arrive();
@@ -258,13 +284,14 @@ function arrive() {
     else one("#chat-title").focus();
     watchTop();
   } else {
-    (one("#main [autofocus]") || one(".chat[aria-current]") || one("#main")).focus();
+    (one("#main [autofocus]") || one("#pane-title") || one(".chat[aria-current]") || one("#main")).focus();
   }
+  if (one("#key-tools")) one("#key-tools").hidden = false;
 }
 
 // The composer.
 
-const draftKey = () => `draft ${room()}`;
+const draftKey = () => `draft ${document.body.dataset.base}${room()}`;
 
 function keepDraft() {
   const text = one("#text");
@@ -380,6 +407,78 @@ async function post(form, draft, [words, key]) {
   refuse(refusal);
 }
 
+// Encryption: forms whose answer is another pane, a file, or a refusal that is said beside what was typed.
+
+async function go(form) {
+  const fields = new FormData(form);
+  const body = form.enctype === "multipart/form-data" ? fields : new URLSearchParams(fields);
+  const place = one(".refused", form) || one("#refused");
+  const button = one("button", form);
+  const words = button.textContent;
+  if (place) place.hidden = true;
+  button.disabled = true;
+  if (form.dataset.slow) button.textContent = form.dataset.slow;
+  try {
+    const answer = await fetch(form.action, { method: "POST", body, headers: { "Lobby-Fragment": "pane" } });
+    if (!answer.ok) throw new Error(answer.status === 409 ? await answer.text() : "Lobby did not take that. Load the page again.");
+    if (form.dataset.go === "save") saveAs(await answer.blob(), "lobby-keys.txt");
+    else if (form.dataset.go !== "stay") showAnswer(await answer.text(), answer.redirected ? answer.url : null);
+    if (form.dataset.go === "save") form.reset();
+  } catch (error) {
+    const lost = error instanceof TypeError;
+    if (!place) return say(lost ? "Lobby does not answer. Try again." : error.message);
+    place.textContent = lost ? "Lobby does not answer. What you typed is still here; try again." : error.message;
+    place.hidden = false;
+  } finally {
+    button.disabled = false;
+    if (form.dataset.slow) button.textContent = words;
+  }
+}
+
+function showAnswer(html, address) {
+  const page = new DOMParser().parseFromString(html, "text/html");
+  // Something else than a pane: the log-in, say.
+  if (!one("#main", page) || !one("#chats", page)) return location.assign(address || location.href);
+  show(page, address);
+}
+
+/** A file that the browser keeps where the person says. */
+function saveAs(blob, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+  say("Saved as a file");
+}
+
+// A new recovery key is shown once: nobody goes on from it by accident.
+
+const newKey = () => one("#new-recovery-key")?.textContent.trim();
+const isKept = () => !newKey() || one("#have-kept").checked;
+const mayLeave = () => isKept() || confirm("The recovery key is shown this once only. Go on without having kept it?");
+
+async function copyKey(button) {
+  try {
+    await navigator.clipboard.writeText(newKey());
+  } catch (error) {
+    // In a frame the clipboard may be closed to us; the older way asks for a selection.
+    getSelection().selectAllChildren(one("#new-recovery-key"));
+    if (!document.execCommand("copy")) return say("The browser does not let Lobby copy. Select the key and copy it.");
+  }
+  one("span", button).textContent = "Copied";
+  say("Recovery key copied");
+}
+
+function downloadKey(button) {
+  const account = one("#key-tools").dataset.account;
+  const text = `Recovery key of ${account}\n\n${newKey()}\n\nWhoever has it can read this account's encrypted messages.\n`;
+  saveAs(new Blob([text], { type: "text/plain" }), "recovery-key.txt");
+  one("span", button).textContent = "Downloaded";
+}
+
+addEventListener("beforeunload", (event) => isKept() || event.preventDefault());
+
 // What a person does.
 
 document.addEventListener("submit", async (event) => {
@@ -394,6 +493,13 @@ document.addEventListener("submit", async (event) => {
     refuse(await act(form, fields));
     if (form.isConnected) one("button", form).disabled = false;
     one("#text")?.focus();
+  } else if (form.id === "kept") {
+    // With the box ticked (the browser sees to that): the key goes.
+    event.preventDefault();
+    visit(form.action);
+  } else if (form.matches("[data-go]")) {
+    event.preventDefault();
+    go(form);
   } else if (form.dataset.slow) {
     const button = one("button", form);
     button.disabled = true;
@@ -407,6 +513,8 @@ document.addEventListener("click", (event) => {
   if (menu && !menu.contains(event.target)) menu.open = false;
   if (event.target.closest("#newer")) return toBottom();
   if (event.target.closest("#lost button")) return openStream();
+  if (event.target.closest("[data-copy]")) return copyKey(event.target.closest("[data-copy]"));
+  if (event.target.closest("[data-download]")) return downloadKey(event.target.closest("[data-download]"));
   if (!link || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
   if (link.matches("[data-older]")) {
     event.preventDefault();
@@ -469,5 +577,5 @@ document.addEventListener("visibilitychange", () => {
   else openStream();
 });
 
-if (room()) arrive();
+if (room() || one("#pane-title")) arrive();
 openStream();
