@@ -136,6 +136,8 @@ export class Account {
             : decodeRecoveryKey(recovery_key);
         if (!(await this.client.secretStorage.checkKey(this.secret_storage_key, info)))
             throw new Error("this key does not open the secret storage");
+        // The keys of an identity are taken only by who has seen it: a device that has just logged in may not have yet.
+        await this.crypto.userHasCrossSigningKeys(undefined, true);
         await this.crypto.bootstrapCrossSigning({
             authUploadDeviceSigningKeys: () => {
                 throw new Error("a second identity would have been made");

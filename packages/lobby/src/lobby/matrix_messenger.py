@@ -12,6 +12,7 @@ from lobby.core.batch import EMPTY_PAGES, TEXT_MOST, open_page, opened, read_eve
 from lobby.core.views import Account, Bubble, Change, ChatSummary, Connection, Invitation
 from lobby.encryption.engine import Engine
 from lobby.encryption.key_store import forget_keys
+from lobby.encryption.keys import AccountEncryption
 from lobby.encryption.login_keys import LoginKeys
 from lobby.encryption.quiet import QuietEncryption
 from lobby.errands import Errands
@@ -60,8 +61,9 @@ class MatrixMessenger:
         self._session: Session | None = None
         self._sync: Sync | None = None
         self._sending: Sending | None = None
-        self._keys: LoginKeys | None = None
-        self.encryption: Encryption = QuietEncryption()
+        self.keys: LoginKeys | None = None
+        """The keys of whoever is logged in."""
+        self._encryption: AccountEncryption | None = None
         self._watching: asyncio.Task[None] | None = None
         self._foreground = False
         self._may_send = False
@@ -117,6 +119,11 @@ class MatrixMessenger:
             await self._sync.step()
 
     @property
+    def encryption(self) -> Encryption:
+        """Keys, recovery and verification of whoever is logged in."""
+        return self._encryption or QuietEncryption()
+
+    @property
     def watching(self) -> bool:
         """Whether news is being fetched as it comes."""
         return self._watching is not None
@@ -145,7 +152,7 @@ class MatrixMessenger:
             return None
         name = self._login.name or timeline.person_name(self._login.user_id, {})
         login, pushing = self._login, self.pushing
-        lost = self._keys.trouble if self._keys is not None else ""
+        lost = self.keys.trouble if self.keys is not None else ""
         notice = " ".join(filter(None, (self._notice, self._unkept, lost)))
         return Account(
             login.user_id, name, login.homeserver, self._connection, pushing.reached, pushing.why_not, notice
@@ -165,16 +172,16 @@ class MatrixMessenger:
 
     async def distant_event(self, room_id: str, event_id: str) -> timeline.KeptEvent | None:
         """An event that is not kept (too many came at once). None: we may not see it. Raises LobbyError."""
-        if self._session is None or self._keys is None or self._store.room(room_id) is None:
+        if self._session is None or self.keys is None or self._store.room(room_id) is None:
             return None
-        await self._keys.engine()
+        await self.keys.engine()
         try:
             event = read_event(await self._session.event(room_id, event_id))
         except ServerRefused:
             return None
         if event is None:
             return None
-        event = opened(event, room_id, self._keys.open)
+        event = opened(event, room_id, self.keys.open)
         far = 2**62  # Newer than all that is kept.
         return timeline.KeptEvent(event_id, event_id, room_id, far, event.sender, event.at, event.kind, event.text)
 
@@ -229,7 +236,7 @@ class MatrixMessenger:
             return told
 
     async def older(self, room_id: str) -> bool:
-        session, keys = self._session, self._keys
+        session, keys = self._session, self.keys
         for _ in range(EMPTY_PAGES):
             room = self._store.room(room_id)
             if room is None or not room.before or session is None or keys is None:
@@ -354,7 +361,7 @@ class MatrixMessenger:
         self._connection = Connection.CONNECTING
         self._session = self.pushing.session = session = Session(login)
         path = self._home.folder / KEYS
-        self._keys = keys = LoginKeys(path, session, self._store, self._clock, self._keys_open, self._opened)
+        self.keys = keys = LoginKeys(path, session, self._store, self._clock, self._keys_open, self._opened)
         self._sync = Sync(session, self._store, keys, self._clock, self._applied, self._connected, self._news_unkept)
         self._sending = Sending(
             session,
@@ -386,10 +393,11 @@ class MatrixMessenger:
             await self._sending.stop()
         if self._session is not None:
             await self._session.close()
-        if self._keys is not None:
-            self._keys.close()
-        self.encryption = QuietEncryption()
-        self._session = self._sync = self._sending = self._keys = self.pushing.session = None
+        if self._encryption is not None:
+            await self._encryption.stop()
+        if self.keys is not None:
+            self.keys.close()
+        self._session = self._sync = self._sending = self.keys = self.pushing.session = self._encryption = None
         self.reading.as_it_is = lambda draft: draft
 
     def _watching_ended(self, task: asyncio.Task[None]) -> None:
@@ -410,6 +418,8 @@ class MatrixMessenger:
             self._login = Login(login.homeserver, login.user_id, login.device_id, login.token, name)
             self._home.keep_login(self._login)
             self._changed("account")
+        if self._encryption is not None:
+            await self._encryption.look()
 
     async def _tell_read(self) -> None:
         if self._session is not None:
@@ -460,15 +470,28 @@ class MatrixMessenger:
             self._errands.start(self._tell_read())
         if self.pushing.owed:
             self._errands.start(self.pushing.settle())
-        if self._keys is not None:
-            self._errands.start(self._keys.settle())
+        if self.keys is not None:
+            self._errands.start(self.keys.settle())
+        if self._foreground and self._encryption is not None and self._encryption.look_again:
+            self._errands.start(self._encryption.look())
 
     async def _open_keys(self) -> None:
-        if self._keys is not None:
-            await self._keys.engine()
+        if self.keys is not None:
+            await self.keys.engine()
 
     async def _keys_open(self, engine: Engine) -> None:
         """The keys of this login can be used: whoever does more with them than sealing and opening takes them up."""
+        assert self._session is not None and self.keys is not None
+        self._encryption = AccountEncryption(
+            engine,
+            self.keys,
+            self._session,
+            self._home.folder,
+            self._store,
+            self._guard,
+            self._clock,
+            changed=lambda: self._changed("encryption"),
+        )
         self._changed("account")
         self._changed("encryption")
 

@@ -55,7 +55,7 @@ class LoginKeys:
         """Awaited with (room, event in clear) for events of a verification in a room."""
         self.on_keys: Callable[[frozenset[Key]], None] = lambda keys: None
         """Called with keys that are new or open more than before."""
-        self.ask: Callable[[str, str], Awaitable[None]] = _nobody_knows
+        self.ask: Callable[[str, str], Awaitable[object]] = _nobody_knows
         """Awaited with (room, session) of keys that are missing."""
 
     async def engine(self) -> Engine:

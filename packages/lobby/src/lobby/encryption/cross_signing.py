@@ -1,0 +1,297 @@
+"""The account's identity at the homeserver: looked at, made, used to sign devices and persons ("Cross-signing").
+
+A homeserver may show an identity of its own making. So the master key counts as the person's only once it was made
+here, opened with the recovery key, or compared in a verification: ``RecoveryStore.trusted_master``.
+"""
+
+import logging
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from lobby.core import identity as identities
+from lobby.core.batch import Json
+from lobby.core.identity import Identity, Seeds, secret_name
+from lobby.core.signed_json import SEED_BYTES, public_key, sign, with_signature
+from lobby.core.views import Standing
+from lobby.encryption.engine import Engine
+from lobby.encryption.recovery_store import RecoveryStore
+from lobby.errors import PasswordNeeded, ProofWanted, RecoveryRefused, Unreachable
+from lobby.matrix.session import Session
+
+PASSWORD = "m.login.password"
+
+SERVERS_TIME = 10_000
+"""Milliseconds that our homeserver may wait for those of others when it asks for their identities."""
+
+log = logging.getLogger("lobby")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the homeserver shows of the account."""
+
+    identity: Identity | None = None
+    devices: dict[str, Json] = field(default_factory=dict)
+    """Keys of all of its devices, this one included, as they were given to us."""
+    forged: bool = False
+    """There is an identity, and its keys were not signed by each other."""
+
+
+class CrossSigning:
+    """The identity of one account, as this device sees it."""
+
+    def __init__(self, engine: Engine, session: Session, store: RecoveryStore) -> None:
+        self._engine = engine
+        self._session = session
+        self._store = store
+        self._me = engine.user_id
+        self.shown: Shown | None = None
+        """None: the homeserver was not asked yet."""
+        self.changed_people: tuple[str, ...] = ()
+        """Verified persons who show another identity now than they had then."""
+
+    # Looking
+
+    async def look(self) -> None:
+        """Ask the homeserver for this account and for all persons that were verified. Raises LobbyError."""
+        people = self._store.people()
+        answer = await self._query([self._me, *people])
+        self.shown = self._read_own(answer)
+        self.changed_people = tuple(user for user, master in people.items() if _has_another(user, master, answer))
+
+    @property
+    def standing(self) -> Standing:
+        """Whether other clients know this device as the person's own."""
+        if self.shown is None:
+            return Standing.UNKNOWN
+        if self.shown.identity is None:
+            return Standing.UNVERIFIED if self.shown.forged else Standing.NO_RECOVERY
+        return Standing.VERIFIED if self._engine.device_id in self.verified_devices() else Standing.UNVERIFIED
+
+    @property
+    def trusted(self) -> Identity | None:
+        """The identity, when it is the one that was shown to be the person's own."""
+        found = self.shown.identity if self.shown is not None else None
+        return found if found is not None and found.master == self._store.trusted_master else None
+
+    def seeds(self) -> Seeds | None:
+        """The secret parts that this device holds of the trusted identity; None: it holds none."""
+        seeds, found = self._store.seeds(), self.trusted
+        return seeds if found is not None and identities.belongs(seeds, found) else None
+
+    def verified_devices(self) -> set[str]:
+        """Devices of the account that its trusted identity has signed."""
+        found = self.trusted
+        if self.shown is None or found is None:
+            return set()
+        return {device for device, keys in self.shown.devices.items() if identities.has_signed_device(found, keys)}
+
+    async def identity_of(self, user_id: str) -> Identity | None:
+        """The identity that the homeserver shows of somebody; None: that person has none, or none that is valid.
+
+        Raises LobbyError. That its keys are signed by each other does not prove that they are the person's.
+        """
+        try:
+            return identities.read(user_id, await self._query([user_id]))
+        except ValueError as error:
+            log.warning("The identity of %s is not valid: %s", user_id, error)
+            return None
+
+    # Making
+
+    async def create(self, password: str) -> None:
+        """Give the account an identity, or what is missing of it; kept before it is published, for a second try.
+
+        Call ``look`` before. Raises PasswordNeeded, RecoveryRefused, Unreachable, ServerRefused, NotKept.
+        """
+        if self._found() is None:
+            seeds = self._store.seeds()
+            if not _are_whole(seeds):
+                seeds = Seeds(*(secrets.token_bytes(SEED_BYTES) for _ in range(3)))
+                self._store.keep_seeds(seeds)
+            await self._publish(identities.published(self._me, seeds), password)
+            await self.look()
+        found = self.insist_on_ours()
+        if found is None:
+            raise Unreachable("The homeserver does not show the identity that was just made. Try again.")
+        self._store.trust_master(found.master)
+        await self.sign_own_device(self._engine.device_id)
+        await self._sign_master(found)
+
+    def insist_on_ours(self) -> Identity | None:
+        """The identity of the account, all of whose secrets this device holds; None: there is none yet.
+
+        Raises RecoveryRefused: it was made elsewhere.
+        """
+        found, seeds = self._found(), self._store.seeds()
+        if found is not None and not (_are_whole(seeds) and identities.belongs(seeds, found)):
+            raise RecoveryRefused(
+                "This account has a recovery key already, made on another device. Enter it here, or verify this device "
+                "with another one of yours. Nothing was changed."
+            )
+        return found
+
+    def adopt(self, seeds: Seeds) -> None:
+        """These secrets came with the recovery key: they are taken if the published identity is made of them.
+
+        Call ``look`` before. Raises RecoveryRefused, NotKept.
+        """
+        found = self._found()
+        if found is None:
+            raise RecoveryRefused(
+                "The homeserver shows no identity of this account, although the recovery key opens one. Nothing was "
+                "changed; create a new recovery key."
+            )
+        if not seeds.master or not seeds.self_signing:
+            raise RecoveryRefused(
+                "The recovery key is right, but the keys of your identity are not kept with it. Nothing was changed; "
+                "verify this device with another one of yours."
+            )
+        if not identities.belongs(seeds, found):
+            raise RecoveryRefused(
+                "The homeserver shows another identity for this account than the one that this recovery key opens: it "
+                "was replaced since, or is not yours. Nothing was changed."
+            )
+        self._store.trust_master(found.master)
+        self._store.keep_seeds(seeds)
+
+    def trust(self, master: str) -> None:
+        """A verification has shown that this master key is the person's own. Raises NotKept."""
+        self._store.trust_master(master)
+
+    def take_secret(self, name: str, secret: bytes) -> bool:
+        """A verified device sent a secret part of the identity; False: it is none of it. Raises NotKept."""
+        found = self.trusted
+        if found is None:
+            return False
+        public = {secret_name(usage): getattr(found, usage) for usage in identities.USAGES}.get(name)
+        if public != public_key(secret):
+            return False
+        self._store.keep_secret(name, secret)
+        return True
+
+    # Signing
+
+    async def sign_own_device(self, device_id: str) -> bool:
+        """Have other clients know a device of ours; False: this device has not got the key for it, or it has no keys.
+
+        Raises LobbyError.
+        """
+        seeds = self.seeds()
+        if seeds is None or not seeds.self_signing:
+            return False
+        own = device_id == self._engine.device_id
+        keys = self._engine.device_keys() if own else (self.shown or Shown()).devices.get(device_id)
+        if keys is None or device_id in self.verified_devices():
+            return keys is not None
+        await self._upload_signatures({device_id: identities.device_signature(keys, self._me, seeds)}, self._me)
+        await self.look()
+        return device_id in self.verified_devices()
+
+    async def sign_person(self, user_id: str, master: str) -> bool:
+        """A verification has shown that this master key is that person's; False: we have not got the key to sign it.
+
+        That this was shown is remembered in any case. Raises LobbyError.
+        """
+        other = await self.identity_of(user_id)
+        if other is None or other.master != master:
+            return False
+        self._store.keep_person(user_id, master)
+        seeds = self.seeds()
+        if seeds is None or not seeds.user_signing:
+            return False
+        signed = identities.person_signature(other, self._me, seeds)
+        await self._upload_signatures({master: signed}, user_id)
+        return True
+
+    # Inside
+
+    def _found(self) -> Identity | None:
+        shown = self.shown or Shown()
+        if shown.forged:
+            raise RecoveryRefused(
+                "The homeserver shows an identity for this account whose keys were not signed by each other. Nothing "
+                "was changed; ask whoever runs it."
+            )
+        return shown.identity
+
+    def _read_own(self, answer: Json) -> Shown:
+        found = answer.get("device_keys")
+        mine = found.get(self._me) if isinstance(found, dict) else None
+        devices = {
+            device_id: keys
+            for device_id, keys in (mine.items() if isinstance(mine, dict) else ())
+            if isinstance(keys, dict) and keys.get("device_id") == device_id
+        }
+        if self._engine.device_id in devices and not self._is_this(devices[self._engine.device_id]):
+            del devices[self._engine.device_id]
+        try:
+            return Shown(identities.read(self._me, answer), devices)
+        except ValueError as error:
+            log.warning("The account's identity is not valid: %s", error)
+            return Shown(None, devices, forged=True)
+
+    def _is_this(self, keys: Json) -> bool:
+        """Whether these are the keys that this device has now, and not those of an earlier one of the same id."""
+        return bool(keys.get("keys") == self._engine.device_keys()["keys"])
+
+    async def _publish(self, objects: Json, password: str) -> None:
+        path = "/keys/device_signing/upload"
+        try:
+            await self._session.request("POST", path, objects)
+            return
+        except ProofWanted as wanted:
+            proof = wanted
+        # Somebody may have been faster: with the password, the homeserver would put ours in place of theirs.
+        await self.look()
+        if self._found() is not None:
+            return
+        if (PASSWORD,) not in proof.flows:
+            raise RecoveryRefused(
+                "The homeserver lets only clients do this that show its own pages. Create the recovery key in another "
+                "client, then enter it here. Nothing was changed."
+            )
+        if not password:
+            raise PasswordNeeded("The homeserver wants your account's password for this. Nothing was changed yet.")
+        identifier = {"type": "m.id.user", "user": self._me}
+        auth = {"type": PASSWORD, "identifier": identifier, "password": password, "session": proof.session}
+        try:
+            await self._session.request("POST", path, {**objects, "auth": auth})
+        except ProofWanted as error:
+            raise PasswordNeeded("That is not your account's password. Nothing was changed; try once more.") from error
+
+    async def _sign_master(self, found: Identity) -> None:
+        """This device says that the identity is its owner's, as other clients expect it."""
+        bare = {name: value for name, value in found.master_object.items() if name not in ("signatures", "unsigned")}
+        signed = with_signature(bare, self._me, self._engine.device_id, self._engine.sign(bare))
+        await self._upload_signatures({found.master: signed}, self._me)
+
+    async def _upload_signatures(self, signed: Json, user_id: str) -> None:
+        answer = await self._session.request("POST", "/keys/signatures/upload", {user_id: signed})
+        failures = answer.get("failures")
+        if isinstance(failures, dict) and failures.get(user_id):
+            raise Unreachable("The homeserver did not take a signature. Nothing else was changed; try again.")
+
+    async def _query(self, user_ids: Iterable[str]) -> Json:
+        body = {"device_keys": {user_id: [] for user_id in user_ids}, "timeout": SERVERS_TIME}
+        return await self._session.request("POST", "/keys/query", body)
+
+
+def backup_signature(seeds: Seeds, user_id: str, auth_data: Json) -> Json:
+    """The backup's description with the identity's signature: clients that trust the identity trust the backup."""
+    return with_signature(auth_data, user_id, public_key(seeds.master), sign(auth_data, seeds.master))
+
+
+def _are_whole(seeds: Seeds) -> bool:
+    return bool(seeds.master and seeds.self_signing and seeds.user_signing)
+
+
+def _has_another(user_id: str, master: str, answer: Any) -> bool:
+    """Whether somebody shows another identity than they had. Their homeserver not answering is no change."""
+    try:
+        found = identities.read(user_id, answer)
+    except ValueError:
+        return True
+    return found is not None and found.master != master

@@ -1,0 +1,410 @@
+"""What opens an account: its identity, the recovery key, the key backup, and secrets that own devices share.
+
+Put together from ``CrossSigning``, ``SecretStorage``, ``KeyBackup`` and ``core.secret_sharing``; one thing at a time.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Collection
+
+from lobby.core import backup as core_backup
+from lobby.core import key_file, recovery_key, unpadded
+from lobby.core.backup import Place
+from lobby.core.batch import Json
+from lobby.core.identity import MASTER, SELF_SIGNING, USER_SIGNING, Identity, Seeds, secret_name
+from lobby.core.key_news import ToDevice
+from lobby.core.secret_sharing import NAMES, REQUEST, SEND, SecretSharing
+from lobby.core.views import Backup, EncryptionState, OtherDevice, Standing
+from lobby.encryption.cross_signing import CrossSigning
+from lobby.encryption.engine import Engine
+from lobby.encryption.key_backup import KeyBackup
+from lobby.encryption.recovery_store import RecoveryStore
+from lobby.encryption.secret_storage import OpenStorage, SecretStorage
+from lobby.errands import Errands
+from lobby.errors import LobbyError, RecoveryRefused
+from lobby.matrix.session import Session
+from lobby.sending import Guard
+from lobby.store import Store
+
+GUARD_NAME = "back up keys"
+
+ASK_MOST = 200
+"""Missing keys that are asked for at once, after the backup was opened; the others when their chat is looked at."""
+
+UNFINISHED = (
+    "A recovery key was being made when Lobby was interrupted, and nobody was shown it. Create it once more: the one "
+    "you see then opens everything."
+)
+OTHER_IDENTITY = (
+    "The identity that the homeserver shows for your account is not the one that this device knows. If you did not "
+    "replace it yourself in another client, ask whoever runs the homeserver."
+)
+GONE = "The homeserver does not know your identity any more. Create a recovery key: it is published again then."
+BACKUP_REPLACED = "The key backup was replaced by another device. Enter the recovery key to use the new one."
+
+log = logging.getLogger("lobby")
+
+
+class Recovery:
+    """Recovery of one login. Use ``start`` once the keys are open, ``stop`` at the end."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        session: Session,
+        store: RecoveryStore,
+        chats: Store,
+        guard: Guard,
+        clock: Callable[[], float],
+        changed: Callable[[], None],
+    ) -> None:
+        """``chats``: where messages wait for their keys. ``changed``: ``state`` is another now."""
+        self._engine = engine
+        self._session = session
+        self._store = store
+        self._guard = guard
+        self._clock = clock
+        self._chats = chats
+        self._changed = changed
+        self._cross_signing = CrossSigning(engine, session, store)
+        self._storage = SecretStorage(session)
+        self._backup = KeyBackup(engine, session, store, clock, changed)
+        self._sharing = SecretSharing()
+        self._held = set(engine.room_keys())
+        self._names: dict[str, str] = {}
+        self._failed = ""
+        self._stale = True
+        self._one_at_a_time = asyncio.Lock()
+        self._errands = Errands(LobbyError, level=logging.INFO)
+
+    def start(self) -> None:
+        """Take up what the last run has left: keys that the backup has not got."""
+        self._engine.trusted_devices = self.verified_devices
+        self._feed_when_due()
+
+    async def stop(self) -> None:
+        """Break off what is under way; all of it is kept."""
+        await self._errands.drop()
+        self._store.close()
+
+    # How things stand
+
+    def state(self) -> EncryptionState:
+        """From memory; never waits for the network."""
+        cross, backup = self._cross_signing, self._backup
+        verified = cross.verified_devices()
+        shown = cross.shown.devices if cross.shown is not None else {}
+        others = [device for device in shown if device != self._engine.device_id]
+        return EncryptionState(
+            device_id=self._engine.device_id,
+            fingerprint=_in_fours(self._engine.fingerprint_key),
+            standing=cross.standing,
+            backup=backup.state,
+            not_backed_up=backup.waiting if backup.state is Backup.IN_USE else len(self._held),
+            sealed=self._chats.sealed_count(),
+            others=tuple(OtherDevice(id, self._names.get(id, id), id in verified) for id in sorted(others)),
+            trouble=" ".join(self._troubles()),
+        )
+
+    def verified_devices(self) -> Collection[str]:
+        """Other devices of this person that are the person's own without doubt."""
+        return self._cross_signing.verified_devices() - {self._engine.device_id}
+
+    @property
+    def look_again(self) -> bool:
+        """The homeserver was not asked yet how things stand, or did not answer; and nobody is asking it."""
+        return self._stale and not self._one_at_a_time.locked()
+
+    async def look(self) -> None:
+        """Ask the homeserver how things stand now. Raises LobbyError."""
+        async with self._one_at_a_time:
+            await self._look()
+        self._feed_when_due()
+
+    async def _look(self) -> None:
+        try:
+            await self._engine.upkeep()
+            await self._cross_signing.look()
+            await self._backup.look()
+            self._names = _device_names(await self._session.request("GET", "/devices"))
+        except LobbyError as error:
+            self._failed, self._stale = str(error), True
+            raise
+        else:
+            self._failed, self._stale = "", False
+        finally:
+            self._changed()
+
+    def _troubles(self) -> list[str]:
+        cross, troubles = self._cross_signing, [self._engine.trouble, self._store.trouble]
+        known = self._store.trusted_master
+        if self._store.unfinished:
+            troubles.append(UNFINISHED)
+        if cross.standing is Standing.NO_RECOVERY and known:
+            troubles.append(GONE)
+        if cross.standing is Standing.UNVERIFIED and known and cross.trusted is None:
+            troubles.append(OTHER_IDENTITY)
+        if self._backup.state is Backup.LOCKED and self._store.secret(core_backup.SECRET):
+            troubles.append(BACKUP_REPLACED)
+        troubles += [
+            f"{user_id} has a new identity since you verified them. Verify them again before you trust what they write."
+            for user_id in cross.changed_people
+        ]
+        troubles.append(self._failed)
+        return [trouble for trouble in troubles if trouble]
+
+    # The recovery key
+
+    async def create_recovery(self, password: str = "") -> str:
+        """Give the account an identity, sign this device, make the backup; returns the recovery key for all of it.
+
+        Everything is kept here before it is published, and the key is made the account's last of all: whoever is
+        interrupted does it again, and the second try completes the first. Raises PasswordNeeded, RecoveryRefused,
+        Unreachable, ServerRefused, NotKept.
+        """
+        async with self._one_at_a_time:
+            await self._look()
+            try:
+                self._cross_signing.insist_on_ours()
+                await self._insist_that_backup_is_not_lost()
+                await self._cross_signing.create(password)
+                seeds = self._cross_signing.seeds()
+                assert seeds is not None
+                self._store.keep_unfinished(True)
+                await self._backup.create(seeds)
+                storage = await self._storage.make({**_named(seeds), core_backup.SECRET: self._backup.private_key()})
+                self._store.keep_unfinished(False)
+                await self._look()
+            finally:
+                self._changed()
+        self._feed_when_due()
+        return recovery_key.written(storage.key)
+
+    async def recover(self, entered: str) -> None:
+        """Open identity and backup with the recovery key, or its passphrase; this device is signed.
+
+        Raises RecoveryRefused with a text for the person, Unreachable, ServerRefused, NotKept.
+        """
+        async with self._one_at_a_time:
+            storage = await self._storage.unlock(entered)
+            await self._look()
+            try:
+                self._cross_signing.adopt(await self._read_seeds(storage))
+                await self._cross_signing.sign_own_device(self._engine.device_id)
+                await self._open_backup(storage)
+                self._store.keep_unfinished(False)
+                await self._look()
+            finally:
+                self._changed()
+        self._feed_when_due()
+        self._errands.start(self._read_backup())
+
+    async def _read_seeds(self, storage: OpenStorage) -> Seeds:
+        return Seeds(
+            *[await self._storage.read(secret_name(usage), storage) for usage in (MASTER, SELF_SIGNING, USER_SIGNING)]
+        )
+
+    async def _open_backup(self, storage: OpenStorage) -> None:
+        """Use the backup whose key lies in secret storage; where there is no backup, make one."""
+        private = await self._storage.read(core_backup.SECRET, storage)
+        if private and self._backup.adopt(private):
+            return
+        seeds = self._cross_signing.seeds()
+        if self._backup.state is Backup.NONE and seeds is not None:
+            await self._backup.create(seeds)
+            await self._storage.keep(core_backup.SECRET, self._backup.private_key(), storage)
+
+    async def _insist_that_backup_is_not_lost(self) -> None:
+        """A new backup takes the place of the one there is: not before that was opened, if it can be."""
+        if self._backup.lost and await self._storage.default_key() is not None:
+            raise RecoveryRefused(
+                "Your messages are backed up under a recovery key already, and this device cannot open that backup. "
+                "Enter that recovery key, or verify this device with another one of yours. Nothing was replaced."
+            )
+
+    async def _read_backup(self) -> None:
+        """What was opened may hold keys of messages that are waiting for them."""
+        await self._backup.read_all()
+        for place in self._chats.sealed_keys()[:ASK_MOST]:
+            await self._backup.ask(place)
+
+    # The backup
+
+    def keys_came(self, places: Collection[Place]) -> None:
+        """New keys are here, wherever they came from."""
+        self._held |= set(places)
+        self._backup.came(places)
+        self._changed()
+        self._feed_when_due()
+
+    async def feed(self) -> None:
+        """Give the backup what it has not got yet; a failure leaves that for the next time."""
+        await self._guarded_feed()
+
+    async def ask(self, room_id: str, session_id: str) -> bool:
+        """Ask the backup for a key that a message needs; returns whether it came. Bounded by itself."""
+        try:
+            return await self._backup.ask((room_id, session_id))
+        except LobbyError as error:
+            log.info("The key backup could not be asked: %s", error)
+            return False
+
+    def _feed_when_due(self) -> None:
+        if self._backup.due:
+            self._errands.start(self._guarded_feed())
+
+    async def _guarded_feed(self) -> None:
+        if not self._backup.due:
+            return
+        feeding = asyncio.ensure_future(self._backup.feed())
+        held = self._guard.begin(GUARD_NAME, lambda: _break_off(feeding))
+        try:
+            await asyncio.wait([feeding])
+        finally:
+            feeding.cancel()
+            self._guard.end(held)
+        if not feeding.cancelled() and (error := feeding.exception()) is not None:
+            raise error
+
+    # Secrets from and for other devices of this person
+
+    async def hear(self, message: ToDevice) -> None:
+        """A message between devices about secrets. Raises LobbyError."""
+        if message.sender != self._engine.user_id:
+            return
+        if message.type == REQUEST:
+            self._sharing.hear(message.content, self._engine.device_id, self._clock())
+            await self._grant_wishes()
+        elif message.type == SEND and message.encrypted:
+            await self._take_secret(message)
+
+    async def ask_for_secrets(self) -> None:
+        """Ask the person's other devices for what this one has not got; only verified ones are listened to.
+
+        Raises LobbyError.
+        """
+        if self._cross_signing.trusted is None:
+            await self._look()
+        for name in NAMES:
+            if self._has(name) or self._sharing.request_ids(name):
+                continue
+            content = self._sharing.ask(name, secrets.token_urlsafe(16), self._engine.device_id, self._clock())
+            await self._tell_own_devices(content)
+
+    async def _grant_wishes(self) -> None:
+        wishes = self._sharing.wishes(self._clock())
+        if not wishes:
+            return
+        if not {wish.device_id for wish in wishes} <= set(self.verified_devices()):
+            await self._cross_signing.look()
+        for wish in wishes:
+            secret = self._secret(wish.name)
+            if wish.device_id not in self.verified_devices() or not secret:
+                continue
+            content = {"request_id": wish.request_id, "secret": unpadded.encode(secret)}
+            await self._engine.send_to_device(SEND, {self._engine.user_id: {wish.device_id: content}}, encrypted=True)
+            self._sharing.granted(wish)
+
+    async def _take_secret(self, message: ToDevice) -> None:
+        if message.sender_device not in self.verified_devices():
+            await self._cross_signing.look()
+        answer = self._sharing.answer(message.content, self._clock())
+        if answer is None or message.sender_device not in self.verified_devices():
+            log.info("A secret from device %s was not asked for, or the device is not verified.", message.sender_device)
+            return
+        name, secret = answer
+        if name == core_backup.SECRET:
+            await self._backup.look()
+            taken = self._backup.adopt(secret)
+        else:
+            taken = self._cross_signing.take_secret(name, secret)
+        if not taken:
+            log.warning("Device %s sent a secret that is none of this account (%s).", message.sender_device, name)
+            return
+        for request_id in self._sharing.request_ids(name):
+            await self._tell_own_devices(self._sharing.withdraw(request_id, self._engine.device_id))
+        if name == secret_name(SELF_SIGNING):
+            await self._cross_signing.sign_own_device(self._engine.device_id)
+        if name == core_backup.SECRET:
+            self._feed_when_due()
+            self._errands.start(self._read_backup())
+        self._changed()
+
+    async def _tell_own_devices(self, content: Json) -> None:
+        await self._engine.send_to_device(REQUEST, {self._engine.user_id: {"*": content}})
+
+    def _has(self, name: str) -> bool:
+        return bool(self._secret(name)) or (name == core_backup.SECRET and self._backup.state is Backup.NONE)
+
+    def _secret(self, name: str) -> bytes:
+        """A secret that can be given away: of the identity and the backup that the account has now."""
+        if name == core_backup.SECRET:
+            return self._backup.private_key()
+        seeds = self._cross_signing.seeds()
+        return _named(seeds).get(name, b"") if seeds is not None else b""
+
+    # After a verification
+
+    async def trust_own_identity(self, master: str) -> None:
+        """A verification with another own device has shown that this is the account's master key. Raises LobbyError."""
+        async with self._one_at_a_time:
+            self._cross_signing.trust(master)
+            await self._look()
+
+    async def sign_own_device(self, device_id: str) -> bool:
+        """Sign a device of ours that was verified; False: this device has not got the key for it. Raises LobbyError."""
+        async with self._one_at_a_time:
+            await self._cross_signing.look()
+            signed = await self._cross_signing.sign_own_device(device_id)
+        self._changed()
+        await self._grant_wishes()
+        return signed
+
+    async def sign_person(self, user_id: str, master: str) -> bool:
+        """Sign the master key of a person who was verified; False: there is no key for it. Raises LobbyError."""
+        async with self._one_at_a_time:
+            signed = await self._cross_signing.sign_person(user_id, master)
+            await self._cross_signing.look()
+        self._changed()
+        return signed
+
+    async def identity_of(self, user_id: str) -> Identity | None:
+        """The identity that the homeserver shows of somebody, its chain of signatures checked. Raises LobbyError."""
+        return await self._cross_signing.identity_of(user_id)
+
+    # Files of keys
+
+    async def export_keys(self, passphrase: str) -> bytes:
+        """All message keys as a file that other clients import. Raises KeysRefused."""
+        sessions = self._engine.export_sessions()
+        salt, iv = secrets.token_bytes(key_file.SALT_BYTES), secrets.token_bytes(key_file.IV_BYTES)
+        return await asyncio.to_thread(key_file.write, sessions, passphrase, salt, iv)
+
+    async def import_keys(self, file: bytes, passphrase: str) -> int:
+        """Take in such a file; returns how many keys were new. Raises KeysRefused, NotKept."""
+        sessions = await asyncio.to_thread(key_file.read, file, passphrase)
+        return len(await self._engine.import_sessions(sessions))
+
+
+def _named(seeds: Seeds) -> dict[str, bytes]:
+    parts = {MASTER: seeds.master, SELF_SIGNING: seeds.self_signing, USER_SIGNING: seeds.user_signing}
+    return {secret_name(usage): seed for usage, seed in parts.items() if seed}
+
+
+def _break_off(feeding: asyncio.Future[None]) -> None:
+    """Time is almost up: what was not given is given the next time."""
+    feeding.cancel()
+
+
+def _in_fours(text: str) -> str:
+    return " ".join(text[at : at + 4] for at in range(0, len(text), 4))
+
+
+def _device_names(answer: Json) -> dict[str, str]:
+    devices = answer.get("devices")
+    found = [device for device in devices if isinstance(device, dict)] if isinstance(devices, list) else []
+    return {
+        str(device.get("device_id")): str(device.get("display_name") or device.get("device_id"))[:200]
+        for device in found
+    }
