@@ -1,14 +1,26 @@
 """What is told at once, together, and by one summary; hand-driven clock."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from lobby.core.alerts import SUMMARY, Alert, message_alert
-from lobby.core.telling import CALM, FEW, LONGEST, TOGETHER, Answer, Effect, Shrink, Telling, Withdraw
+from lobby.core.telling import (
+    CALM,
+    FEW,
+    LONGEST,
+    TOGETHER,
+    Answer,
+    AskForMore,
+    Effect,
+    Show,
+    Shrink,
+    Telling,
+    Withdraw,
+)
 from lobby.core.views import ChatSummary
 
 
@@ -33,14 +45,25 @@ class Chats:
 
 
 def shown(effects: list[Effect]) -> list[Alert]:
-    return [effect.alert for effect in effects if isinstance(effect, Answer | Shrink) and effect.alert is not None]
+    shows = (effect for effect in effects if isinstance(effect, Answer | Show | Shrink))
+    return [effect.alert for effect in shows if effect.alert is not None]
 
 
 def answered(effects: list[Effect]) -> set[object]:
     return {effect.push for effect in effects if isinstance(effect, Answer)}
 
 
-def burst(chats: Chats, rooms: Iterable[str], now: float, times: int = 1) -> list[Effect]:
+def let_pass(telling: Telling, more: Sequence[Alert] = ()) -> list[Effect]:
+    """What happens until nothing is waited for; ``more``: what the homeserver tells when it is asked."""
+    effects: list[Effect] = []
+    while (due := telling.next_wake()) is not None:
+        effects += telling.time_passed(due)
+        if effects[-1:] == [AskForMore()]:
+            effects += telling.more(more, due)
+    return effects
+
+
+def burst(chats: Chats, rooms: Iterable[str], now: float, times: int = 1, more: Sequence[Alert] = ()) -> list[Effect]:
     """Messages in all of these, whose pushes come in one row; what is told of them."""
     rooms = list(rooms)
     pushes = [(room_id, f"{room_id} {now} {number}") for number in range(times) for room_id in rooms]
@@ -50,9 +73,7 @@ def burst(chats: Chats, rooms: Iterable[str], now: float, times: int = 1) -> lis
     effects: list[Effect] = []
     for room_id, push in pushes:
         effects += chats.telling.learned(push, chats.alert(room_id), now)
-    due = chats.telling.next_wake()
-    if due is not None:
-        effects += chats.telling.time_passed(due)
+    effects += let_pass(chats.telling, more)
     assert answered(effects) == {push for _, push in pushes}
     return effects
 
@@ -70,8 +91,7 @@ def test_what_the_person_was_told_is_not_told_again_until_it_is_read() -> None:
     burst(chats, "a", 10.0)
     chats.telling.pushed("again", 20.0)
     assert chats.telling.learned("again", chats.alert("a"), 20.0) == [Answer("again", None)]
-    assert chats.telling.shown("a")
-    assert chats.telling.read("a", looking=False) == [] and not chats.telling.shown("a")
+    assert chats.telling.read("a", looking=False) == []
     chats.telling.pushed("later", 30.0)
     assert chats.telling.learned("later", chats.alert("a"), 30.0) == [Answer("later", chats.alert("a"))]
 
@@ -80,6 +100,52 @@ def test_nothing_to_tell_is_answered_at_once() -> None:
     telling = Chats().telling
     telling.pushed("p", 1.0)
     assert telling.learned("p", None, 1.0) == [Answer("p", None)]
+
+
+@pytest.mark.contract("P02")
+def test_a_row_of_pushes_that_ask_for_nothing_is_answered_together() -> None:
+    telling = Chats().telling
+    for number in range(4):
+        telling.pushed(number, 1.0 + number / 10)
+        effects = telling.learned(number, None, 1.0 + number / 10)
+        assert effects == ([Answer(0, None)] if number == 0 else [])
+    assert telling.next_wake() == 1.3 + CALM
+    assert telling.time_passed(1.3 + CALM) == [AskForMore()]
+    assert answered(telling.more([], 1.4 + CALM)) == {1, 2, 3}
+
+
+def test_a_row_without_an_end_is_answered_all_the_same() -> None:
+    telling = Chats().telling
+    told: set[object] = set()
+    for number in range(100):
+        telling.pushed(number, number / 10)
+        told |= answered(telling.learned(number, None, number / 10))
+    assert {number for number in range(100) if number / 10 < 9.9 - 2 * LONGEST} <= told
+    assert 99 not in told, "awake for the end of the row"
+    assert 99 in answered(let_pass(telling))
+
+
+@pytest.mark.contract("P02")
+def test_the_end_of_a_burst_that_is_not_pushed_is_asked_for_and_told() -> None:
+    chats = Chats()
+    for room_id in "xa":
+        chats.write(room_id, 9.0, times=4)
+    effects = burst(chats, "abcde", 10.0, more=[chats.alert("x")])
+    (alert,) = shown(effects)
+    assert (alert.id, alert.title) == (SUMMARY, "13 new messages in 6 chats")
+
+
+def test_what_comes_when_all_pushes_are_answered_is_shown_all_the_same() -> None:
+    chats = Chats()
+    for number, room_id in enumerate("ab"):
+        chats.write(room_id, 10.0)
+        chats.telling.pushed(number, 10.0)
+    for number, room_id in enumerate("ab"):
+        chats.telling.learned(number, chats.alert(room_id), 10.0)
+    assert chats.telling.time_passed(10.0 + CALM) == [AskForMore()]
+    assert answered(chats.telling.time_passed(10.0 + LONGEST)) == {0, 1}
+    chats.write("c", 14.0)
+    assert chats.telling.more([chats.alert("a"), chats.alert("c")], 14.0) == [Show(chats.alert("c"))]
 
 
 def test_an_invitation_waits_for_nobody() -> None:
@@ -163,6 +229,37 @@ def test_what_is_read_while_it_waits_is_not_told() -> None:
     assert chats.telling.next_wake() is None
 
 
+@pytest.mark.parametrize("looking", [False, True])
+def test_words_that_could_not_be_read_at_first_follow_in_the_same_place(looking: bool) -> None:
+    chats = Chats()
+    burst(chats, "a", 10.0)
+    readable = dataclasses.replace(chats.alert("a"), body="the words")
+    assert chats.telling.reworded(readable, looking) == [Show(readable)]
+    chats.telling.pushed("again", 20.0)
+    assert chats.telling.learned("again", readable, 20.0) == [Answer("again", None)]
+
+
+def test_words_that_follow_before_anything_was_told_are_told_with_the_rest() -> None:
+    chats = Chats()
+    for push in "ab":
+        chats.write("a", 10.0)
+        chats.telling.pushed(push, 10.0)
+    chats.telling.learned("a", chats.alert("a"), 10.0)
+    readable = dataclasses.replace(chats.alert("a"), body="the words")
+    assert chats.telling.reworded(readable, looking=False) == []
+    assert chats.telling.learned("b", readable, 10.0) == []
+    assert shown(let_pass(chats.telling)) == [readable]
+
+
+def test_words_that_follow_do_not_disturb_a_summary_nor_one_who_looks() -> None:
+    chats = Chats()
+    burst(chats, "abcdefg", 10.0)
+    assert chats.telling.reworded(chats.alert("a"), looking=False) == []
+    chats.write("x", 11.0)
+    assert chats.telling.reworded(chats.alert("x"), looking=True) == []
+    assert chats.telling.reworded(chats.alert("x"), looking=False) == [Show(chats.alert("x"))]
+
+
 def test_one_that_cannot_be_learned_holds_up_the_others_no_longer_than_that() -> None:
     chats = Chats()
     chats.write("a", 10.0)
@@ -170,7 +267,8 @@ def test_one_that_cannot_be_learned_holds_up_the_others_no_longer_than_that() ->
         chats.telling.pushed(push, 10.0)
     assert chats.telling.learned("a", chats.alert("a"), 10.0) == []
     assert chats.telling.next_wake() == 10.0 + LONGEST
-    assert shown(chats.telling.unknown("lost", 10.0 + CALM)) == [chats.alert("a")]
+    assert chats.telling.unknown("lost", 10.0 + CALM) == [AskForMore()]
+    assert shown(chats.telling.more([], 10.0 + CALM)) == [chats.alert("a")]
 
 
 class EveryOrder(RuleBasedStateMachine):
@@ -184,6 +282,7 @@ class EveryOrder(RuleBasedStateMachine):
         self.waiting: dict[str, float] = {}
         self.on_screen: dict[str, Alert] = {}
         self.numbers = 0
+        self.asking = False
 
     def take(self, effects: list[Effect]) -> None:
         popups = 0
@@ -197,8 +296,10 @@ class EveryOrder(RuleBasedStateMachine):
                         popups += 1
                 case Withdraw(alert_id):
                     self.on_screen.pop(alert_id, None)
-                case Shrink(alert):
+                case Show(alert) | Shrink(alert):
                     self.on_screen[alert.id] = alert
+                case AskForMore():
+                    self.asking = True
         assert popups <= FEW, "never many at once"
 
     @rule(room=st.sampled_from("abcdefgh"))
@@ -220,9 +321,18 @@ class EveryOrder(RuleBasedStateMachine):
             self.take(self.world.telling.unknown(push, self.now))
             return
         self.waiting[push] = self.now
-        unread = self.world.chats[room].unread
-        alert = self.world.alert(room) if unread else None
+        alert = self.world.alert(room) if self.unread(room) else None
         self.take(self.world.telling.learned(push, alert, self.now))
+
+    @precondition(lambda self: self.asking)
+    @rule(rooms=st.sets(st.sampled_from("abcdefgh")))
+    def told_more(self, rooms: set[str]) -> None:
+        self.asking = False
+        alerts = [self.world.alert(room) for room in sorted(rooms) if self.unread(room)]
+        self.take(self.world.telling.more(alerts, self.now))
+
+    def unread(self, room: str) -> int:
+        return self.world.chats[room].unread if room in self.world.chats else 0
 
     @rule(room=st.sampled_from("abcdefgh"), looking=st.booleans())
     def read(self, room: str, looking: bool) -> None:
@@ -246,7 +356,7 @@ class EveryOrder(RuleBasedStateMachine):
 
     @invariant()
     def everybody_is_answered_in_time(self) -> None:
-        assert all(self.now - since <= LONGEST for since in self.waiting.values())
+        assert all(self.now - since <= 2 * LONGEST for since in self.waiting.values())
 
     @invariant()
     def what_nobody_works_on_is_on_the_screen(self) -> None:

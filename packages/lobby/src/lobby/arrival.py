@@ -1,10 +1,10 @@
 """Getting to know what a push is about, and whether the person still has to be told of it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from lobby.core.alerts import Alert, Pushed, invitation_alert, message_alert
-from lobby.core.timeline import person_name
+from lobby.core.timeline import KeptEvent, person_name
 from lobby.matrix_messenger import MatrixMessenger
 
 ON_ITS_WAY = 5.0
@@ -43,8 +43,38 @@ class Arrivals:
             return None
         if page_visible and await _until(messenger, lambda: not messenger.reading.is_unread(newest), READ_MOMENT):
             return None
-        sender = person_name(newest.sender, messenger.reading.names(newest.room_id))
-        return message_alert(messenger.chat(newest.room_id) or chat, sender, newest.text, newest.event_id)
+        return self._alert_of(newest)
+
+    async def more(self) -> list[Alert]:
+        """Alerts of what the homeserver has not pushed, though it counts it as unread. Raises LobbyError.
+
+        Chats that the person has muted are not among them: the homeserver counts nothing there. None while news is
+        fetched as it comes.
+        """
+        messenger = self._messenger
+        if messenger.watching:
+            return []
+        changed: dict[str, None] = {}
+        unsubscribe = messenger.subscribe(lambda change: changed.update({change.room_id or "": None}))
+        try:
+            async with self._one_fetch_at_a_time:
+                await messenger.fetch()
+        finally:
+            unsubscribe()
+        newest = [messenger.reading.newest_unread(room_id) for room_id in changed if messenger.reading.counted(room_id)]
+        alerts = [self._alert_of(event) for event in newest if event is not None]
+        return [alert for alert in alerts if alert is not None]
+
+    def reworded(self, events: Iterable[KeptEvent]) -> list[Alert]:
+        """Alerts of the chats whose newest unread message is among these, which could not be read until now."""
+        reading = self._messenger.reading
+        alerts = [self._alert_of(event) for event in events if event == reading.newest_unread(event.room_id)]
+        return [alert for alert in alerts if alert is not None]
+
+    def _alert_of(self, event: KeptEvent) -> Alert | None:
+        chat = self._messenger.chat(event.room_id)
+        sender = person_name(event.sender, self._messenger.reading.names(event.room_id))
+        return message_alert(chat, sender, event.text, event.event_id) if chat is not None else None
 
     async def _hear_of(self, pushed: Pushed) -> None:
         """Fetches what is new, unless the push's event is here already, or surely on its way."""

@@ -90,6 +90,11 @@ class Reading:
         events = self._store.events(room_id, None, RECENT)
         return next((event for event in reversed(events) if self.is_unread(event)), None)
 
+    def counted(self, room_id: str) -> bool:
+        """Whether the homeserver counts something as unread there; in a chat that the person has muted it does not."""
+        room = self._store.room(room_id)
+        return room is not None and room.server_unread > 0
+
     def _summary(self, room: timeline.KeptRoom) -> ChatSummary:
         if found := self._summaries.get(room.room_id):
             return found

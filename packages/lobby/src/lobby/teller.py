@@ -6,9 +6,9 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from lobby.core.alerts import Alert
-from lobby.core.telling import Answer, Effect, Shrink, Telling, Withdraw
+from lobby.core.telling import Answer, AskForMore, Effect, Show, Shrink, Telling, Withdraw
 from lobby.core.views import ChatSummary
-from lobby.errors import NotKept
+from lobby.errors import LobbyError, NotKept
 from lobby.store import Store
 
 NOTE = "summary"
@@ -18,8 +18,9 @@ log = logging.getLogger("lobby")
 
 
 class Teller:
-    """For one account. ``look``: a chat as it is now. ``show`` and ``withdraw`` change what is shown besides answers.
+    """For one account. ``look``: a chat as it is now; ``more``: alerts of what the homeserver has not pushed.
 
+    ``show`` and ``withdraw`` change what is shown besides answers; ``shrink`` shows less, and calls nobody's attention.
     What the summary is about is kept, so that a later run goes on with it; should that fail, it tells of less.
     """
 
@@ -27,17 +28,22 @@ class Teller:
         self,
         store: Store,
         look: Callable[[str], ChatSummary | None],
+        more: Callable[[], Awaitable[list[Alert]]],
         clock: Callable[[], float],
         show: Callable[[Alert], None],
+        shrink: Callable[[Alert], None],
         withdraw: Callable[[str], None],
     ) -> None:
         self._store = store
         self._clock = clock
+        self._more = more
         self._show = show
+        self._shrink = shrink
         self._withdraw = withdraw
         self._telling = Telling(look, *_read_note(store.note(NOTE)))
         self._answers: dict[object, asyncio.Future[Alert | None]] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._asking: asyncio.Task[None] | None = None
 
     async def answer(self, push: str, learning: Awaitable[Alert | None]) -> Alert | None:
         """What to show for a push, once ``learning`` has told what it is about; None: nothing.
@@ -62,14 +68,24 @@ class Teller:
         """A chat has been read; ``looking``: here, on the page."""
         self._carry_out(self._telling.read(room_id, looking))
 
-    def shown(self, room_id: str) -> bool:
-        """Whether an alert of its own was lately shown for the chat, which has not been read since."""
-        return self._telling.shown(room_id)
+    def reworded(self, alert: Alert, looking: bool) -> None:
+        """The key of a chat's newest message has come: these are its words."""
+        self._carry_out(self._telling.reworded(alert, looking))
 
     def stop(self) -> None:
         """No timer any more; pushes that wait are given again by the desk."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._disarm()
+        if self._asking is not None:
+            self._asking.cancel()
+
+    async def _ask(self) -> None:
+        alerts: list[Alert] = []
+        try:
+            alerts = await self._more()
+        except LobbyError as error:
+            log.info("Whether there is more than was pushed is not known: %s", error)
+        self._asking = None
+        self._carry_out(self._telling.more(alerts, self._clock()))
 
     def _carry_out(self, effects: list[Effect]) -> None:
         for effect in effects:
@@ -80,8 +96,12 @@ class Teller:
                         waiting.set_result(alert)
                 case Withdraw(alert_id):
                     self._withdraw(alert_id)
-                case Shrink(alert):
+                case Show(alert):
                     self._show(alert)
+                case Shrink(alert):
+                    self._shrink(alert)
+                case AskForMore():
+                    self._asking = asyncio.create_task(self._ask(), name="what was not pushed")
         if effects:
             self._keep()
         self._arm()
@@ -95,8 +115,12 @@ class Teller:
             except NotKept as error:
                 log.warning("Which chats the summary tells of is not kept: %s", error)
 
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
     def _arm(self) -> None:
-        self.stop()
+        self._disarm()
         due = self._telling.next_wake()
         if due is not None:
             loop = asyncio.get_running_loop()
