@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.left_running import processes_of
+
 pytestmark = pytest.mark.timeout(400)
 ROOT = Path(__file__).parents[2]
 
@@ -37,12 +39,4 @@ async def test_whatever_dies_the_story_ends_well(folder: Path) -> None:
     assert process.returncode == 0, said + complaint.decode()
     assert set(re.findall(r"^(\w+:\d) .* ok$", said, re.MULTILINE)) == set(SLICE)
     assert "Every cell ended well" in said
-    running = [entry for entry in Path("/proc").iterdir() if entry.name.isdigit() and _mentions(entry, folder)]
-    assert running == []
-
-
-def _mentions(entry: Path, folder: Path) -> bool:
-    try:
-        return str(folder).encode() in (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
-    except OSError:
-        return False
+    assert processes_of(folder) == []

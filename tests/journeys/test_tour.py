@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from demo.tour.steps import STORY
+from tests.left_running import processes_of
 
 pytestmark = pytest.mark.timeout(300)
 ROOT = Path(__file__).parents[2]
@@ -38,12 +39,4 @@ async def test_every_step_of_the_tour_is_ok(folder: Path) -> None:
     assert (told["ok"], process.returncode) == (True, 0)
     assert "Limits shortened for this tour: background 8.5 s" in progress.decode()
     assert all(f"{step.title}" in progress.decode() for step in STORY)
-    running = [entry for entry in Path("/proc").iterdir() if entry.name.isdigit() and _mentions(entry, folder)]
-    assert running == []
-
-
-def _mentions(entry: Path, folder: Path) -> bool:
-    try:
-        return str(folder).encode() in (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
-    except OSError:
-        return False
+    assert processes_of(folder) == []
