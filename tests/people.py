@@ -156,7 +156,25 @@ async def asked(person: Person, path: str, homeserver: str = "", body: object = 
         return await answer.json()
 
 
-async def bodies(person: Person, room_id: str) -> list[str]:
-    """All messages of a room as the homeserver has them, the oldest first."""
+async def said_in(person: Person, room_id: str) -> list[dict[str, Any]]:
+    """The message events of a room as the homeserver has them, opened with this person's keys; the oldest first."""
     answer = await asked(person, f"/rooms/{room_id}/messages?dir=b&limit=500")
-    return [event["content"]["body"] for event in reversed(answer["chunk"]) if event["type"] == "m.room.message"]
+    keys = person.lobby.keys
+    assert keys is not None
+    await keys.engine()
+    events = [
+        keys.open(room_id, event) if event["type"] == "m.room.encrypted" and event["content"] else event
+        for event in reversed(answer["chunk"])
+    ]
+    return [event for event in events if event["type"] == "m.room.message"]
+
+
+async def bodies(person: Person, room_id: str) -> list[str]:
+    """What all messages of a room say."""
+    return [event["content"]["body"] for event in await said_in(person, room_id)]
+
+
+async def readable_events(person: Person, room_id: str) -> list[str]:
+    """The bodies of those messages that the homeserver can read."""
+    answer = await asked(person, f"/rooms/{room_id}/messages?dir=b&limit=500")
+    return [event["content"].get("body", "") for event in answer["chunk"] if event["type"] == "m.room.message"]

@@ -33,9 +33,9 @@ async def pair(homeserver: Homeserver, tmp_path: Path) -> AsyncIterator[tuple[Pe
         yield people[0], people[1]
 
 
-async def said(left: Person, right: Person, *texts: str) -> str:
+async def said(left: Person, right: Person, *texts: str, encrypted: bool = True) -> str:
     """A chat in which Left has said all of this and Right has read it; both look no more."""
-    room_id = await introduce(left, right)
+    room_id = await introduce(left, right, encrypted)
     for text in texts:
         await left.lobby.send(room_id, text)
     await right.until(lambda: right.texts(room_id) == [*texts])
@@ -106,7 +106,7 @@ async def test_after_beginning_anew_history_goes_back_to_the_beginning(
     pair: tuple[Person, Person], homeserver: Homeserver, tmp_path: Path
 ) -> None:
     left, right = pair
-    room_id = await said(left, right, *(f"message {number}" for number in range(40)))
+    room_id = await said(left, right, *(f"message {number}" for number in range(40)), encrypted=False)
     async with Person(tmp_path / "tablet", right.user_id, homeserver.url) as tablet:
         await tablet.log_in()
         await tablet.lobby.fetch()
@@ -176,7 +176,7 @@ async def test_history_goes_on_behind_empty_pages(
     pair: tuple[Person, Person], homeserver: Homeserver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left, right = pair
-    room_id = await said(left, right, *(f"message {number}" for number in range(40)))
+    room_id = await said(left, right, *(f"message {number}" for number in range(40)), encrypted=False)
     async with Person(tmp_path / "tablet", right.user_id, homeserver.url) as tablet:
         await tablet.log_in()
         await tablet.lobby.fetch()

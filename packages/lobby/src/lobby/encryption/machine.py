@@ -228,8 +228,8 @@ class Machine(Olm):
 
     def without_session(self, user_ids: list[str]) -> list[tuple[str, str]]:
         """(user, device) of those of their devices to which nothing can be sent yet."""
-        missing = self.get_missing_sessions(user_ids)
-        return [(user_id, device_id) for user_id, devices in missing.items() for device_id in devices]
+        devices = [self.device_store[user_id][device_id] for user_id, device_id in self.devices_of(user_ids)]
+        return sorted((one.user_id, one.id) for one in devices if self.session_store.get(one.curve25519) is None)
 
     def begin_session(self, user_id: str, device_id: str, claimed: object) -> bool:
         """Begin a session with a device, with a key that it has left at its homeserver."""
