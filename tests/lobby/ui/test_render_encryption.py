@@ -86,19 +86,27 @@ def test_no_name_and_no_error_becomes_markup(name: str) -> None:
         ),
         (standing(Standing.VERIFIED, Backup.NONE), "This computer is verified", {"create"}),
         (standing(Standing.VERIFIED, Backup.LOCKED), "neither reads nor feeds it", {"recover"}),
-        (standing(Standing.VERIFIED, Backup.IN_USE), "All of them are there", set()),
-        (standing(Standing.VERIFIED, Backup.IN_USE, not_backed_up=1), "One key waits to get there", set()),
-        (standing(Standing.VERIFIED, Backup.IN_USE, others=OTHERS), "Your other devices", {"verify"}),
+        (standing(Standing.VERIFIED, Backup.IN_USE), "All of them are there", {"create"}),
+        (standing(Standing.VERIFIED, Backup.IN_USE, not_backed_up=1), "One key waits to get there", {"create"}),
+        (standing(Standing.VERIFIED, Backup.IN_USE, others=OTHERS), "Your other devices", {"create", "verify"}),
         (standing(Standing.UNVERIFIED, Backup.LOCKED), "You are logged in nowhere else", {"recover"}),
         (standing(Standing.UNVERIFIED, Backup.LOCKED, others=OTHERS), "seven emoji", {"recover", "verify"}),
         (standing(Standing.UNKNOWN, Backup.NONE), "has not said yet", {"look"}),
         (
             standing(Standing.VERIFIED, Backup.IN_USE, sealed=1),
             "One message cannot be read here yet: its key has not",
-            set(),
+            {"create"},
         ),
-        (standing(Standing.VERIFIED, Backup.IN_USE, sealed=3), "3 messages cannot be read here yet: their keys", set()),
-        (standing(Standing.VERIFIED, Backup.IN_USE, trouble="The backup did not answer."), "did not answer", set()),
+        (
+            standing(Standing.VERIFIED, Backup.IN_USE, sealed=3),
+            "3 messages cannot be read here yet: their keys",
+            {"create"},
+        ),
+        (
+            standing(Standing.VERIFIED, Backup.IN_USE, trouble="The backup did not answer."),
+            "did not answer",
+            {"create"},
+        ),
     ],
 )
 def test_each_standing_says_how_things_are_and_offers_what_helps(where: Scene, said: str, offered: set[str]) -> None:

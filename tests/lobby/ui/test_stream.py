@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lobby.core.views import Connection, Mark
+from lobby.core.views import Backup, Connection, Mark, Standing, VerificationPhase
 from lobby.errors import NotKept
 from lobby.ui import static_files
 from lobby.ui.render import Renderer
@@ -146,6 +146,43 @@ async def test_a_chat_that_is_left_sends_the_page_to_the_list(messenger: MemoryM
 async def test_a_logout_sends_the_page_to_the_door(messenger: MemoryMessenger, page: Reader) -> None:
     await messenger.log_out()
     assert await page.next("gone") == "/"
+
+
+async def test_a_verification_is_followed_to_its_end_by_the_page_that_shows_it() -> None:
+    lobby, reader = MemoryMessenger(lambda: 1e9), Reader()
+    lobby.keys.offer()
+    stream = Stream(lobby, RENDERER, scenes(lobby), verification="$offer/1")
+    running = asyncio.ensure_future(stream.run(reader.write))
+    assert "wants to verify this computer" in await reader.next("verification")
+    lobby.keys.move("$offer/1", VerificationPhase.COMPARING)
+    assert "Do they match?" in await reader.next("verification")
+    lobby.keys.move("$offer/1", VerificationPhase.DONE)
+    assert "phase-done" in await reader.next("verification")
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_encryption_changes_live_and_a_recovery_key_is_never_in_the_stream() -> None:
+    lobby, reader, written = MemoryMessenger(lambda: 1e9), Reader(), list[bytes]()
+
+    async def write(data: bytes) -> None:
+        written.append(data)
+        await reader.write(data)
+
+    lobby.keys.become(standing=Standing.NO_RECOVERY, backup=Backup.NONE)
+    running = asyncio.ensure_future(Stream(lobby, RENDERER, scenes(lobby)).run(write))
+    assert "There is no recovery key yet" in await reader.next("encryption")
+    key = await lobby.keys.create_recovery()
+    assert "This computer is verified" in await reader.next("encryption")
+    assert not [data for data in written for group in key.split() if group.encode() in data]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_an_offer_reaches_the_strip_of_a_chat(messenger: MemoryMessenger, page: Reader) -> None:
+    await page.next("bubbles")
+    messenger.keys.offer()
+    assert "wants to verify this computer" in await page.next("strip")
 
 
 def test_a_conversation_shows_the_newest_and_knows_the_one_above(messenger: MemoryMessenger) -> None:

@@ -17,8 +17,8 @@ from lobby.ui.scenes import Scene, Scenes
 from lobby.ui.visits import Visits
 
 SHOWN_ONCE = (
-    "A recovery key was made already and shown once. It still opens everything; if it was not kept, save your message "
-    "keys to a file."
+    "A recovery key was made already and shown once; it opens everything. If you have not kept it, make a new one "
+    "under Key backup. Nothing was changed."
 )
 
 OPENED = "That was the right key."
@@ -64,8 +64,8 @@ class EncryptionRoutes:
 
     async def _create(self, request: web.Request) -> web.StreamResponse:
         scene, form = self._visits.scene(request), await read_form(request)
-        state = scene.encryption
-        if state is not None and state.standing is Standing.VERIFIED and state.backup is not Backup.NONE:
+        state, anew = scene.encryption, "anew" in form
+        if not anew and state and state.standing is Standing.VERIFIED and state.backup is not Backup.NONE:
             # The form came twice (the page was loaded again): a second key would make the first one worthless.
             return self._refused(request, RecoveryRefused(SHOWN_ONCE))
         password = form.get("password", "")
@@ -74,7 +74,7 @@ class EncryptionRoutes:
         except PasswordNeeded as needed:
             if password and is_fragment(request):
                 raise
-            page = self._renderer.recovery_password(scene, str(needed) if password else "")
+            page = self._renderer.recovery_password(scene, str(needed) if password else "", anew)
             return html(page, status=422 if password else 200)
         except LobbyError as error:
             return self._refused(request, error)

@@ -422,7 +422,7 @@ async function go(form) {
     const answer = await fetch(form.action, { method: "POST", body, headers: { "Lobby-Fragment": "pane" } });
     if (!answer.ok) throw new Error(answer.status === 409 ? await answer.text() : "Lobby did not take that. Load the page again.");
     if (form.dataset.go === "save") saveAs(await answer.blob(), "lobby-keys.txt");
-    else if (form.dataset.go !== "stay") showAnswer(await answer.text(), answer.redirected ? answer.url : null);
+    else showAnswer(await answer.text(), answer.redirected ? answer.url : null, form.dataset.go === "stay");
     if (form.dataset.go === "save") form.reset();
   } catch (error) {
     const lost = error instanceof TypeError;
@@ -435,11 +435,13 @@ async function go(form) {
   }
 }
 
-function showAnswer(html, address) {
+/** The page that answers an act, in place of this one; `stay`: only the strip above it. */
+function showAnswer(html, address, stay) {
   const page = new DOMParser().parseFromString(html, "text/html");
   // Something else than a pane: the log-in, say.
-  if (!one("#main", page) || !one("#chats", page)) return location.assign(address || location.href);
-  show(page, address);
+  if (!one("#main", page) || !one("#chats", page)) location.assign(address || location.href);
+  else if (stay) morphChildren(one("#strip"), one("#strip", page));
+  else show(page, address);
 }
 
 /** A file that the browser keeps where the person says. */
