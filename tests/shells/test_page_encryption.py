@@ -68,8 +68,9 @@ async def lobby() -> AsyncIterator[Lobby]:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
-    """A window of a desktop's size; what its policy refuses, and any error in it, fails the test."""
+async def context(browser: Browser, lobby: Lobby) -> AsyncIterator[BrowserContext]:
+    """A window of a desktop's size, closed before Lobby stops: a page that just then opens its stream would otherwise
+    leave a connection half accepted. What its policy refuses, and any error in it, fails the test."""
     context = await browser.new_context(viewport={"width": 1280, "height": 800})
     wrong: list[str] = []
     context.on("weberror", lambda error: wrong.append(str(error.error)))

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import jinja2
 
-from lobby.core.views import Bubble, ChatSummary
+from lobby.core.views import Backup, Bubble, ChatSummary, Verification
 from lobby.ui import avatars, people, times
 from lobby.ui.conversation import rows
 from lobby.ui.scenes import Scene
@@ -89,14 +89,41 @@ class Renderer:
         return self._messenger(scene, "chat", chat.room_id, chat.name, **inside)
 
     def new(self, scene: Scene, values: Mapping[str, str], error: str = "") -> str:
-        """The forms for a new chat and a new group. ``values``: what was typed (user, name, users)."""
-        filled = {"user": "", "name": "", "users": ""} | dict(values)
+        """The forms for a new chat and a new group. ``values``: what was typed (user, name, users, encrypted)."""
+        filled = {"user": "", "name": "", "users": "", "encrypted": "yes"} | dict(values)
         server = people.server_of(scene.account.user_id)
         return self._messenger(scene, "new", "new", "New chat", values=filled, error=error, server=server)
 
     def logout(self, scene: Scene, waiting: int) -> str:
         """The question before a log-out. ``waiting``: messages that would be lost."""
-        return self._messenger(scene, "logout", "logout", "Log out", waiting=waiting)
+        lost = _keys_lost(scene)
+        return self._messenger(scene, "logout", "logout", "Log out", waiting=waiting, keys_lost=lost)
+
+    def encryption(self, scene: Scene, error: str = "", done: str = "") -> str:
+        """How this device stands, and all that can be done about it. ``done``: what was just done, a sentence."""
+        return self._messenger(scene, "encryption", "encryption", "Encryption", error=error, done=done)
+
+    def recovery_password(self, scene: Scene, error: str = "", anew: bool = False) -> str:
+        """The question for the account's password, without which no recovery key is made.
+
+        ``anew``: the key is to take the place of another one.
+        """
+        title = "Create a recovery key"
+        return self._messenger(scene, "recovery_password", "encryption", title, error=error, anew=anew)
+
+    def recovery_key(self, scene: Scene, key: str) -> str:
+        """The page that shows a new recovery key, this once."""
+        return self._messenger(scene, "recovery_key", "encryption", "Your recovery key", groups=key.split())
+
+    def verification(self, scene: Scene, verification: Verification, error: str = "") -> str:
+        """A verification by emoji at the point where it is."""
+        return self._messenger(
+            scene, "verification", "verification", "Verification", verification=verification, error=error
+        )
+
+    def security(self, scene: Scene, chat: ChatSummary) -> str:
+        """What encryption means for this chat, and the way to verify the other person."""
+        return self._messenger(scene, "security", chat.room_id, chat.name, chat=chat, error="")
 
     def trouble(self, title: str, text: str, command: str = "", back: str = "") -> str:
         """A page with one sentence: what is the matter, what to do (``command`` in a terminal, or go ``back``)."""
@@ -113,6 +140,14 @@ class Renderer:
     def chats(self, scene: Scene, current: str) -> str:
         """Invitations and the chat list; ``current``: the room that is open."""
         return self._page("_chats.html", current=current, **_around(scene))
+
+    def encryption_state(self, scene: Scene) -> str:
+        """What stands on the encryption page, but for its head."""
+        return self._page("_encryption.html", **_around(scene))
+
+    def verification_state(self, scene: Scene, verification: Verification) -> str:
+        """What stands on a verification's page, but for its head."""
+        return self._page("_verification.html", verification=verification, **_around(scene))
 
     def welcome(self, scene: Scene) -> str:
         """What stands where no chat is open."""
@@ -151,3 +186,11 @@ class Renderer:
 def _around(scene: Scene) -> dict[str, object]:
     """What every template may name of the scene."""
     return vars(scene) | {"under_way": scene.under_way}
+
+
+def _keys_lost(scene: Scene) -> bool:
+    """Whether a log-out would take keys along that are nowhere else."""
+    state = scene.encryption
+    if state is None or not any(chat.encrypted for chat in scene.chats):
+        return False
+    return state.backup is not Backup.IN_USE or state.not_backed_up > 0

@@ -40,16 +40,22 @@ def conversation(messenger: Messenger, room_id: str, most: int, beginning: bool 
 class Stream:
     """The event stream of one visible page; ``scene``: what stands around it now, None: nobody is logged in any more.
 
-    ``room_id``: the chat that it shows, if any.
+    ``room_id``: the chat that it shows, if any; ``verification``: the id of the one that it shows.
     """
 
     def __init__(
-        self, messenger: Messenger, renderer: Renderer, scene: Callable[[], Scene | None], room_id: str | None = None
+        self,
+        messenger: Messenger,
+        renderer: Renderer,
+        scene: Callable[[], Scene | None],
+        room_id: str | None = None,
+        verification: str = "",
     ) -> None:
         self._messenger = messenger
         self._renderer = renderer
         self._scene = scene
         self._room_id = room_id
+        self._verification = verification
         self._changed: set[str] = {"account", "chats", "chat", "encryption"}
         self._news = asyncio.Event()
         self._sent: dict[str, str] = {}
@@ -58,6 +64,11 @@ class Stream:
     def end(self) -> None:
         """Lobby is about to stop: say so, then end. A page that only lost its stream would at once call Lobby back."""
         self._quit = True
+        self._news.set()
+
+    def others_changed(self) -> None:
+        """Something is new in another account."""
+        self._changed.add("account")
         self._news.set()
 
     async def run(self, write: Callable[[bytes], Awaitable[None]]) -> None:
@@ -73,7 +84,7 @@ class Stream:
                 scene = self._scene()
                 chat_gone = self._room_id is not None and self._messenger.chat(self._room_id) is None
                 if scene is None or chat_gone:
-                    await write(event("gone", "/"))
+                    await write(event("gone", f"{scene.base}/" if scene else "/"))
                     return
                 for name, html in self._fragments(scene, changed):
                     if self._sent.get(name) != html:
@@ -99,6 +110,8 @@ class Stream:
         if "chats" in changed:
             yield "chats", renderer.chats(scene, current)
         if self._room_id is None:
+            if "encryption" in changed:
+                yield self._encryption(scene)
             if changed & {"account", "chats"}:
                 yield "welcome", renderer.welcome(scene)
             return
@@ -109,6 +122,12 @@ class Stream:
             yield "head", renderer.head(scene, shown.chat)
         if "chat" in changed:
             yield "bubbles", renderer.bubbles(shown, scene)
+
+    def _encryption(self, scene: Scene) -> tuple[str, str]:
+        for one in scene.verifications:
+            if one.id == self._verification:
+                return "verification", self._renderer.verification_state(scene, one)
+        return "encryption", self._renderer.encryption_state(scene)
 
     async def _mark_read(self) -> None:
         """A chat that is open on a visible page is read."""
