@@ -14,7 +14,7 @@ PURE = [folder for source in SOURCES for name in ("core", "wire") for folder in 
 
 
 def test_every_core_and_wire_folder_bans_clocks_and_dice() -> None:
-    assert [folder.name for folder in PURE] == ["core", "core", "wire", "core"]
+    assert [folder.name for folder in PURE] == ["core", "core", "core", "wire", "core"]
     bans = {(folder / "ruff.toml").read_text().partition("banned-api]")[2] for folder in PURE}
     assert len(bans) == 1  # the same list in all
 
@@ -77,6 +77,9 @@ def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("frontdesk/push/invented.py", "import frontdesk.agent.core", "Imports of frontdesk point down"),
         ("frontdesk/agent/core/invented.py", "import frontdesk.agent.shell", "Inside the desk and the push service"),
         ("frontdesk/push/core/invented.py", "import frontdesk.push.shell", "Inside the desk and the push service"),
+        ("frontdesk/dashboard/core/invented.py", "import frontdesk.dashboard.page", "Inside the dashboard"),
+        ("frontdesk/dashboard/core/invented.py", "import socket", "core and wire do no I/O"),
+        ("frontdesk/app/invented.py", "import frontdesk.dashboard", "Imports of frontdesk point down"),
         ("lobby/core/invented.py", "import lobby.ui", "Inside Lobby"),
         ("frontdesk/agent/core/invented.py", "import socket", "core and wire do no I/O"),
         ("frontdesk/push/core/invented.py", "import sqlite3", "core and wire do no I/O"),

@@ -73,6 +73,8 @@ class DeskConnection:
         self._welcome: wire.Welcome | None = None
         self._ended = asyncio.Event()
         self._refusal: wire.Refused | None = None
+        self.on_lost: Callable[[], None] = lambda: None
+        """Called when a connection has ended; a new one is sought."""
         self._asked: dict[int, asyncio.Future[wire.ToApp]] = {}
         self._next_request = 1
         self._keeping: asyncio.Task[None] | None = None
@@ -270,3 +272,4 @@ class DeskConnection:
             if not answer.done():
                 answer.set_exception(ConnectionError("the desk is gone"))
         self._ended.set()
+        self.on_lost()

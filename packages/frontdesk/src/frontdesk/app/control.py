@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,6 +23,9 @@ class DeskControl:
         path = places.desk_socket() if home is None else Path(home) / "run" / "desk.sock"
         opening = wire.ControlHello(wire.OLDEST, wire.NEWEST)
         self._connection = DeskConnection(path, lambda: (opening, []), self._received, None)
+        self._connection.on_lost = lambda: self.on_lost()
+        self.on_lost: Callable[[], None] = lambda: None
+        """Called when the desk is gone (``watch`` goes on with the next one by itself), and on leaving."""
         self._watchers: dict[int, asyncio.Queue[DeskStatus]] = {}
         self._next_watch = 1_000_000
 

@@ -1,0 +1,11 @@
+"""Public: the time line of one or more desks as a piece of a web page; ``frontdesk dashboard`` is made with it.
+
+Put ``time_line`` into a page that loads ``STATIC/timeline.css`` and ``STATIC/timeline.js``; send what ``live`` gives
+whenever a desk has something new (``DeskControl.watch``), and hand it to ``update`` of that module. No inline style or
+script: it works under ``default-src 'none'; script-src 'self'; style-src 'self'``.
+"""
+
+from frontdesk.dashboard.core.lanes import Gap
+from frontdesk.dashboard.timeline import STATIC, Strip, live, time_line
+
+__all__ = ["STATIC", "Gap", "Strip", "live", "time_line"]

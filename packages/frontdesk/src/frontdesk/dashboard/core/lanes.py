@@ -1,0 +1,260 @@
+"""Lays out a desk's last minutes: a lane for the desk and for each app, with bands of states and marks upon them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from frontdesk.dashboard.core.stories import tell
+from frontdesk.dashboard.core.threads import Kind, Mark, Story
+from frontdesk.dashboard.core.wording import clock, length, sentence
+from frontdesk.terms import AppState, AppStatus, DeskStatus, Happening, Hold, Span, WakeReason
+
+S = AppState
+
+SECONDS = 600.0
+"""So much of the past is laid out."""
+
+UNKNOWN, UP, AWAY = "unknown", "up", "away"
+"""What a band says beside the states of an app: nobody remembers; the desk runs; no desk answers."""
+
+WORDS = {
+    S.FOREGROUND: "in front",
+    S.BACKGROUND: "running unseen",
+    S.SUSPENDED: "asleep",
+    S.LAUNCHING: "starting",
+    S.STOPPED: "stopped",
+}
+"""The states, as the legend and the bands say them."""
+
+
+@dataclass(frozen=True)
+class Band:
+    """A stretch of a lane in one state. ``until`` None: it lasts. ``story``: key, or empty."""
+
+    key: str
+    state: str
+    since: float
+    until: float | None
+    title: str
+    story: str = ""
+
+
+@dataclass(frozen=True)
+class Lane:
+    """The desk, or an app."""
+
+    key: str
+    name: str
+    bands: tuple[Band, ...]
+    marks: tuple[Mark, ...]
+    stories: tuple[Story, ...]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Marks too near to each other to be pressed one by one, as one; ``at`` is the first of them."""
+
+    at: float
+    marks: tuple[Mark, ...]
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A time without a desk; ``until`` None: it lasts."""
+
+    since: float
+    until: float | None
+
+
+def lanes(
+    status: DeskStatus,
+    now: float,
+    *,
+    who: str = "you",
+    gaps: Sequence[Gap] = (),
+    noted: Sequence[Happening] = (),
+    only: str = "",
+    seconds: float = SECONDS,
+) -> tuple[Lane, ...]:
+    """The desk's own lane and one for each app, by name.
+
+    ``who``: the person in the stories. ``gaps``, ``noted``: what no desk can tell of, since it was gone. ``only``: an
+    app's id, the one lane wanted beside the desk's. Each lane is covered from ``now - seconds`` to ``now`` without
+    overlap, and holds the marks of that time.
+    """
+    start = now - seconds
+    by_app: dict[str, list[Happening]] = {}
+    for line in sorted((*status.happenings, *noted), key=lambda line: line.at):
+        by_app.setdefault(line.app, []).append(line)
+    rows = [row for row in status.apps if only in ("", row.app)]
+    desk = _desk_lane(status, by_app.get("", []), gaps, who, start, now)
+    return (desk, *(_app_lane(row, status, by_app.get(row.app, []), who, start, now) for row in rows))
+
+
+def clusters(marks: Sequence[Mark], apart: float) -> tuple[Cluster, ...]:
+    """Marks by time, those less than ``apart`` seconds after the first of a cluster in that cluster."""
+    found: list[list[Mark]] = []
+    for mark in sorted(marks, key=lambda mark: mark.at):
+        if found and mark.at - found[-1][0].at < apart:
+            found[-1].append(mark)
+        else:
+            found.append([mark])
+    return tuple(Cluster(each[0].at, tuple(each)) for each in found)
+
+
+# --- an app's lane --------------------------------------------------------------------------------------------------
+
+
+def _app_lane(
+    row: AppStatus, status: DeskStatus, happened: list[Happening], who: str, start: float, now: float
+) -> Lane:
+    spans = _spans(row, status.spans, start, now)
+    bodies = {shown.notification.id: shown.notification.body for shown in status.shown if shown.app == row.app}
+    stories, marks = tell(happened, spans, row.name, who, bodies)
+    marks = tuple(mark for mark in marks if start <= mark.at <= now)
+    wanted = {mark.story for mark in marks}
+    told = [_span_story(span, row, who, now) for span in spans]
+    bands = [
+        Band(f"b{story.key}", str(span.state), max(span.since, start), span.until, story.title, story.key)
+        for span, story in zip(spans, told, strict=True)
+    ]
+    if not spans or spans[0].since > start:
+        bands.insert(0, _unknown(start, spans[0].since if spans else None))
+    kept = (*(story for story in stories if story.key in wanted), *told)
+    return Lane(row.app, row.name, tuple(bands), marks, kept)
+
+
+def _spans(row: AppStatus, all_spans: Sequence[Span], start: float, now: float) -> list[Span]:
+    """Those of this app that reach into the time laid out: one after the other, none in the future."""
+    mine = sorted(
+        (span for span in all_spans if span.app == row.app and span.since <= now), key=lambda span: span.since
+    )
+    if not mine or mine[-1].state is not row.state:
+        since = max([min(row.since, now), *(span.since for span in mine)])
+        mine.append(Span(row.app, row.state, since, None, "", row.holds))
+    found = [_until(span, after.since) for span, after in pairwise(mine)] + [_until(mine[-1], None)]
+    return [span for span in found if span.until is None or (span.until > start and span.until > span.since)]
+
+
+def _until(span: Span, until: float | None) -> Span:
+    return Span(span.app, span.state, span.since, until, span.why, span.holds)
+
+
+def _unknown(since: float, until: float | None) -> Band:
+    return Band("unknown", UNKNOWN, since, until, "Not known: no desk ran, or it does not remember")
+
+
+def _span_story(span: Span, row: AppStatus, who: str, now: float) -> Story:
+    lasted = length((span.until if span.until is not None else now) - span.since)
+    over = span.until is not None
+    # While it lasts its length is not told: the text would be another one every second.
+    when = (
+        f"from {clock(span.since)} to {clock(span.until or now)} ({lasted})" if over else f"since {clock(span.since)}"
+    )
+    title = f"{row.name} {WORDS[span.state]}" + (f" for {lasted}" if over else "")
+    text = _state_told(span, row.name, who, over).replace("WHEN", when)
+    return Story(f"{span.state[:2]}{span.since:.3f}", span.since, Kind.NOTE, title, text)
+
+
+def _state_told(span: Span, name: str, who: str, over: bool) -> str:
+    was = "was" if over else "is"
+    match span.state:
+        case S.FOREGROUND:
+            saw = "could" if over else "can"
+            return sentence(f"{who} {saw} see {name} WHEN")
+        case S.BACKGROUND:
+            return sentence(f"{name} {was} running unseen WHEN: {_why(span.why, who)}") + _held(span.holds, over)
+        case S.SUSPENDED:
+            stays = "stayed" if over else "stays"
+            return sentence(f"{name} {was} asleep WHEN") + f" It {stays} in memory, frozen, and uses no CPU at all."
+        case S.LAUNCHING:
+            return sentence(f"{name} {was} being started WHEN: {_why(span.why, who)}")
+        case S.STOPPED if span.why == "quit":
+            return sentence(f"{name} {was} quit WHEN") + " Nothing wakes it until it is opened again."
+        case _:
+            return sentence(f"{name} {was} not running WHEN") + " A push, or a look at its window, starts it."
+
+
+def _why(why: str, who: str) -> str:
+    return {
+        "left": "its window had been closed",
+        WakeReason.PUSH: "a push had come for it",
+        WakeReason.OPENED: f"{who} opened it",
+        WakeReason.PRESSED: f"{who} pressed a notification of it",
+        WakeReason.PAGE_VISITED: "a browser asked for its page",
+        WakeReason.TASK: "it had begun a background task",
+        WakeReason.ENDPOINT_CHANGED: "its address for pushes had changed",
+        WakeReason.BY_HAND: "it had been started by hand",
+    }.get(why, why or "the desk does not remember why")
+
+
+def _held(holds: Sequence[Hold], over: bool) -> str:
+    if not holds:
+        return ""
+    names = list(dict.fromkeys(held_by(hold) for hold in holds))
+    return f" It {'was' if over else 'is'} held awake by {', '.join(names)}."
+
+
+def held_by(hold: Hold) -> str:
+    """In words, what keeps an app from being suspended (contract A11)."""
+    match hold.kind:
+        case "task":
+            return f"the background task “{hold.name}”"
+        case "push":
+            return "a push it looks at"
+        case "opening":
+            return "being opened"
+        case "settling":
+            return "the moment it has after its window closed"
+        case "endpoint":
+            return "a new address for pushes"
+        case other:
+            return f"{other} {hold.name}".strip()
+
+
+# --- the desk's lane ------------------------------------------------------------------------------------------------
+
+
+def _desk_lane(
+    status: DeskStatus, happened: list[Happening], gaps: Sequence[Gap], who: str, start: float, now: float
+) -> Lane:
+    stories, marks = tell(happened, (), "the desk", who, {})
+    marks = tuple(mark for mark in marks if start <= mark.at <= now)
+    wanted = {mark.story for mark in marks}
+    known = [line.at for line in status.happenings] + [span.since for span in status.spans]
+    first = min([status.since or now, *known, *(gap.since for gap in gaps), now])
+    bands = [] if first <= start else [_unknown(start, first)]
+    at = max(first, start)
+    told: list[Story] = []
+    for gap in sorted(gaps, key=lambda gap: gap.since):
+        since, until = max(gap.since, at), gap.until if gap.until is None or gap.until < now else None
+        if since >= now or (until is not None and until <= since):
+            continue
+        if since > at:
+            bands.append(_up(at, since))
+        story = _away_story(gap)
+        told.append(story)
+        bands.append(Band(f"b{story.key}", AWAY, since, until, story.title, story.key))
+        if until is None:
+            break
+        at = until
+    if not bands or bands[-1].until is not None:
+        bands.append(_up(at, None))
+    kept = (*(story for story in stories if story.key in wanted), *told)
+    return Lane("", "Desk", tuple(bands), marks, kept)
+
+
+def _up(since: float, until: float | None) -> Band:
+    return Band(f"up{since:.3f}", UP, since, until, "The desk was awake" if until is not None else "The desk is awake")
+
+
+def _away_story(gap: Gap) -> Story:
+    if gap.until is None:
+        text = f"No desk answers since {clock(gap.since)}. Its keeper starts it again; apps and their sockets stay."
+        return Story(f"aw{gap.since:.3f}", gap.since, Kind.TROUBLE, "No desk", text)
+    lasted = length(gap.until - gap.since)
+    text = (
+        f"There was no desk for {lasted}. Its keeper started it again and it went on from its last commit; apps ran or "
+        "slept on, and what came meanwhile waited."
+    )
+    return Story(f"aw{gap.since:.3f}", gap.since, Kind.DESK, f"No desk for {lasted}", text)

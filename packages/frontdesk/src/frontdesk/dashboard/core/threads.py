@@ -1,0 +1,106 @@
+"""A story in the making: what began it, and beat by beat what came of it."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from frontdesk.dashboard.core.wording import clock, length, sentence
+
+AT_ONCE = 0.05
+"""Seconds below which nobody is told how much later something was."""
+
+SOON = 2.0
+"""Seconds within which two things are told in one breath."""
+
+CLOCK_AFTER = 60.0
+"""Seconds after which the time is told by the clock."""
+
+
+class Kind(StrEnum):
+    """What a mark shows; its value is the class of its colour and its sign."""
+
+    PUSH = "push"
+    NOTIFICATION = "notification"
+    TASK = "task"
+    OPENED = "opened"
+    STOPPED = "stopped"
+    TROUBLE = "trouble"
+    DESK = "desk"
+    NOTE = "note"
+
+
+@dataclass(frozen=True)
+class Story:
+    """What happened, why, and what came of it, for a person. ``key`` stays the same while it grows."""
+
+    key: str
+    at: float
+    kind: Kind
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One moment on a lane; several may lead to the same story."""
+
+    key: str
+    at: float
+    kind: Kind
+    title: str
+    story: str
+
+
+@dataclass(frozen=True)
+class _Beat:
+    at: float
+    words: str
+    joint: str
+
+
+@dataclass
+class Thread:
+    """Grows while the happenings of an app are told in order."""
+
+    key: str
+    at: float
+    kind: Kind
+    title: str
+    subject: str
+    """The app's name: what ``and_`` is said of."""
+    fell_back: bool = False
+    """Of a push: the desk had to show something in the app's place."""
+    beats: list[_Beat] = field(default_factory=list)
+
+    def say(self, at: float, words: str) -> None:
+        """A sentence of its own."""
+        self.beats.append(_Beat(at, words, "."))
+
+    def then(self, at: float, words: str) -> None:
+        """In the same sentence, so much later."""
+        self.beats.append(_Beat(at, words, ";"))
+
+    def and_(self, at: float, words: str) -> None:
+        """What the app did next, without naming it again."""
+        self.beats.append(_Beat(at, words, "and"))
+
+    def story(self) -> Story:
+        """As it stands now."""
+        sentences: list[str] = []
+        last = self.at
+        for beat in self.beats:
+            later, last = beat.at - last, max(last, beat.at)
+            when = f"at {clock(beat.at)} " if later >= CLOCK_AFTER else _later(later)
+            if sentences and beat.joint == "and" and later < SOON:
+                sentences[-1] += f" and {beat.words}"
+            elif sentences and beat.joint == ";":
+                sentences[-1] += f"; {when}{beat.words}"
+            else:
+                subject = f"{self.subject} " if beat.joint == "and" else ""
+                sentences.append(f"{when}{subject}{beat.words}")
+        return Story(self.key, self.at, self.kind, self.title, " ".join(sentence(words) for words in sentences))
+
+
+def _later(seconds: float) -> str:
+    if seconds < AT_ONCE:
+        return ""
+    return f"{length(seconds)} later "

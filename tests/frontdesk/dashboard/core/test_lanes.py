@@ -1,0 +1,98 @@
+"""Whatever the desk remembers, each lane is covered without overlap, and every mark stands in one cluster."""
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from frontdesk.dashboard.core.lanes import AWAY, SECONDS, UNKNOWN, UP, Gap, Lane, clusters, lanes
+from frontdesk.dashboard.core.threads import Kind, Mark
+from frontdesk.terms import AppState, AppStatus, DeskStatus, Happening, Hold, Span
+
+S = AppState
+NOW = 1_700_000_000.0
+APP = "org.example.notes"
+
+
+def desk(
+    *spans: Span, state: AppState = S.SUSPENDED, since: float = NOW - 5, lines: tuple[Happening, ...] = ()
+) -> DeskStatus:
+    row = AppStatus(APP, "Notes", state, since)
+    return DeskStatus(NOW, 1, "1", (row,), (), lines, spans=spans, since=NOW - 300)
+
+
+def lane(status: DeskStatus, **more: object) -> Lane:
+    return lanes(status, NOW, **more)[1]  # type: ignore[arg-type]
+
+
+def is_covered(shown: Lane) -> None:
+    """From ten minutes ago to now, without gap or overlap; the last band lasts."""
+    assert shown.bands[0].since == NOW - SECONDS and shown.bands[-1].until is None
+    for before, after in pairwise(shown.bands):
+        assert before.until == after.since > before.since
+    assert len({band.key for band in shown.bands}) == len(shown.bands)
+    stories = {story.key for story in shown.stories}
+    assert {band.story for band in shown.bands if band.story} | {mark.story for mark in shown.marks} == stories
+
+
+def test_a_desk_that_remembers_nothing_shows_what_is_now() -> None:
+    shown = lane(desk())
+    is_covered(shown)
+    assert [(band.state, band.since) for band in shown.bands] == [(UNKNOWN, NOW - SECONDS), ("suspended", NOW - 5)]
+
+
+def test_what_ended_before_the_time_laid_out_is_left_out_and_what_reaches_in_begins_at_its_start() -> None:
+    spans = (
+        Span(APP, S.FOREGROUND, NOW - 2000, NOW - 900),
+        Span(APP, S.SUSPENDED, NOW - 900, NOW - 60),
+        Span(APP, S.BACKGROUND, NOW - 60, None, "push", (Hold("push", "messages", NOW - 60),)),
+    )
+    shown = lane(desk(*spans, state=S.BACKGROUND, since=NOW - 60))
+    is_covered(shown)
+    assert [band.state for band in shown.bands] == ["suspended", "background"]
+    texts = [story.text for story in shown.stories]
+    assert "(14 min)" in texts[0] and "frozen" in texts[0]
+    assert "a push had come for it. It is held awake by a push it looks at." in texts[1]
+
+
+def test_a_time_without_a_desk_is_a_band_of_the_desk() -> None:
+    status = desk(lines=(Happening(NOW - 500, APP, "foreground", "a person sees it"),))
+    bands = lanes(status, NOW, gaps=(Gap(NOW - 40, NOW - 38.8),))[0].bands
+    assert [band.state for band in bands] == [UNKNOWN, UP, AWAY, UP]
+    assert [round(band.since - NOW, 1) for band in bands] == [-600, -500, -40, -38.8]
+    away = lanes(status, NOW, gaps=(Gap(NOW - 3, None),))[0]
+    assert away.bands[-1].state == AWAY and "No desk answers" in away.stories[-1].text
+
+
+def test_a_line_that_only_the_stage_knows_has_its_mark_and_story() -> None:
+    noted = Happening(NOW - 1, "", "desk_back", "the desk was killed; back after 1.2 s")
+    shown = lanes(desk(), NOW, noted=(noted,))[0]
+    assert [mark.kind for mark in shown.marks] == [Kind.DESK]
+    assert shown.stories[0].text == "The desk was killed; back after 1.2 s."
+
+
+moments = st.floats(NOW - 1000, NOW + 50)
+spans = st.builds(
+    Span, st.sampled_from([APP, "a.b"]), st.sampled_from(AppState), moments, st.none() | moments, st.text(max_size=3)
+)
+lines = st.builds(Happening, moments, st.sampled_from([APP, ""]), st.sampled_from(["push", "stopped", "x"]), st.text())
+gaps = st.builds(Gap, moments, st.none() | moments)
+
+
+@given(st.lists(spans), st.lists(lines), st.lists(gaps), st.sampled_from(AppState), moments)
+def test_any_history_is_laid_out(
+    of_spans: list[Span], of_lines: list[Happening], of_gaps: list[Gap], state: AppState, since: float
+) -> None:
+    for shown in lanes(desk(*of_spans, state=state, since=since, lines=tuple(of_lines)), NOW, gaps=of_gaps):
+        is_covered(shown)
+        assert shown.key == "" or shown.bands[-1].state == state
+        assert all(NOW - SECONDS <= mark.at <= NOW for mark in shown.marks)
+
+
+@given(st.lists(st.floats(0, 600)), st.floats(0.1, 60))
+def test_clusters_stand_apart_and_lose_no_mark(moments: list[float], apart: float) -> None:
+    marks = [Mark(str(number), at, Kind.PUSH, "Push", "s") for number, at in enumerate(moments)]
+    found = clusters(marks, apart)
+    assert all(after.at - before.at >= apart for before, after in pairwise(found))
+    assert sorted(mark.key for each in found for mark in each.marks) == sorted(mark.key for mark in marks)
+    assert all(each.at == each.marks[0].at for each in found)

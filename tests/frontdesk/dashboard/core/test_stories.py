@@ -1,0 +1,204 @@
+"""A story says what happened, why and what came of it, in the order of time; told from what the real core notes."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from frontdesk.agent.core import events as ev
+from frontdesk.dashboard.core.lanes import lanes
+from frontdesk.dashboard.core.stories import tell
+from frontdesk.dashboard.core.threads import Story
+from frontdesk.terms import (
+    AppState,
+    DeskStatus,
+    Happening,
+    Notification,
+    PushKind,
+    Span,
+    StopReason,
+    Verdict,
+    WakeReason,
+)
+from tests.frontdesk.agent.core.core_driver import NOTES, Driver, asleep, in_front
+
+APP = NOTES.id
+
+
+def told(driver: Driver, *, who: str = "you") -> dict[str, str]:
+    """By title, the text of each story of the app."""
+    status = DeskStatus(
+        driver.now,
+        1,
+        "1",
+        driver.desk.statuses(driver.now),
+        driver.desk.notifications.shown(),
+        driver.desk.history.happenings(),
+        spans=driver.desk.history.spans(),
+    )
+    lane = next(lane for lane in lanes(status, driver.now, who=who) if lane.key == APP)
+    return {story.title: story.text for story in lane.stories}
+
+
+def answered(driver: Driver, after: float = 0.4, title: str = "Left") -> None:
+    given = driver.pushes(APP)[-1]
+    driver.now += after
+    driver.answer(APP, given.push, Verdict.SHOW_THIS, Notification("room", title, "hello"))
+
+
+def subscribed() -> Driver:
+    driver = asleep()
+    driver.subscribe(APP)
+    driver.now += 10
+    return driver
+
+
+def test_a_push_to_a_sleeping_app() -> None:
+    driver = subscribed()
+    driver.push(APP)
+    answered(driver)
+    assert told(driver)["Push: “Left” shown"] == (
+        "A push for Notes arrived. Notes was asleep, so it was woken; 0.4 s later it showed “Left: hello” and slept "
+        "again."
+    )
+
+
+def test_what_the_person_did_with_the_notification_belongs_to_the_same_story() -> None:
+    driver = subscribed()
+    driver.push(APP)
+    answered(driver)
+    driver.now += 5
+    driver.handle(ev.ActAsked(APP, "room", ""))
+    driver.now += 0.3
+    driver.to_front(APP)
+    assert told(driver, who="Right")["Push: “Left” shown"] == (
+        "A push for Notes arrived. Notes was asleep, so it was woken; 0.4 s later it showed “Left” and slept again. "
+        "5.0 s later Right pressed it; Notes was asleep, so it was woken; 0.3 s later Right saw it."
+    )
+
+
+def test_a_push_to_a_stopped_an_unseen_and_an_open_app() -> None:
+    driver = subscribed()
+    driver.pass_time(700)
+    driver.push(APP)
+    driver.now += 0.5
+    driver.connect(APP)
+    answered(driver, 0.1)
+    text = told(driver)["Push: “Left” shown"]
+    assert "Notes was not running, so it was launched" in text and text.endswith("and slept again.")
+    driver.open(APP)
+    driver.now += 1
+    driver.push(APP)
+    answered(driver, title="In front")
+    assert "Notes was in front and was given it" in told(driver)["Push: “In front” shown"]
+    driver.begin(APP, 1)
+    driver.sleep(APP)
+    driver.now += 1
+    driver.push(APP)
+    answered(driver, title="Unseen")
+    assert "Notes was running, unseen, and was given it" in told(driver)["Push: “Unseen” shown"]
+
+
+def test_pushes_that_show_nothing_or_are_not_answered() -> None:
+    driver = subscribed()
+    driver.push(APP)
+    driver.now += 0.2
+    driver.answer(APP, driver.pushes(APP)[-1].push)
+    assert told(driver)["Push, nothing shown"].endswith(
+        "0.2 s later it answered that there is nothing to show and slept again."
+    )
+    driver.now += 10
+    driver.push(APP)
+    driver.pass_time(26)
+    assert "The desk stepped in for Notes (no answer within 25 s) and showed “Something new”" in " ".join(
+        told(driver).values()
+    ).replace("25 s later the", "The")
+
+
+def test_an_alert_and_a_push_for_an_app_that_was_quit() -> None:
+    driver = asleep()
+    driver.subscribe(APP, "plain", PushKind.ALERT)
+    driver.subscribe(APP)
+    driver.now += 1
+    driver.push(APP, b'{"title": "Hi"}', "plain")
+    assert "without waking Notes; it showed “Hi”" in told(driver)["Push: “Hi” shown"]
+    driver.handle(ev.QuitAsked(APP))
+    driver.push(APP)
+    assert "You had quit Notes, so it was not woken" in told(driver)["Push: “Something new” shown"]
+    assert told(driver)["Quit"] == "You quit Notes: nothing wakes it until it is opened again."
+
+
+def test_quitting_an_app_in_front() -> None:
+    driver = in_front()
+    driver.handle(ev.QuitAsked(APP))
+    driver.now += 0.2
+    driver.exit(APP, 0)
+    quit = "You quit Notes: nothing wakes it until it is opened again; 0.2 s later it left."
+    assert told(driver)["Quit"] == quit
+
+
+def test_sending_and_walking_away() -> None:
+    driver = in_front()
+    driver.now += 3
+    driver.begin(APP, 1, "send to Right")
+    driver.sleep(APP)
+    driver.now += 1.5
+    driver.end(APP, 1)
+    stories = told(driver)
+    assert stories["Task “send to Right”"] == (
+        "Notes began the background task “send to Right”: it is kept awake until that is done; 1.5 s later it was done "
+        "and slept."
+    )
+    unseen = next(text for title, text in stories.items() if title.startswith("Notes running unseen"))
+    assert "(1.5 s): its window had been closed. It was held awake by the background task “send to Right”" in unseen
+
+
+def test_a_task_whose_time_ran_out() -> None:
+    driver = in_front()
+    driver.begin(APP, 1, "upload")
+    driver.sleep(APP)
+    driver.pass_time(30)
+    stories = told(driver)
+    assert "25 s later its time was almost up, and Notes was told to come to an end" in stories["Task “upload”"]
+    assert "Notes ended before that was done" in stories["Task “upload”"]
+    assert "Its background time of 30 s was up" in stories["Stopped"]
+
+
+def test_opened_by_the_person() -> None:
+    driver = asleep()
+    driver.now += 7
+    driver.handle(ev.OpenAsked(APP))
+    driver.now += 0.25
+    driver.to_front(APP)
+    assert told(driver)["Opened"] == "You opened Notes; it was asleep, so it was woken; 0.2 s later you saw it."
+
+
+WORDS = """
+    push push_answered push_fallback push_over push_refused thawed launched connected foreground suspended notified
+    pressed dismissed withdrawn task_begun task_ended expiring quit stopped restarted desk_back refused removed odd
+"""
+words = st.sampled_from(WORDS.split())
+reasons = st.sampled_from(["", *WakeReason, *StopReason, *Verdict, *PushKind, "anything"])
+small = st.sampled_from(["", "one", "two"])
+happened = st.lists(
+    st.builds(Happening, st.floats(0, 5000), st.just(APP), words, st.text(max_size=9), small, small, reasons, small)
+)
+
+
+@given(happened, st.lists(st.builds(Span, st.just(APP), st.sampled_from(AppState), st.floats(0, 5000))))
+def test_whatever_happened_every_mark_has_its_story(lines: list[Happening], spans: list[Span]) -> None:
+    stories, marks = tell(lines, spans, "Notes", "you", {})
+    by_key: dict[str, Story] = {story.key: story for story in stories}
+    assert len(by_key) == len(stories) and len({mark.key for mark in marks}) == len(marks)
+    for mark in marks:
+        assert by_key[mark.story].text.endswith((".", "!", "?", "…", ".”")) and mark.title
+    assert {mark.story for mark in marks} == set(by_key), "every story can be reached"
+
+
+@pytest.mark.parametrize("who", ["you", "Left"])
+def test_sentences_begin_large_and_end(who: str) -> None:
+    driver = subscribed()
+    driver.push(APP)
+    answered(driver)
+    driver.handle(ev.DismissAsked(APP, "room"))
+    for text in told(driver, who=who).values():
+        assert text[0].isupper() and text.endswith(".") and ".." not in text and "  " not in text
