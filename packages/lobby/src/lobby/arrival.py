@@ -1,10 +1,13 @@
 """Getting to know what a push is about, and whether the person still has to be told of it."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable
 
 from lobby.core.alerts import Alert, Pushed, invitation_alert, message_alert
+from lobby.core.batch import CANNOT_READ, Kind
 from lobby.core.timeline import KeptEvent, person_name
+from lobby.errors import LobbyError
 from lobby.matrix_messenger import MatrixMessenger
 
 ON_ITS_WAY = 5.0
@@ -12,6 +15,17 @@ ON_ITS_WAY = 5.0
 
 READ_MOMENT = 1.0
 """Seconds a visible page gets to show a message before it is worth a notification."""
+
+
+KEY_TIME = 6.0
+"""Seconds that the key of an encrypted message gets to come after it, before the person is told without its words."""
+
+KEY_POLL = 2.0
+"""Seconds of one question for more news meanwhile."""
+
+log = logging.getLogger("lobby")
+
+NO_KEY = "Encrypted message: its key has not come yet. It is shown when it does."
 
 
 class Arrivals:
@@ -43,7 +57,7 @@ class Arrivals:
             return None
         if page_visible and await _until(messenger, lambda: not messenger.reading.is_unread(newest), READ_MOMENT):
             return None
-        return self._alert_of(newest)
+        return self._alert_of(await self._with_words(newest))
 
     async def more(self) -> list[Alert]:
         """Alerts of what the homeserver has not pushed, though it counts it as unread. Raises LobbyError.
@@ -74,7 +88,33 @@ class Arrivals:
     def _alert_of(self, event: KeptEvent) -> Alert | None:
         chat = self._messenger.chat(event.room_id)
         sender = person_name(event.sender, self._messenger.reading.names(event.room_id))
-        return message_alert(chat, sender, event.text, event.event_id) if chat is not None else None
+        text = NO_KEY if event.kind is Kind.SEALED and event.text == CANNOT_READ else event.text
+        return message_alert(chat, sender, text, event.event_id) if chat is not None else None
+
+    async def _with_words(self, event: KeptEvent) -> KeptEvent:
+        """The event when it can be read, or as it was when its key does not come in time."""
+        reading, messenger = self._messenger.reading, self._messenger
+
+        def now() -> KeptEvent:
+            return reading.event(event.event_id) or event
+
+        async def keep_asking() -> None:
+            while now().kind is Kind.SEALED:
+                async with self._one_fetch_at_a_time:
+                    if now().kind is Kind.SEALED:
+                        await messenger.fetch(KEY_POLL)
+
+        if now().kind is not Kind.SEALED:
+            return now()
+        if messenger.watching:
+            await _until(messenger, lambda: now().kind is not Kind.SEALED, KEY_TIME)
+            return now()
+        try:
+            async with asyncio.timeout(KEY_TIME):
+                await keep_asking()
+        except (TimeoutError, LobbyError) as error:
+            log.info("The key of a message has not come: %s", error)
+        return now()
 
     async def _hear_of(self, pushed: Pushed) -> None:
         """Fetches what is new, unless the push's event is here already, or surely on its way."""

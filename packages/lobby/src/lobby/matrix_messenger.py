@@ -113,10 +113,10 @@ class MatrixMessenger:
         await self._stop_watching()
         await self._errands.finish(ERRANDS_TIME)
 
-    async def fetch(self) -> None:
-        """Fetch what is new, once. Raises LobbyError."""
+    async def fetch(self, waits: float = 0.0) -> None:
+        """Fetch what is new, once; ``waits``: seconds to wait for news when there is none. Raises LobbyError."""
         if self._sync is not None:
-            await self._sync.step()
+            await self._sync.step(waits)
 
     @property
     def encryption(self) -> Encryption:

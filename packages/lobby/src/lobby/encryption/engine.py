@@ -329,19 +329,20 @@ class Engine:
         try:
             answer = await self._session.request("POST", "/keys/upload", body)
         except ServerRefused as error:
-            if account.shared and error.status == 400:
-                # It has others under these names, of a key file that was lost: the next ones get names of their own.
-                self._mark_as_published()
-            raise
+            if error.status != 400:
+                raise
+            # It has others under these names, of a key file that was lost: the next ones get names of their own.
+            self._mark_as_published(account.shared)
+            raise Unreachable("The homeserver has other keys under these names. Lobby tries again.") from error
         self._mark_as_published()
         counts = answer.get("one_time_key_counts")
         count = counts.get("signed_curve25519") if isinstance(counts, dict) else None
         self._one_time_keys = count if isinstance(count, int) else None
         self._fallback_used = False
 
-    def _mark_as_published(self) -> None:
+    def _mark_as_published(self, shared: bool = True) -> None:
         with self._change() as machine:
-            machine.account.shared = True
+            machine.account.shared = shared
             machine.account.mark_keys_as_published()
             machine.save_account()
 
