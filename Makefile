@@ -18,7 +18,7 @@ export UV_PYTHON_DOWNLOADS = never
 SYNC = uv=$$($(PYTHON) tools/fetch_uv.py) && "$$uv" sync --frozen --compile-bytecode --python $(PYTHON)
 
 .NOTPARALLEL:
-.PHONY: help demo demo-clean tour kill-matrix test check contract browser js-client compiled python
+.PHONY: help demo demo-clean tour kill-matrix test check contract pictures browser js-client compiled python
 
 help:
 	@echo "make demo        two machines side by side in the browser (ARGS=--no-browser prints the addresses)"
@@ -27,6 +27,7 @@ help:
 	@echo "make kill-matrix kills each part in each step of that story, half an hour at most (ARGS='--seed 7 --only desk:3')"
 	@echo "make test        all tests; as root on Debian or Ubuntu installs the Chromium they need"
 	@echo "make check       the quick part: format, lint, types, imports, tests without processes"
+	@echo "make pictures    plays a short story in the demo and makes the README's pictures of it"
 	@echo "make contract    which rules of docs/contract.md are proven (SECTIONS=L,A limits it)"
 
 # Each line below that starts a program for a person is a plain command: make runs it without a shell in between, so
@@ -56,6 +57,9 @@ check: .venv/for-tests
 
 contract: .venv/for-tests browser js-client compiled
 	@$(INSIDE) -m pytest -q --contract-report --contract-sections "$(SECTIONS)" $(ARGS)
+
+pictures: .venv/for-tests browser compiled
+	@$(INSIDE) -m tools.pictures
 
 # Chromium and the D-Bus daemon do not come from Python's index.
 browser:

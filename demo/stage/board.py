@@ -26,6 +26,8 @@ class Machines:
         self.guide = Guide()
         self._machines = {machine.user: machine for machine in (left, right)}
         self._status: dict[str, DeskStatus | None] = dict.fromkeys(self._machines)
+        self._remembered: dict[str, DeskStatus] = {}
+        """The last word of each desk, the present one's or of one that is gone."""
         self._open = dict.fromkeys(self._machines, True)
         self._asked = dict.fromkeys(self._machines, 0)
         self._absence = {user: Absence() for user in self._machines}
@@ -44,6 +46,7 @@ class Machines:
         async for status in self._machines[user].watch():
             before, self._status[user] = self._status[user], status
             if status:
+                self._remembered[user] = status
                 self._absence[user].there(status.pid, self._clock())
             else:
                 self._absence[user].away(self._clock())
@@ -74,6 +77,9 @@ class Machines:
             LOBBY,
             self._asked[user],
             self._absence[user].noted,
+            self._absence[user].gaps,
+            self._remembered.get(user),
+            self._clock(),
         )
 
     async def changes(self) -> AsyncIterator[None]:

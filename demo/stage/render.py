@@ -4,9 +4,11 @@ import hashlib
 from pathlib import Path
 
 import jinja2
+import markupsafe
 
 from demo.stage.guide import ACTS, Guide
 from demo.stage.scene import Scene
+from frontdesk import dashboard
 
 STATIC = Path(__file__).parent / "static"
 _TEMPLATES = jinja2.Environment(
@@ -21,14 +23,20 @@ _TEMPLATES = jinja2.Environment(
 def page(scenes: tuple[Scene, Scene], guide: Guide, csrf: str) -> str:
     """The whole page as it stands now."""
     version = {file.name: hashlib.sha256(file.read_bytes()).hexdigest()[:12] for file in STATIC.iterdir()}
+    line = dashboard.time_line([scene.strip for scene in scenes], "What both desks saw and did")
     return _TEMPLATES.get_template("page.html").render(
-        scenes=scenes, acts=ACTS, done=guide.done, csrf=csrf, version=version
+        scenes=scenes, acts=ACTS, done=guide.done, csrf=csrf, version=version, time_line=markupsafe.Markup(line)
     )
 
 
 def live_parts(scene: Scene) -> str:
     """The parts of a machine that change by themselves, each an element with an id that the page has too."""
     return _TEMPLATES.get_template("live.html").render(scene=scene)
+
+
+def lanes(scene: Scene) -> str:
+    """The lanes of a machine's time line, for the module that comes with it."""
+    return dashboard.live(scene.strip)
 
 
 def acts(guide: Guide) -> str:

@@ -5,6 +5,7 @@ import datetime
 
 from demo.network import Condition
 from frontdesk import AppState, AppStatus, DeskStatus, Happening, Hold, Shown
+from frontdesk.dashboard import Gap, Strip
 
 _EVENTS_MOST = 30
 
@@ -41,6 +42,8 @@ class Scene:
     app: AppStatus | None
     """None: no desk answers."""
     state: State
+    strip: Strip
+    """Its lanes of the time line: the desk's and the app's."""
     asked: int = 0
     """How often Lobby has asked for its window to be shown: each time at an address of its own choice."""
     desk_pid: int = 0
@@ -75,14 +78,22 @@ def scene(
     app: str,
     asked: int = 0,
     noted: tuple[Happening, ...] = (),
+    gaps: tuple[Gap, ...] = (),
+    remembered: DeskStatus | None = None,
+    now: float | None = None,
 ) -> Scene:
     """What to show of `person`'s machine; `status` None: no desk answers at the moment.
 
-    `noted` are events that no desk can tell of, since it was gone: they stand among its own.
+    `noted` and `gaps` are what no desk can tell of, since it was gone: they stand among its own. `remembered` is the
+    last word of a desk that is gone, for the time line; `now` in seconds since 1970, by default the desk's own time.
     """
+    last = status or remembered
+    at = now if now is not None else last.now if last else 0.0
+    # An absence is a gap there, and the desk's own line of being started again its mark.
+    strip = Strip(person.lower(), person, last, at, person, gaps, (), app)
     if status is None:
         away = State("Desk away", "The desk is gone; the keeper starts it again. Apps and their sockets stay.", "alarm")
-        return Scene(person, window_open, network, None, away, asked, events=_events(noted))
+        return Scene(person, window_open, network, None, away, strip, asked, events=_events(noted))
     row = next((row for row in status.apps if row.app == app), None)
     wakes = tuple(one for one in status.happenings if one.app == app and one.what in ("thawed", "launched"))
     return Scene(
@@ -91,6 +102,7 @@ def scene(
         network,
         row,
         _state(person, row, window_open),
+        strip,
         asked,
         desk_pid=status.pid,
         push=_push(status),

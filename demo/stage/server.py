@@ -16,6 +16,7 @@ from demo.ports import LOOPBACK
 from demo.stage import render
 from demo.stage.guide import Guide
 from demo.stage.scene import Scene
+from frontdesk import dashboard
 
 HOST = "demo.localhost"
 """The stage's own name: its windows (left.demo.localhost …) belong to the same site, or they would get no cookie."""
@@ -88,6 +89,7 @@ class Stage:
                 web.get("/machine/{user:left|right}/window", self._window),
                 web.post("/machine/{user:left|right}/{what}", self._switch),
                 web.static("/static", render.STATIC),
+                web.static("/timeline", dashboard.STATIC),
             ]
         )
         self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=0, shutdown_timeout=0.5)
@@ -111,7 +113,7 @@ class Stage:
         try:
             if request.host not in self._hosts:
                 answer: web.StreamResponse = refused(421, "Wrong address", f"The stage is at {self.origin}.")
-            elif request.path == "/enter" or request.path.startswith("/static/"):
+            elif request.path == "/enter" or request.path.startswith(("/static/", "/timeline/")):
                 answer = await handler(request)
             elif not _same(request.cookies.get(self._cookie, ""), self._session):
                 answer = refused(401, "The stage is closed to this browser", self._way_in)
@@ -169,6 +171,7 @@ class Stage:
             window = "open" if scene.window_open else "closed"
             machine = {"user": scene.user, "window": window, "asked": str(scene.asked), "html": html}
             words.append((scene.user, _event("machine", machine)))
+            words.append((f"{scene.user} lanes", _event("lanes", {"html": render.lanes(scene)})))
         words.append(("acts", _event("acts", {"html": render.acts(self._shown.guide)})))
         return words
 

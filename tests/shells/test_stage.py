@@ -18,7 +18,7 @@ from demo.stage.guide import Guide
 from demo.stage.scene import Scene, scene
 from demo.stage.server import HOST, Stage, opened
 from frontdesk import AppState, DeskStatus, Happening, Notification
-from tests.demo.stage.desks import APP, status
+from tests.demo.stage.desks import APP, NOW, status
 from tests.programs import CHROMIUM_FLAGS, chromium
 
 # Playwright's own five seconds are too few on a machine that is busy with other things.
@@ -396,3 +396,26 @@ async def test_every_control_has_a_name(page: Page) -> None:
            .filter(one => !(one.ariaLabel || one.textContent.trim() || one.title)).map(one => one.outerHTML)"""
     )
     assert unnamed == []
+
+
+async def test_the_time_line_tells_what_the_desks_did_and_why(page: Page, board: HandMade) -> None:
+    lines = (
+        Happening(NOW - 4, APP, "push", "push for messages", "push 1", "messages", number=1),
+        Happening(NOW - 4, APP, "thawed", "woken after 3 s of sleep: a push came", why="push", number=2),
+        Happening(NOW - 3.6, APP, "push_answered", "show my text", "push 1", "messages", "show_this", number=3),
+        Happening(NOW - 3.6, APP, "notified", "notification: Left", "room", "Left", cause="push 1", number=4),
+        Happening(NOW - 3.6, APP, "suspended", "nothing holds it: suspended", number=5),
+    )
+    board.right_says(status(AppState.SUSPENDED, happenings=lines))
+    mark = page.get_by_role("group", name="Lobby, Right").locator(".tl-mark:visible")
+    await mark.click()
+    panel = page.locator("#tl-panel")
+    await expect(panel).to_contain_text("A push for Lobby arrived. ")
+    await expect(panel).to_contain_text(
+        "Lobby was asleep, so it was woken; 0.4 s later it showed “Left” and slept again."
+    )
+    again = Happening(NOW - 1, APP, "pressed", "a notification was pressed", "room", number=6)
+    board.right_says(status(AppState.SUSPENDED, happenings=(*lines, again)))
+    await expect(panel).to_contain_text("Right pressed it.")
+    await page.set_viewport_size({"width": 390, "height": 844})
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 390

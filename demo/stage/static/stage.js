@@ -1,5 +1,7 @@
 // The stage's page: shows what the stage sends, opens and closes the two windows, and passes switches on.
 
+import { update } from "/timeline/timeline.js";
+
 const csrf = document.querySelector('meta[name="csrf"]').content;
 const lost = document.getElementById("lost");
 const complaint = document.getElementById("complaint");
@@ -183,3 +185,4 @@ stream.addEventListener("machine", (event) => {
   setWindow(user, want, asked);
 });
 stream.addEventListener("acts", (event) => patch(JSON.parse(event.data).html));
+stream.addEventListener("lanes", (event) => update(JSON.parse(event.data).html));

@@ -1,6 +1,7 @@
 """An absence of the desk is told once, with its length and its cause."""
 
 from demo.stage.absence import Absence
+from frontdesk.dashboard import Gap
 from tests.demo.stage.desks import NOW
 
 
@@ -51,3 +52,12 @@ def test_only_the_latest_are_kept() -> None:
     for pid in range(1, 12):
         absence.there(pid, NOW + pid)
     assert [one.at for one in absence.noted] == [NOW + pid for pid in range(7, 12)]
+
+
+def test_an_absence_is_a_gap_of_the_time_line_while_it_lasts_and_afterwards() -> None:
+    absence = Absence()
+    absence.there(1, NOW)
+    absence.killed(NOW + 5)
+    assert absence.gaps == (Gap(NOW + 5, None),)
+    absence.there(2, NOW + 6.5)
+    assert absence.gaps == (Gap(NOW + 5, NOW + 6.5),)

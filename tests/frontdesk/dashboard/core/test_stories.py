@@ -84,7 +84,7 @@ def test_a_push_to_a_stopped_an_unseen_and_an_open_app() -> None:
     driver.connect(APP)
     answered(driver, 0.1)
     text = told(driver)["Push: “Left” shown"]
-    assert "Notes was not running, so it was launched" in text and text.endswith("and slept again.")
+    assert "Notes was not running, so it was launched" in text and text.endswith("and slept.")
     driver.open(APP)
     driver.now += 1
     driver.push(APP)
@@ -161,6 +161,31 @@ def test_a_task_whose_time_ran_out() -> None:
     assert "25 s later its time was almost up, and Notes was told to come to an end" in stories["Task “upload”"]
     assert "Notes ended before that was done" in stories["Task “upload”"]
     assert "Its background time of 30 s was up" in stories["Stopped"]
+
+
+def test_what_was_over_while_a_person_looked_has_nothing_to_do_with_the_sleep_after() -> None:
+    driver = in_front()
+    driver.subscribe(APP)
+    driver.now += 1
+    driver.push(APP)
+    driver.answer(APP, driver.pushes(APP)[-1].push)
+    driver.begin(APP, 1, "send to Right")
+    driver.end(APP, 1)
+    driver.now += 20
+    driver.sleep(APP)
+    assert not [text for title, text in told(driver).items() if "slept" in text and "Notes asleep" not in title]
+
+
+def test_each_story_has_the_words_of_its_own_notification() -> None:
+    driver = subscribed()
+    driver.push(APP)
+    answered(driver)
+    driver.now += 5
+    driver.push(APP)
+    driver.answer(APP, driver.pushes(APP)[-1].push, Verdict.SHOW_THIS, Notification("room", "Left again", "two"))
+    stories = told(driver)
+    assert "it showed “Left” and slept again" in stories["Push: “Left” shown"]
+    assert "it showed “Left again: two”" in stories["Push: “Left again” shown"]
 
 
 def test_opened_by_the_person() -> None:

@@ -135,7 +135,7 @@ def _app(app: AppStatus, seen: Seen) -> Markup:
         ("Background time left", _left(app)),
         ("Pushes", _pushes(app, seen)),
         ("Process", str(app.pid) if app.pid else "none"),
-        ("Started by the desk", f"{app.launches} times" if app.launches != 1 else "once"),
+        ("Started by the desk", {0: "", 1: "once"}.get(app.launches, f"{app.launches} times")),
         ("Page", app.page),
     ]
     rows = [tag("div", tag("dt", name), tag("dd", value)) for name, value in facts if value]

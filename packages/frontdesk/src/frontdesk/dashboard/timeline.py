@@ -163,7 +163,7 @@ def _lane(key: str, title: str, lane: Lane) -> Markup:
 
 def _band(key: str, own: str, band: Band) -> Markup:
     until = None if band.until is None else f"{band.until:.3f}"
-    place = {"data_at": f"{band.since:.3f}", "data_until": until, "data_state": band.state, "title": band.title}
+    place = {"data_at": f"{band.since:.3f}", "data_to": until, "data_state": band.state, "title": band.title}
     if not band.story:
         return tag("span", class_="tl-band", id=f"{own}-{band.key}", **place)
     unseen = tag("span", f"{clock(band.since)} {band.title}", class_="tl-unseen")
@@ -221,7 +221,7 @@ def _scales() -> Markup:
             "button",
             word,
             type="button",
-            data_to_scale=scale,
+            data_zoom=scale,
             data_pixels=f"{SCALES[scale]:g}",
             aria_pressed="true" if scale == "near" else "false",
         )

@@ -109,7 +109,9 @@ def _app_lane(
     row: AppStatus, status: DeskStatus, happened: list[Happening], who: str, start: float, now: float
 ) -> Lane:
     spans = _spans(row, status.spans, start, now)
-    bodies = {shown.notification.id: shown.notification.body for shown in status.shown if shown.app == row.app}
+    bodies = {
+        (shown.notification.id, shown.at): shown.notification.body for shown in status.shown if shown.app == row.app
+    }
     stories, marks = tell(happened, spans, row.name, who, bodies)
     marks = tuple(mark for mark in marks if start <= mark.at <= now)
     wanted = {mark.story for mark in marks}
@@ -165,8 +167,8 @@ def _state_told(span: Span, name: str, who: str, over: bool) -> str:
         case S.BACKGROUND:
             return sentence(f"{name} {was} running unseen WHEN: {_why(span.why, who)}") + _held(span.holds, over)
         case S.SUSPENDED:
-            stays = "stayed" if over else "stays"
-            return sentence(f"{name} {was} asleep WHEN") + f" It {stays} in memory, frozen, and uses no CPU at all."
+            stays = "stayed in memory, frozen, and used" if over else "stays in memory, frozen, and uses"
+            return sentence(f"{name} {was} asleep WHEN") + f" It {stays} no CPU at all."
         case S.LAUNCHING:
             return sentence(f"{name} {was} being started WHEN: {_why(span.why, who)}")
         case S.STOPPED if span.why == "quit":

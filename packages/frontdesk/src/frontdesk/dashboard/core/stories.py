@@ -27,12 +27,12 @@ _NO_MARK = frozenset({"connected", "settled", "subscribed", "stopping", "backgro
 
 
 def tell(
-    happened: Sequence[Happening], spans: Sequence[Span], name: str, who: str, bodies: dict[str, str]
+    happened: Sequence[Happening], spans: Sequence[Span], name: str, who: str, bodies: dict[tuple[str, float], str]
 ) -> tuple[tuple[Story, ...], tuple[Mark, ...]]:
     """The stories of one app, and the marks that lead to them, by time.
 
-    ``happened``: its lines of the event list in their order. ``who``: the person, "you" or a name. ``bodies``: by id,
-    the texts of the notifications that are still shown; the event list itself keeps titles only.
+    ``happened``: its lines of the event list in their order. ``who``: the person, "you" or a name. ``bodies``: by id
+    and moment, the texts of the notifications that are still shown; the event list itself keeps titles only.
     """
     teller = _Teller(spans, name, who, bodies)
     for place, line in enumerate(happened):
@@ -43,7 +43,7 @@ def tell(
 class _Teller:
     """Hears the lines of one app in their order."""
 
-    def __init__(self, spans: Sequence[Span], name: str, who: str, bodies: dict[str, str]) -> None:
+    def __init__(self, spans: Sequence[Span], name: str, who: str, bodies: dict[tuple[str, float], str]) -> None:
         self.threads: list[Thread] = []
         self.marks: list[Mark] = []
         self._spans = spans
@@ -105,6 +105,11 @@ class _Teller:
     def _mark(self, line: Happening, kind: Kind, title: str, thread: Thread) -> None:
         self.marks.append(Mark(f"m{self._key}", line.at, kind, title, thread.key))
 
+    def _ends_with_sleep(self, thread: Thread, at: float) -> None:
+        """Where nobody sees the app: in front, its next sleep has nothing to do with this."""
+        if self._before(at) is not S.FOREGROUND:
+            self._until_sleep.append(thread)
+
     def _before(self, at: float) -> AppState | None:
         """The state that the app was in until just then."""
         earlier = [span for span in self._spans if span.since < at]
@@ -128,7 +133,7 @@ class _Teller:
                 case S.BACKGROUND:
                     thread.say(line.at, f"{self._name} was running, unseen, and was given it")
             self._open[line.about] = thread
-            self._until_sleep.append(thread)
+            self._ends_with_sleep(thread, line.at)
 
     def _of_push(self, line: Happening) -> Thread:
         """The story of a push; a new one when its beginning is not remembered."""
@@ -163,6 +168,7 @@ class _Teller:
         asleep = "was asleep, so it was woken" if line.what == "thawed" else "was not running, so it was launched"
         if line.why == WakeReason.PUSH:
             for thread in self._open.values():
+                thread.woken = line.what == "thawed"
                 thread.say(line.at, f"{self._name} {asleep}")
             if not self._open:
                 self._until_sleep.append(self._begin(line, Kind.PUSH, "Woken", f"{self._name} {asleep}: a push waited"))
@@ -180,6 +186,7 @@ class _Teller:
         words = next((words for why, words in begun.items() if why == line.why), f"{self._name} {asleep}")
         title = "Opened" if line.why in (WakeReason.OPENED, WakeReason.PRESSED, WakeReason.PAGE_VISITED) else "Woken"
         self._opening = self._begin(line, Kind.OPENED, title, words)
+        self._opening.woken = line.what == "thawed"
         self._until_sleep.append(self._opening)
 
     def _connected(self, line: Happening) -> None:
@@ -196,14 +203,14 @@ class _Teller:
 
     def _asleep(self, line: Happening) -> None:
         for thread in self._until_sleep:
-            thread.and_(line.at, "slept" if thread.kind is Kind.TASK else "slept again")
+            thread.and_(line.at, "slept again" if thread.woken else "slept")
         self._until_sleep.clear()
         self._opening = None
 
     # --- notifications --------------------------------------------------------------------------------------------
 
     def _notified(self, line: Happening) -> None:
-        body = self._bodies.get(line.about, "")
+        body = self._bodies.get((line.about, line.at), "")
         words = f"showed “{line.name}: {body}”" if body else f"showed “{line.name or line.text}”"
         thread = self._pushes.get(line.cause) if line.cause else None
         if thread is None:
@@ -254,9 +261,9 @@ class _Teller:
         if thread is None:
             thread = self._begin(line, Kind.TASK, f"Task “{line.name}”", f"the background task “{line.name}” ended")
         else:
-            thread.then(line.at, "it was done")
+            thread.then(line.at, "it was done" if thread.kind is Kind.TASK else "it was ended")
             self._mark(line, Kind.TASK, f"Task “{line.name}” ended", thread)
-        self._until_sleep.append(thread)
+        self._ends_with_sleep(thread, line.at)
 
     def _expiring(self, line: Happening) -> None:
         for thread in self._tasks.values():

@@ -67,6 +67,8 @@ class Thread:
     title: str
     subject: str
     """The app's name: what ``and_`` is said of."""
+    woken: bool = False
+    """The app had been asleep, and was woken for it."""
     fell_back: bool = False
     """Of a push: the desk had to show something in the app's place."""
     beats: list[_Beat] = field(default_factory=list)

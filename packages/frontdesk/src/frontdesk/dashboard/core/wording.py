@@ -9,8 +9,10 @@ def clock(at: float) -> str:
 
 
 def length(seconds: float) -> str:
-    """``0.4 s``, ``12 s``, ``3 min``, ``3 min 20 s``, ``2 h``, ``2 d``: as exact as a person wants it."""
+    """``a moment``, ``0.4 s``, ``12 s``, ``3 min``, ``3 min 20 s``, ``2 h``, ``2 d``: as exact as a person wants it."""
     seconds = max(0.0, seconds)
+    if seconds < 0.05:
+        return "a moment"
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     if seconds < 99.5:

@@ -35,7 +35,7 @@ function begin() {
 function count() {
   const now = Date.now() / 1000;
   for (const each of document.querySelectorAll("[data-since]")) each.textContent = length(Math.max(0, now - Number(each.dataset.since)));
-  for (const each of document.querySelectorAll("main [data-left], main span[data-until]:not(.tl-band)")) {
+  for (const each of document.querySelectorAll("main [data-until]")) {
     each.textContent = length(Math.max(0, Number(each.dataset.until) - now));
   }
   const today = new Date().toDateString();

@@ -24,12 +24,12 @@ let atEnd = true;
 function place(part) {
   for (const each of part.querySelectorAll("[data-at]")) {
     each.style.left = `${(Number(each.dataset.at) - epoch) * pixels}px`;
-    if (each.dataset.until) each.style.width = `${(Number(each.dataset.until) - Number(each.dataset.at)) * pixels}px`;
+    if (each.dataset.to) each.style.width = `${(Number(each.dataset.to) - Number(each.dataset.at)) * pixels}px`;
   }
 }
 
 function scale() {
-  const chosen = root.querySelector(`[data-to-scale="${root.dataset.scale}"]`);
+  const chosen = root.querySelector(`[data-zoom="${root.dataset.scale}"]`);
   pixels = Math.max(Number(chosen.dataset.pixels), (scroller.clientWidth - MARGIN) / SECONDS);
   sheet.style.width = `${SECONDS * pixels + MARGIN}px`;
   place(track);
@@ -59,7 +59,7 @@ function move() {
   const present = now();
   if (present > drawnUntil - 5) drawTicks();
   track.style.transform = `translateX(${SECONDS * pixels - (present - epoch) * pixels}px)`;
-  for (const band of track.querySelectorAll(".tl-band:not([data-until])")) {
+  for (const band of track.querySelectorAll(".tl-band:not([data-to])")) {
     band.style.width = `${Math.max(0, present - Number(band.dataset.at)) * pixels}px`;
   }
 }
@@ -163,10 +163,10 @@ function choose(button) {
 }
 
 root.addEventListener("click", (event) => {
-  const to = event.target.closest("[data-to-scale]");
+  const to = event.target.closest("[data-zoom]");
   if (to) {
-    root.dataset.scale = to.dataset.toScale;
-    for (const each of root.querySelectorAll("[data-to-scale]")) each.setAttribute("aria-pressed", String(each === to));
+    root.dataset.scale = to.dataset.zoom;
+    for (const each of root.querySelectorAll("[data-zoom]")) each.setAttribute("aria-pressed", String(each === to));
     atEnd = true;
     scale();
     rove();
