@@ -1,7 +1,7 @@
 """matrix-js-sdk as the other end: a Node.js process that logs in as often as it is told to, driven by JSON lines.
 
-The program is in ``tests/js_program``. Its packages are fetched by npm once (``python -m tests.js_client``); Node.js and
-npm come from PyPI. What a device did not know when it was asked can be awaited: ``until``, ``text``, ``verification``.
+The program is in ``tests/js_program``. Its packages are fetched by npm once (``python -m tests.js_client``); Node.js
+and npm come from PyPI. What a device did not know when it was asked can be awaited: ``until``, ``text`` and others.
 """
 
 import asyncio
@@ -244,6 +244,10 @@ class JsDevice:
     async def state(self) -> Json:
         """identity, in_secret_storage, seeds, secret_storage, backup (version in use or None), backup_key."""
         return dict(await self._ask("state"))
+
+    async def given_secrets(self) -> None:
+        """Wait until another device of the account has given it all secrets."""
+        await self._ask("given_secrets")
 
     async def backup_trust(self) -> Json | None:
         """The account's backup as it judges it: version, count, trusted, matchesDecryptionKey."""

@@ -165,6 +165,15 @@ export class Account {
         };
     }
 
+    // Until another device has given this one all secrets, of which it tells by no event.
+    async given_secrets() {
+        for (;;) {
+            const { seeds, backup_key } = await this.state();
+            if (seeds && backup_key) return;
+            await new Promise((done) => setTimeout(done, 100));
+        }
+    }
+
     async backup_trust() {
         // Asked anew: the sdk remembers an earlier count.
         const path = "/room_keys/version";

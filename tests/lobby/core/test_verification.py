@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from lobby.core.batch import Json
 from lobby.core.sas import Party, TheirKeys
 from lobby.core.verification import START_AFTER, Effect, Flow, LookUp, Matched, Send, Step
-from lobby.core.verification_messages import AHEAD, KEY, LASTS, MAC, REQUEST, START, read_request
+from lobby.core.verification_messages import AHEAD, KEY, LASTS, MAC, REQUEST, START, read_request, sent_in_clear
 from lobby.core.views import VerificationPhase as Phase
 
 LEFT, RIGHT = Party("@left:test", "LEFTDEV"), Party("@right:test", "RIGHTDEV")
@@ -471,3 +471,17 @@ def test_codes_that_come_before_the_person_has_looked_wait_for_the_word() -> Non
     asker.do(asker.flow.confirm(keys_of(LEFT), NOW))
     assert [message.kind.rpartition(".")[2] for message in asker.said] == ["mac", "done"]
     assert MAC.endswith("mac")
+
+
+def test_what_came_unencrypted_is_found_in_the_news() -> None:
+    asks = {"type": "m.room.message", "content": {"msgtype": REQUEST}}
+    ready = {"type": "m.key.verification.ready", "content": {}}
+    others = [{"type": "m.room.message", "content": {"msgtype": "m.text"}}, {"type": "m.key.verification.ready"}, None]
+    news = {"rooms": {"join": {"!room": {"timeline": {"events": [asks, *others, ready]}}, "!quiet": {}}}}
+    assert sent_in_clear(news) == [("!room", asks), ("!room", ready)]
+
+
+@given(json_values)
+def test_garbage_brings_no_verification(value: object) -> None:
+    for news in (value, {"rooms": value}, {"rooms": {"join": value}}, {"rooms": {"join": {"!r": {"timeline": value}}}}):
+        assert sent_in_clear(news) == []

@@ -113,7 +113,8 @@ class Flow:
         self.reason = ""
         """Why it was cancelled, a sentence for the person."""
         self.ended_at = 0.0
-        self._until = at + LASTS
+        self.until = at + LASTS
+        """When it ends at the latest, seconds since 1970."""
         self._start_at: float | None = None
         self._asked: tuple[str, ...] = ()
         self._new_sas = new_sas
@@ -145,7 +146,7 @@ class Flow:
         """When to call ``wake``; None: when something happens."""
         if self.over or self.step is Step.SIGNING:
             return None
-        return min(self._until, self._start_at or self._until)
+        return min(self.until, self._start_at or self.until)
 
     # What the person says
 
@@ -249,7 +250,7 @@ class Flow:
         """Time has passed."""
         if self.over or self.step is Step.SIGNING:
             return []
-        if now >= self._until:
+        if now >= self.until:
             return self._cancel(ends.TIMEOUT, now)
         if self.step is Step.READY and self._start_at is not None and now >= self._start_at:
             return self._begin()

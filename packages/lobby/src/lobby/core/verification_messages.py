@@ -45,6 +45,32 @@ def read_request(content: Any, id: object, sender: str, room_id: str, at: object
     return Request(str(id), Party(sender, str(device_id)), room_id, known, at / 1000)
 
 
+def is_event(event: object) -> bool:
+    """Whether an event of a room, in clear, belongs to a verification."""
+    if not isinstance(event, dict) or not isinstance(event.get("content"), dict):
+        return False
+    kind = event.get("type")
+    asks = kind == "m.room.message" and event["content"].get("msgtype") == REQUEST
+    return asks or (isinstance(kind, str) and kind.startswith(PREFIX))
+
+
+def sent_in_clear(answer: object) -> list[tuple[str, Json]]:
+    """(room, event) of what an answer to /sync brings of verifications unencrypted: some clients send it so anywhere.
+
+    Nothing is lost by that: what the two ends show and sign does not depend on who can read it.
+    """
+    found = []
+    rooms = answer.get("rooms") if isinstance(answer, dict) else None
+    joined = rooms.get("join") if isinstance(rooms, dict) else None
+    for room_id, room in joined.items() if isinstance(joined, dict) else ():
+        timeline = room.get("timeline") if isinstance(room, dict) else None
+        events = timeline.get("events") if isinstance(timeline, dict) else None
+        found += (
+            [(str(room_id), event) for event in events or () if is_event(event)] if isinstance(events, list) else []
+        )
+    return found
+
+
 def is_id(value: object) -> bool:
     """Whether it may name a device or a transaction."""
     return isinstance(value, str) and 0 < len(value) <= 255 and value.isprintable()

@@ -190,6 +190,12 @@ class CrossSigning:
         await self.look()
         return device_id in self.verified_devices()
 
+    def insist_on_key(self, device_id: str, device_key: str) -> None:
+        """Raises RecoveryRefused: the homeserver shows another key (Ed25519) of that device of ours, or none."""
+        keys = (self.shown or Shown()).devices.get(device_id, {}).get("keys")
+        if not isinstance(keys, dict) or keys.get(f"ed25519:{device_id}") != device_key:
+            raise RecoveryRefused("The homeserver shows another key of that device than the one that was verified.")
+
     async def sign_person(self, user_id: str, master: str) -> bool:
         """A verification has shown that this master key is that person's; False: we have not got the key to sign it.
 

@@ -5,12 +5,13 @@ What cannot be opened is kept sealed; when its key comes, from wherever, it is o
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from pathlib import Path
 
 from lobby.core.batch import Json, opened, read_members
 from lobby.core.key_news import KeyNews, ToDevice
 from lobby.core.timeline import KeptEvent
+from lobby.core.verification_messages import is_event
 from lobby.encryption.engine import Engine, open_engine
 from lobby.errors import LobbyError, NotKept, Sealed, Unreachable
 from lobby.matrix.session import Session, path_part
@@ -52,7 +53,7 @@ class LoginKeys:
         """Awaited with messages from other devices, in order; one that is not taken because the homeserver cannot be
         reached (Unreachable) comes again."""
         self.on_verification: Callable[[str, Json], Awaitable[None]] = _nobody_listens
-        """Awaited with (room, event in clear) for events of a verification in a room."""
+        """Awaited with (room, event in clear) for events of a verification in a room, in order."""
         self.on_keys: Callable[[frozenset[Key]], None] = lambda keys: None
         """Called with keys that are new or open more than before."""
         self.ask: Callable[[str, str], Awaitable[object]] = _nobody_knows
@@ -97,9 +98,13 @@ class LoginKeys:
             if error.session_id:
                 self._missing.add((room_id, error.session_id))
             raise
-        if is_verification(clear):
+        if is_event(clear):
             self._verifying.append((room_id, clear))
         return clear
+
+    def hear(self, events: Iterable[tuple[str, Json]]) -> None:
+        """Events (room, event) of verifications that came unencrypted; handed on with the others."""
+        self._verifying += events
 
     async def settle(self) -> None:
         """After each contact with the homeserver: hand on what came, and ask for what is missing. Raises LobbyError."""
@@ -173,15 +178,6 @@ class LoginKeys:
                 log.warning("A message can be read now, and will be at the next start: %s", error)
                 continue
             self._on_opened([kept for event in done if (kept := self._store.event(event.event_id)) is not None])
-
-
-def is_verification(event: Json) -> bool:
-    """Whether an event in clear belongs to a verification (Matrix client-server API, "Key verification framework")."""
-    kind, content = event.get("type"), event.get("content")
-    asks = kind == "m.room.message" and isinstance(content, dict)
-    return str(kind).startswith("m.key.verification.") or (
-        asks and isinstance(content, dict) and content.get("msgtype") == "m.key.verification.request"
-    )
 
 
 async def _nobody_hears(message: ToDevice) -> None:

@@ -352,10 +352,25 @@ class Recovery:
             self._cross_signing.trust(master)
             await self._look()
 
-    async def sign_own_device(self, device_id: str) -> bool:
-        """Sign a device of ours that was verified; False: this device has not got the key for it. Raises LobbyError."""
+    @property
+    def own_identity(self) -> Identity | None:
+        """The account's identity, if this device knows it to be the person's; from memory."""
+        return self._cross_signing.trusted
+
+    @property
+    def can_sign_persons(self) -> bool:
+        """Whether this device holds the key with which other persons are signed."""
+        seeds = self._cross_signing.seeds()
+        return seeds is not None and bool(seeds.user_signing)
+
+    async def sign_own_device(self, device_id: str, device_key: str) -> bool:
+        """Sign a device of ours, whose key was verified to be this; False: this device has not got the key for it.
+
+        Raises LobbyError; RecoveryRefused: the homeserver shows another key of it by now.
+        """
         async with self._one_at_a_time:
             await self._cross_signing.look()
+            self._cross_signing.insist_on_key(device_id, device_key)
             signed = await self._cross_signing.sign_own_device(device_id)
         self._changed()
         await self._grant_wishes()

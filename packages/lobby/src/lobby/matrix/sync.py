@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from lobby.core.batch import Json, open_batch, read_batch
 from lobby.core.key_news import read_key_news
+from lobby.core.verification_messages import sent_in_clear
 from lobby.core.views import Connection
 from lobby.encryption.login_keys import LoginKeys
 from lobby.errors import LobbyError, NotKept, PlaceForgotten, TokenRefused, Unreachable
@@ -77,6 +78,7 @@ class Sync:
             try:
                 # Keys first: with the token that is kept next, the homeserver forgets them.
                 await self._keys.receive(read_key_news(answer))
+                self._keys.hear(sent_in_clear(answer))
                 batch = open_batch(batch, self._keys.open)
                 if self._ended:
                     raise Unreachable(ENDED)
