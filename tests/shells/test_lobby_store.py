@@ -9,10 +9,11 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from lobby.core.batch import Batch, Happened, Invited, Kind, Member, Page, RoomNews
+from lobby.core.batch import CANNOT_READ, Batch, Happened, Invited, Kind, Member, Page, RoomNews
 from lobby.core.outbox import Item, Phase
 from lobby.core.timeline import Draft
 from lobby.core.unread import counts
@@ -37,7 +38,7 @@ def store(path: Path) -> Iterator[Store]:
     database.close()
 
 
-def said(number: int, sender: str = YOU, text: str = "", **more: str) -> Happened:
+def said(number: int, sender: str = YOU, text: str = "", **more: Any) -> Happened:
     return Happened(f"${number}", sender, float(number), Kind.MESSAGE, text or f"message {number}", **more)
 
 
@@ -243,21 +244,6 @@ def test_a_kept_message_survives_sigkill(path: Path) -> None:
     database.close()
 
 
-def test_page_sessions_and_nonces(store: Store) -> None:
-    store.page_session_add("h1", 1.0)
-    assert store.page_session_at("h1") == 1.0 and store.page_session_at("h2") is None
-    store.page_session_add("h1", 5.0)
-    store.page_session_add("h3", 2.0)
-    store.page_session_drop_until(2.0)
-    assert store.page_session_at("h1") == 5.0 and store.page_session_at("h3") is None
-    assert store.nonce_use("n1", 100.0)
-    assert not store.nonce_use("n1", 100.0)
-    store.forget_all()
-    assert store.page_session_at("h1") == 5.0
-    store.page_session_drop_all()
-    assert store.page_session_at("h1") is None
-
-
 def test_nothing_that_was_said_is_left_in_the_files_after_forgetting(store: Store, path: Path) -> None:
     store.apply(news(said(1, text="a very secret word")), ME, 0.0)
     store.forget_all()
@@ -311,10 +297,7 @@ def test_a_database_of_the_first_version_is_brought_up(path: Path) -> None:
     database = Database(path)
     Store(database).keep_draft(Draft(Item("t1", "!a", 1, Phase.UNSENT, first_tried=5.0), "hello", 1.0))
     database.close()
-    with sqlite3.connect(path) as other:
-        other.execute("ALTER TABLE outbox DROP COLUMN device")
-        other.execute("ALTER TABLE rooms DROP COLUMN untold")
-        other.execute("PRAGMA user_version = 1")
+    make_older(path, 1)
     database = Database(path)
     [draft] = Store(database).drafts()
     assert (draft.text, draft.item) == ("hello", Item("t1", "!a", 1, Phase.UNSENT, first_tried=5.0))
@@ -350,9 +333,7 @@ def test_two_that_bring_a_database_up_at_once_both_have_it(path: Path) -> None:
     for _ in range(10):
         path.unlink(missing_ok=True)
         Database(path).close()
-        with contextlib.closing(sqlite3.connect(path)) as other:
-            other.execute("ALTER TABLE rooms DROP COLUMN untold")
-            other.execute("PRAGMA user_version = 2")
+        make_older(path, 2)
         at_once = threading.Barrier(2)
         both = [threading.Thread(target=opened, args=(at_once,)) for _ in range(2)]
         for one in both:
@@ -381,4 +362,96 @@ def test_a_full_disk_is_said_and_what_was_kept_stays(path: Path) -> None:
     database.rows("PRAGMA max_page_count = 100000")
     store.keep_draft(Draft(Item("t1", "!a", 2), "x" * 100_000, 5.0))
     assert len(store.drafts()) == 2
+    database.close()
+
+
+def make_older(path: Path, version: int) -> None:
+    """Take back what was added to the schema after that version."""
+    added = {
+        3: [
+            "DROP TABLE sealed",
+            "ALTER TABLE rooms DROP COLUMN all_members",
+            "ALTER TABLE rooms DROP COLUMN visibility",
+        ],
+        2: ["ALTER TABLE rooms DROP COLUMN untold"],
+        1: ["ALTER TABLE outbox DROP COLUMN device"],
+    }
+    with contextlib.closing(sqlite3.connect(path)) as other:
+        for number in range(VERSION - 1, version - 1, -1):
+            for step in added[number]:
+                other.execute(step)
+        other.execute(f"PRAGMA user_version = {version}")
+        other.commit()
+
+
+def sealed(number: int, session: str = "s1", kind: Kind = Kind.SEALED) -> Happened:
+    source = {
+        "event_id": f"${number}",
+        "sender": YOU,
+        "type": "m.room.encrypted",
+        "origin_server_ts": number * 1000.0,
+        "content": {"ciphertext": "x", "session_id": session},
+        "unsigned": {},
+    }
+    if kind is Kind.HIDDEN:
+        source["content"] = {"ciphertext": "x", "session_id": session, "m.relates_to": {"rel_type": "m.replace"}}
+    return Happened(f"${number}", YOU, float(number), kind, CANNOT_READ if kind is Kind.SEALED else "", sealed=source)
+
+
+def test_sealed_events_wait_for_their_key_and_are_opened_in_their_places(store: Store) -> None:
+    store.apply(news(said(1), sealed(2), said(3), sealed(4), sealed(5, "other")), ME, 0.0)
+    assert texts(store) == ["message 1", CANNOT_READ, "message 3", CANNOT_READ, CANNOT_READ] and unread(store) == 5
+    assert sorted(store.sealed_keys()) == [("!a", "other"), ("!a", "s1")] and store.sealed_count() == 3
+    assert store.sealed("!a", "s1") == [sealed(2), sealed(4)]
+    store.keep_opened("!a", [said(2, text="two"), said(4, text="four")])
+    assert texts(store) == ["message 1", "two", "message 3", "four", CANNOT_READ] and unread(store) == 5
+    assert store.sealed_keys() == [("!a", "other")]
+
+
+def test_an_edit_that_was_sealed_corrects_when_it_is_opened(store: Store) -> None:
+    store.apply(news(sealed(1), sealed(2, kind=Kind.HIDDEN)), ME, 0.0)
+    assert texts(store) == [CANNOT_READ] and store.sealed_count() == 1
+    edit = Happened("$2", YOU, 2.0, Kind.HIDDEN, "right", replaces="$1")
+    store.keep_opened("!a", [said(1, text="wrong"), edit])
+    assert texts(store) == ["right"] and store.sealed_keys() == []
+
+
+def test_what_was_deleted_needs_no_key_any_more(store: Store) -> None:
+    store.apply(news(sealed(1)), ME, 0.0)
+    store.apply(news(Happened("$2", YOU, 2.0, Kind.HIDDEN, replaces="$1")), ME, 0.0)
+    assert texts(store) == ["Message deleted"] and store.sealed_keys() == []
+    store.keep_opened("!a", [said(1, text="not this")])
+    assert texts(store) == ["Message deleted"]
+
+
+def test_what_goes_takes_its_sealed_events_along(store: Store) -> None:
+    store.apply(news(sealed(1)), ME, 0.0)
+    store.apply(news(said(9), limited=True), ME, 0.0)
+    assert store.sealed_keys() == []
+    store.apply(news(sealed(10)), ME, 0.0)
+    store.drop_room("!a")
+    assert store.sealed_keys() == []
+
+
+def test_after_a_gap_not_all_members_are_known(store: Store) -> None:
+    store.apply(news(said(1)), ME, 0.0)
+    store.keep_all_members("!a", [Member(YOU, "join", "You"), Member("@new:x", "invite")])
+    room = store.room("!a")
+    assert room is not None and room.all_members
+    assert {member.user_id for member in store.members("!a")} == {YOU, "@new:x"}
+    store.apply(news(said(9), limited=True), ME, 0.0)
+    room = store.room("!a")
+    assert room is not None and not room.all_members
+
+
+def test_a_database_from_before_encryption_is_brought_up(path: Path) -> None:
+    database = Database(path)
+    Store(database).apply(news(said(1)), ME, 0.0)
+    database.close()
+    make_older(path, 3)
+    database = Database(path)
+    store = Store(database)
+    assert texts(store) == ["message 1"]
+    store.apply(news(sealed(2)), ME, 0.0)
+    assert store.sealed_count() == 1
     database.close()
