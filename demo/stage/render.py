@@ -8,7 +8,7 @@ import markupsafe
 
 from demo.stage.guide import ACTS, Guide
 from demo.stage.scene import Scene
-from frontdesk import dashboard
+from frontdesk.dashboard import live, time_line
 
 STATIC = Path(__file__).parent / "static"
 _TEMPLATES = jinja2.Environment(
@@ -23,7 +23,7 @@ _TEMPLATES = jinja2.Environment(
 def page(scenes: tuple[Scene, Scene], guide: Guide, csrf: str) -> str:
     """The whole page as it stands now."""
     version = {file.name: hashlib.sha256(file.read_bytes()).hexdigest()[:12] for file in STATIC.iterdir()}
-    line = dashboard.time_line([scene.strip for scene in scenes], "What both desks saw and did")
+    line = time_line([scene.strip for scene in scenes], "What both desks saw and did")
     return _TEMPLATES.get_template("page.html").render(
         scenes=scenes, acts=ACTS, done=guide.done, csrf=csrf, version=version, time_line=markupsafe.Markup(line)
     )
@@ -36,7 +36,7 @@ def live_parts(scene: Scene) -> str:
 
 def lanes(scene: Scene) -> str:
     """The lanes of a machine's time line, for the module that comes with it."""
-    return dashboard.live(scene.strip)
+    return live(scene.strip)
 
 
 def acts(guide: Guide) -> str:

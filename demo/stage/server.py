@@ -16,7 +16,7 @@ from demo.ports import LOOPBACK
 from demo.stage import render
 from demo.stage.guide import Guide
 from demo.stage.scene import Scene
-from frontdesk import dashboard
+from frontdesk.dashboard import STATIC as TIME_LINE_FILES
 
 HOST = "demo.localhost"
 """The stage's own name: its windows (left.demo.localhost …) belong to the same site, or they would get no cookie."""
@@ -89,7 +89,7 @@ class Stage:
                 web.get("/machine/{user:left|right}/window", self._window),
                 web.post("/machine/{user:left|right}/{what}", self._switch),
                 web.static("/static", render.STATIC),
-                web.static("/timeline", dashboard.STATIC),
+                web.static("/timeline", TIME_LINE_FILES),
             ]
         )
         self._runner = web.AppRunner(app, access_log=None, keepalive_timeout=0, shutdown_timeout=0.5)
