@@ -222,6 +222,18 @@ class Stand:
             await machine.stop()
 
     @asynccontextmanager
+    async def resident(self, name: str) -> AsyncIterator[Person]:
+        """Somebody with a machine on which Lobby is logged in, and knows nobody yet."""
+        machine = self._machine(name)
+        try:
+            await self.start(machine)
+            await self._live_in(machine)
+            async with self.person(machine) as person:
+                yield person
+        finally:
+            await machine.stop()
+
+    @asynccontextmanager
     async def observer(self, machine: Machine) -> AsyncIterator[Observer]:
         """Somebody who asks the homeserver as that machine's person."""
         async with Observer(self.synapse.url, machine.user, PASSWORD) as observer:
