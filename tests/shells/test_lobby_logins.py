@@ -10,8 +10,9 @@ import pytest
 
 from lobby.errors import LoginRefused, NotKept
 from lobby.home import Login
+from lobby.matrix.login import log_in
 from lobby.matrix.pusher import PushTarget
-from lobby.matrix.session import Session, log_in
+from lobby.matrix.session import Session
 from tests.desks import DeskHome
 from tests.full_disk import no_room
 from tests.homeserver import PASSWORD, homeserver

@@ -17,6 +17,7 @@ from yarl import URL
 from lobby.core.views import Connection, Invitation, Mark
 from lobby.ui.codes import mint
 from lobby.ui.server import Page as PageServer
+from tests.lobby.ui.memory_accounts import MemoryAccounts
 from tests.lobby.ui.memory_messenger import MemoryMessenger, MemorySessions
 from tests.programs import CHROMIUM_FLAGS, chromium
 from tests.shells.tabs import chromium_tabs
@@ -47,7 +48,9 @@ class Lobby:
         self.told: list[bool] = []
         self.tellings: asyncio.Queue[bool] = asyncio.Queue()
         port = self.sock.getsockname()[1]
-        self.server = PageServer(self.messenger, MemorySessions(), host, port, SECRET, frame_parents, self._tell)
+        self.server = PageServer(
+            MemoryAccounts(self.messenger), MemorySessions(), host, port, SECRET, frame_parents, self._tell
+        )
 
     def _tell(self, visible: bool) -> None:
         self.told.append(visible)
@@ -384,7 +387,7 @@ async def test_a_lobby_that_does_not_answer_is_said_and_found_again(page: Page, 
     await expect(page.get_by_role("alert")).to_contain_text("not sent")
     await expect(page.locator("#text")).to_have_value("kept here")
     port = int(lobby.origin.rsplit(":", 1)[1])
-    again = PageServer(lobby.messenger, lobby.server._sessions, "lobby-test.localhost", port, SECRET)
+    again = PageServer(MemoryAccounts(lobby.messenger), lobby.server._sessions, "lobby-test.localhost", port, SECRET)
     await again.serve(socket.create_server(("127.0.0.1", port)))
     try:
         await expect(page.get_by_text("Lobby does not answer. Trying")).to_be_hidden(timeout=15000)
@@ -409,7 +412,7 @@ async def test_a_lobby_that_was_quit_is_opened_again_by_the_person_only(page: Pa
         # Longer than the page waits before it looks for a lost Lobby for the first three times.
         await page.wait_for_timeout(2500)
     assert calls == 0
-    again = PageServer(lobby.messenger, lobby.server._sessions, "lobby-test.localhost", port, SECRET)
+    again = PageServer(MemoryAccounts(lobby.messenger), lobby.server._sessions, "lobby-test.localhost", port, SECRET)
     await again.serve(socket.create_server(("127.0.0.1", port)))
     try:
         await page.get_by_role("button", name="Open again").click()

@@ -14,6 +14,7 @@ import pytest
 from lobby.core.views import Connection, Invitation, Mark
 from lobby.ui.codes import mint
 from lobby.ui.server import Page
+from tests.lobby.ui.memory_accounts import MemoryAccounts
 from tests.lobby.ui.memory_messenger import MemoryMessenger, MemorySessions
 
 SECRET = b"s" * 32
@@ -37,6 +38,7 @@ class Served:
 
     page: Page
     port: int
+    accounts: MemoryAccounts
     messenger: MemoryMessenger
     sessions: MemorySessions
     now: list[float]
@@ -94,9 +96,10 @@ async def served() -> AsyncIterator[Served]:
     messenger, sessions = MemoryMessenger(lambda: now[0]), MemorySessions()
     messenger.put_chat(ROOM, "Right")
     told: asyncio.Queue[bool] = asyncio.Queue()
-    page = Page(messenger, sessions, "lobby-x.localhost", port, SECRET, (), told.put_nowait, lambda: now[0])
+    accounts = MemoryAccounts(messenger)
+    page = Page(accounts, sessions, "lobby-x.localhost", port, SECRET, (), told.put_nowait, lambda: now[0])
     await page.serve(sock)
-    yield Served(page, port, messenger, sessions, now, told)
+    yield Served(page, port, accounts, messenger, sessions, now, told)
     await page.stop()
 
 
@@ -344,7 +347,7 @@ async def test_logging_out_leaves_this_browser_in_and_every_other_out_and_loggin
     assert (await served.post("/login", user="@left:demo.localhost", password="right")).headers["location"] == "/"
     assert (await served.ask("GET", "/login")).headers["location"] == "/"
     served.messenger.connect(Connection.SIGNED_OUT)
-    assert "Log in to Lobby" in (await served.ask("GET", "/login")).body
+    assert "Log in again" in (await served.ask("GET", "/login")).body
 
 
 async def test_a_session_lasts_for_as_long_as_it_is_used(served: Served) -> None:
@@ -375,7 +378,7 @@ async def test_a_session_that_cannot_be_prolonged_is_good_all_the_same(served: S
 
 async def test_a_log_out_the_homeserver_did_not_hear_of_says_so(served: Served) -> None:
     await served.enter()
-    served.messenger.connected = False
+    served.accounts.connected = False
     answer = await served.post("/logout")
     assert answer.status == 303
     page = (await served.ask("GET", answer.headers["location"])).body
@@ -526,10 +529,11 @@ async def test_lobby_stays_awake_until_the_browser_has_its_answer() -> None:
 
     messenger, sessions = MemoryMessenger(time.time), MemorySessions()
     messenger.put_chat(ROOM, "Right")
-    page = Page(messenger, sessions, "lobby-x.localhost", port, SECRET, awake=awake)
+    accounts = MemoryAccounts(messenger)
+    page = Page(accounts, sessions, "lobby-x.localhost", port, SECRET, awake=awake)
     await page.serve(sock)
     try:
-        served = Served(page, port, messenger, sessions, [time.time()])
+        served = Served(page, port, accounts, messenger, sessions, [time.time()])
         await served.enter()
         await asyncio.wait_for(answered.wait(), 20)
         told.clear()
@@ -558,10 +562,12 @@ async def test_lobby_stays_awake_until_the_browser_has_its_answer() -> None:
 async def test_a_page_that_may_be_framed_says_by_whom() -> None:
     sock = socket.create_server(("127.0.0.1", 0))
     port = sock.getsockname()[1]
-    page = Page(MemoryMessenger(time.time), MemorySessions(), "x.localhost", port, SECRET, ("http://demo.localhost:1",))
+    messenger = MemoryMessenger(time.time)
+    accounts = MemoryAccounts(messenger)
+    page = Page(accounts, MemorySessions(), "x.localhost", port, SECRET, ("http://demo.localhost:1",))
     await page.serve(sock)
     try:
-        served = Served(page, port, MemoryMessenger(time.time), MemorySessions(), [time.time()])
+        served = Served(page, port, accounts, messenger, MemorySessions(), [time.time()])
         answer = await served.ask("GET", "/", {"Host": f"127.0.0.1:{port}"})
         assert "frame-ancestors http://demo.localhost:1" in answer.headers["content-security-policy"]
         assert "cross-origin-opener-policy" not in answer.headers and "x-frame-options" not in answer.headers

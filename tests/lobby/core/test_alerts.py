@@ -8,12 +8,18 @@ from hypothesis import strategies as st
 
 from lobby.core.alerts import (
     BODY_MOST,
+    NOWHERE,
+    SIGNED_OUT,
     SUMMARY,
+    Place,
     Pushed,
+    id_in_account,
     invitation_alert,
     message_alert,
+    of_account,
+    place_of,
     read_push,
-    room_of,
+    signed_out_alert,
     summary_alert,
     unsent_alert,
 )
@@ -64,7 +70,7 @@ def test_a_summary_counts_messages_and_chats_and_opens_no_single_one() -> None:
     alert = summary_alert(chats)
     assert (alert.id, alert.title) == (SUMMARY, "200 new messages in 8 chats")
     assert alert.body == "Chat 1, Chat 2, Chat 3, Chat 4, Chat 5, Chat 6 and 2 more"
-    assert room_of(alert.id) == ""
+    assert place_of(alert.id) == NOWHERE
     assert summary_alert([chat(group=True)]).title == "1 new message in 1 chat"
 
 
@@ -80,5 +86,34 @@ def test_an_invitation_says_who_and_whereto() -> None:
 def test_unsent_messages_ask_to_be_resent_under_an_id_of_their_own() -> None:
     alert = unsent_alert("!a", "Right", [draft("hello")])
     assert (alert.title, alert.body) == ("Message not sent, please resend", "To Right: hello")
-    assert alert.id != "!a" and room_of(alert.id) == "!a" and room_of("!a") == "!a"
+    assert alert.id != "!a" and place_of(alert.id) == place_of("!a") == Place(1, "!a")
     assert unsent_alert("!a", "Right", [draft("a"), draft("b")]).body == "2 messages to Right"
+
+
+@given(st.integers(1, 10**6), st.text(st.characters(exclude_characters="/")))
+def test_a_notification_leads_to_the_chat_of_its_account(number: int, room_id: str) -> None:
+    alert = of_account(
+        message_alert(dataclasses.replace(chat(group=True), room_id=f"!{room_id}"), "Left", "x", "$1"), number
+    )
+    assert place_of(alert.id) == Place(number, f"!{room_id}")
+    unsent = of_account(unsent_alert(f"!{room_id}", "Team", [draft("x")]), number)
+    assert place_of(unsent.id) == Place(number, f"!{room_id}")
+    assert place_of(id_in_account(SUMMARY, number)) == Place(number)
+
+
+@given(st.text())
+def test_any_id_leads_somewhere(alert_id: str) -> None:
+    assert place_of(alert_id).account >= 0
+
+
+def test_an_account_is_named_only_where_there_are_several() -> None:
+    alert = message_alert(chat(group=False), "Left", "hello", "$1")
+    assert of_account(alert, 1) == alert
+    assert of_account(alert, 2, "@me:x").title == "Left · @me:x"
+
+
+def test_who_was_signed_out_is_led_to_the_log_in() -> None:
+    alert = signed_out_alert("@me:x")
+    assert "@me:x" in alert.body and "log in again" in alert.body
+    assert place_of(of_account(alert, 3).id) == Place(3, login=True)
+    assert place_of(SIGNED_OUT) == Place(1, login=True)

@@ -8,7 +8,8 @@ import itertools
 from collections.abc import Callable
 
 from lobby.core.views import Account, Bubble, Change, ChatSummary, Connection, Invitation, Mark
-from lobby.messenger import ChatRefused, Cleartext, Encryption, LoginRefused, NotKept
+from lobby.messenger import ChatRefused, Encryption, NotKept
+from lobby.ui.sessions import SignOn
 from tests.lobby.ui.memory_encryption import MemoryEncryption
 
 ME = "@left:demo.localhost"
@@ -20,8 +21,6 @@ class MemoryMessenger:
     def __init__(self, clock: Callable[[], float], logged_in: bool = True) -> None:
         self.clock = clock
         self.read: list[str] = []
-        self.connected = True
-        """The homeserver hears of a log-out."""
         self.full = False
         """Nothing more can be written down."""
         self.hold = False
@@ -130,20 +129,17 @@ class MemoryMessenger:
     def account(self) -> Account | None:
         return self._account
 
-    async def log_in(self, homeserver: str, user: str, password: str, cleartext: str = "") -> None:
-        if homeserver.startswith("http://") and cleartext != homeserver:
-            raise Cleartext(homeserver)
-        if password != "right":
-            raise LoginRefused("User name or password is wrong. Nobody was logged in; try again.")
-        self._account = Account(ME, user, homeserver, Connection.ONLINE)
+    def enter(self, homeserver: str, user: str) -> None:
+        """Somebody has logged in."""
+        user_id = user if user.startswith("@") else ME
+        self._account = Account(user_id, user, homeserver, Connection.ONLINE)
         self._tell("account")
 
-    async def log_out(self) -> bool:
+    async def log_out(self) -> None:
         self._account = None
         self._chats.clear()
         self._bubbles.clear()
         self._tell("account")
-        return self.connected
 
     def chats(self) -> list[ChatSummary]:
         return sorted(self._chats.values(), key=lambda chat: chat.last_at or 0.0, reverse=True)
@@ -242,6 +238,7 @@ class MemorySessions:
         self.known: dict[str, float] = {}
         self.full = False
         self.used: set[str] = set()
+        self.sign_ons: dict[str, SignOn] = {}
 
     def page_session_add(self, hash: str, at: float) -> None:
         if self.full:
@@ -261,3 +258,9 @@ class MemorySessions:
         fresh = nonce not in self.used
         self.used.add(nonce)
         return fresh
+
+    def sign_on_begin(self, state: str, sign_on: SignOn, now: float) -> None:
+        self.sign_ons[state] = sign_on
+
+    def sign_on_end(self, state: str) -> SignOn | None:
+        return self.sign_ons.pop(state, None)

@@ -9,6 +9,7 @@ import time
 from lobby.core.views import Connection, Invitation, Mark
 from lobby.ui.codes import mint
 from lobby.ui.server import Page
+from tests.lobby.ui.memory_accounts import MemoryAccounts
 from tests.lobby.ui.memory_messenger import ME, MemoryMessenger, MemorySessions
 
 RIGHT, ANN, BEN = "@right:demo.localhost", "@ann:demo.localhost", "@ben:demo.localhost"
@@ -75,7 +76,9 @@ async def main(arguments: list[str]) -> None:
     port = sock.getsockname()[1]
     secret = secrets.token_bytes(32)
     host = "lobby-preview.localhost"
-    page = Page(messenger, MemorySessions(), host, port, secret, on_visible=lambda seen: print("visible", seen))
+    page = Page(
+        MemoryAccounts(messenger), MemorySessions(), host, port, secret, on_visible=lambda seen: print("visible", seen)
+    )
     await page.serve(sock)
     print(f"http://{host}:{port}/enter?code={mint(secret, time.time(), secrets.token_urlsafe(16))}", flush=True)
     try:

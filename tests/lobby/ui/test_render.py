@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lobby.core.views import Account, Bubble, ChatSummary, Connection, Invitation, Mark
+from lobby.core.views import Account, Bubble, ChatSummary, Connection, Invitation, Mark, Provider, WaysIn
 from lobby.ui import static_files
-from lobby.ui.render import Conversation, Renderer
+from lobby.ui.render import Conversation, Door, Renderer
 from lobby.ui.scenes import Scene
 
 RENDERER = Renderer({name: file.address for name, file in static_files.load().items()}, UTC)
@@ -57,11 +57,17 @@ def elements(page: str) -> Elements:
     return found
 
 
+def ways(homeserver: str, name: str) -> WaysIn:
+    return WaysIn(homeserver, True, (Provider(name, name), Provider("", homeserver)), True)
+
+
 def every_page(name: str, text: str) -> list[str]:
     """All that can be rendered, with a name and a text by somebody else in every place."""
     around, shown = scene(name, text), conversation(name, text, Mark.UNSENT)
     return [
-        RENDERER.login(text, text, name, text),
+        RENDERER.login(text, Door("/login", text, text, homeserver=text, user=name)),
+        RENDERER.login(text, Door("/login", text, text, 2, text, name, ways(text, name), text)),
+        RENDERER.sign_on(text, name),
         RENDERER.no_chat(around),
         RENDERER.chat(around, shown, "key", text, text),
         RENDERER.new(around, {"user": text, "name": name, "users": text}, text),
@@ -161,4 +167,4 @@ def test_the_title_counts_what_is_unread() -> None:
 
 def test_the_form_token_is_where_programs_look_for_it() -> None:
     assert '<meta name="csrf" content="token">' in RENDERER.no_chat(scene())
-    assert '<meta name="csrf" content="token">' in RENDERER.login("token")
+    assert '<meta name="csrf" content="token">' in RENDERER.login("token", Door("/login"))

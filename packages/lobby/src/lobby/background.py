@@ -12,12 +12,27 @@ from itertools import groupby
 from pathlib import Path
 
 import frontdesk
+from lobby.accounts import Accounts
 from lobby.arrival import Arrivals
-from lobby.core.alerts import UNSENT, Alert, Pushed, read_push, room_of, unsent_alert
-from lobby.core.timeline import Draft
-from lobby.core.views import Change
+from lobby.core.alerts import (
+    NOWHERE,
+    SIGNED_OUT,
+    SUMMARY,
+    UNSENT,
+    Alert,
+    Place,
+    Pushed,
+    id_in_account,
+    of_account,
+    place_of,
+    read_push,
+    signed_out_alert,
+    unsent_alert,
+)
+from lobby.core.timeline import Draft, KeptEvent
+from lobby.core.views import Change, Connection
 from lobby.errands import Errands
-from lobby.errors import LobbyError
+from lobby.errors import LobbyError, TokenRefused
 from lobby.matrix.pusher import PushTarget
 from lobby.matrix_messenger import MatrixMessenger
 from lobby.store import Store
@@ -25,8 +40,8 @@ from lobby.teller import Teller
 
 SUBSCRIPTION = "messages"
 
-PUSH_TIME = 16.0
-"""Seconds to fetch what a push is about. What is known may wait for others a moment (``telling.LONGEST``); the desk
+PUSH_TIME = 13.0
+"""Seconds to fetch what a push is about. What is known may wait for others (``telling.LONGEST``, twice); the desk
 waits 25 s, of which the last 5 are for tidying up (contract P02), and then shows the fallback itself."""
 
 log = logging.getLogger("lobby")
@@ -54,37 +69,32 @@ class DeskGuard:
 
 
 class Background:
-    """Ties a messenger to the desk. ``open_page`` is asked to show the page, at a chat or as it was left (None)."""
+    """Ties Lobby to the desk: its life, and each account's messages. ``open_page`` is asked to show a place."""
 
     def __init__(
         self,
         app: frontdesk.App,
-        messenger: MatrixMessenger,
-        store: Store,
+        accounts: Accounts,
         clock: Callable[[], float],
-        open_page: Callable[[str | None], Awaitable[None]],
+        open_page: Callable[[Place], Awaitable[None]],
     ) -> None:
         self._app = app
-        self._messenger = messenger
-        self._arrivals = Arrivals(messenger)
-        self._teller = Teller(store, messenger.chat, clock, self._show, self._withdraw)
+        self._accounts = accounts
+        self._clock = clock
         self._open_page = open_page
         self._connected = False
-        self._subscribed = False
-        self._subscribing = False
         self._errands = Errands(LobbyError, frontdesk.FrontdeskError, level=logging.WARNING)
-        self._told: set[str] = set()
-        self._withdrawn: set[str] = set()
+        self._ties: dict[int, AccountTies] = {}
         app.on_entered_background = self._entered_background
         app.on_resumed = self._resumed
         app.on_open = self._opened
         app.on_action = self._acted
-        app.on_quit = messenger.stop
+        app.on_quit = accounts.stop
         app.on_subscription_changed = self._subscription_changed
-        app.push_handler(SUBSCRIPTION)(self._pushed)
-        messenger.on_read = self._read
-        messenger.on_unsent = self._unsent
-        messenger.subscribe(self._changed)
+        for number in accounts.numbers():
+            self._tie(number)
+        accounts.on_opened = self._tie
+        accounts.on_closed = self._untie
 
     async def start(self) -> None:
         """Connect to the desk (one is started when none runs), then take up the outbox.
@@ -93,23 +103,24 @@ class Background:
         """
         try:
             await self._app.start()
-            self._connected = True
         except frontdesk.AlreadyRunning as error:
             raise AlreadyRunning("Lobby is running already; it has been opened.") from error
         except frontdesk.FrontdeskError as error:
-            self._messenger.take_up_outbox()
-            self._messenger.pushing.failed(str(error))
+            self._accounts.take_up_outbox()
+            for messenger in self._accounts.messengers().values():
+                messenger.pushing.failed(str(error))
             raise NoDesk(f"{error} Messages arrive only while Lobby's window is open.") from error
-        self._messenger.take_up_outbox()
-        for alert_id in self._withdrawn:
-            self._errands.start(self._app.withdraw(alert_id))
+        self._connected = True
+        self._accounts.take_up_outbox()
         for receipt in self._app.receipts:
             log.warning("An earlier run ended: %s", receipt.text)
-        self._subscribe_when_logged_in()
+        for ties in self._ties.values():
+            ties.connected()
 
     async def stop(self) -> None:
         """Leave the desk."""
-        self._teller.stop()
+        for ties in self._ties.values():
+            await ties.stop()
         await self._errands.drop()
         await self._app.close()
 
@@ -117,16 +128,20 @@ class Background:
         """The first visible page has come, or the last one has been gone for a while."""
         if visible:
             self._app.report_foreground()
-            self._messenger.foreground()
-            self._subscribe_when_logged_in()
-            # The page says all of this better; some of it an earlier run has told, or the desk by itself.
-            for alert_id in (SUBSCRIPTION, *(UNSENT + room_id for room_id in self._messenger.reading.unsent_rooms())):
-                self._withdraw(alert_id)
+            self._accounts.foreground()
+            for ties in self._ties.values():
+                ties.subscribe_if_need_be()
         else:
             self._app.report_background()
-            self._messenger.notice("")
+            for messenger in self._accounts.messengers().values():
+                messenger.notice("")
             if not self._connected:
-                self._errands.start(self._messenger.background())
+                self._errands.start(self._accounts.background())
+
+    def on_looking(self, numbers: frozenset[int]) -> None:
+        """These accounts are what visible pages show."""
+        for number, ties in self._ties.items():
+            ties.looking(number in numbers)
 
     @contextlib.contextmanager
     def answering(self) -> Iterator[None]:
@@ -149,20 +164,121 @@ class Background:
     async def _entered_background(self) -> None:
         """The person may be back before this is heard, or while the long poll is being ended."""
         if not self._app.state_is_foreground:
-            await self._messenger.background()
+            await self._accounts.background()
         if self._app.state_is_foreground:
-            self._messenger.foreground()
+            self._accounts.foreground()
 
     async def _resumed(self, slept_for: float) -> None:
         log.info("Slept for %.0f s.", slept_for)
-        await self._messenger.drop_connections()
+        await self._accounts.drop_connections()
 
     async def _opened(self) -> None:
-        await self._open_page(None)
+        await self._open_page(NOWHERE)
 
     async def _acted(self, alert_id: str, action_id: str) -> None:
-        self._told.discard(alert_id)
-        await self._open_page(room_of(alert_id) or None)
+        await self._open_page(place_of(alert_id))
+
+    async def _subscription_changed(self, subscription: frontdesk.Subscription) -> None:
+        for ties in self._ties.values():
+            if ties.subscription == subscription.name:
+                await ties.push_to(subscription)
+
+    # What the accounts tell
+
+    def _tie(self, number: int) -> None:
+        messenger, store = self._accounts.messenger(number), self._accounts.store(number)
+        if messenger is None or store is None:
+            return
+        ties = AccountTies(self._app, number, messenger, store, self._clock, self._name_of)
+        self._ties[number] = ties
+        if self._connected:
+            ties.connected()
+
+    async def _untie(self, number: int) -> None:
+        ties = self._ties.pop(number, None)
+        if ties is not None:
+            await ties.end()
+
+    def _name_of(self, number: int) -> str:
+        """What tells this account from the others; empty: there are none."""
+        messenger = self._accounts.messenger(number)
+        account = messenger.account() if messenger else None
+        return account.user_id if account and len(self._accounts.numbers()) > 1 else ""
+
+
+class AccountTies:
+    """What one account has with the desk: its subscription, and what the person is told of it.
+
+    ``name_of``: what tells the account of that number from the others; empty where there are no others.
+    """
+
+    def __init__(
+        self,
+        app: frontdesk.App,
+        number: int,
+        messenger: MatrixMessenger,
+        store: Store,
+        clock: Callable[[], float],
+        name_of: Callable[[int], str],
+    ) -> None:
+        self.subscription = SUBSCRIPTION if number == 1 else f"{SUBSCRIPTION}-{number}"
+        self._app = app
+        self._number = number
+        self._messenger = messenger
+        self._store = store
+        self._name_of = name_of
+        self._arrivals = Arrivals(messenger)
+        self._teller = Teller(
+            store, messenger.chat, self._arrivals.more, clock, self._show, self._shrink, self._withdraw
+        )
+        self._connected = False
+        self._looked_at = False
+        self._subscribed = False
+        self._subscribing = False
+        self._telling_of_sign_out = False
+        self._errands = Errands(LobbyError, frontdesk.FrontdeskError, level=logging.WARNING)
+        self._told: set[str] = set()
+        self._withdrawn: set[str] = set()
+        app.push_handler(self.subscription)(self._pushed)
+        messenger.on_read = self._read
+        messenger.on_opened = self._reworded
+        messenger.on_unsent = self._unsent
+        messenger.subscribe(self._changed)
+
+    def connected(self) -> None:
+        """There is a desk from now on."""
+        self._connected = True
+        for alert_id in self._withdrawn:
+            self._errands.start(self._app.withdraw(id_in_account(alert_id, self._number)))
+        self.subscribe_if_need_be()
+
+    async def stop(self) -> None:
+        """Lobby ends; the account stays."""
+        self._teller.stop()
+        await self._errands.drop()
+
+    async def end(self) -> None:
+        """The account was logged out: nothing is pushed for it any more, and nothing of it is shown."""
+        await self.stop()
+        if not self._connected:
+            return
+        try:
+            await self._app.unsubscribe(self.subscription)
+            for alert_id in {SUBSCRIPTION, SUMMARY, SIGNED_OUT, *self._told}:
+                await self._app.withdraw(id_in_account(alert_id, self._number))
+        except frontdesk.FrontdeskError as error:
+            log.warning("The desk does not know yet that nothing is pushed to this account any more: %s", error)
+
+    def looking(self, looked_at: bool) -> None:
+        """Whether a visible page shows this account."""
+        if looked_at and not self._looked_at:
+            # The page says all of this better; some of it an earlier run has told, or the desk by itself.
+            unsent = (UNSENT + room_id for room_id in self._messenger.reading.unsent_rooms())
+            for alert_id in (SUBSCRIPTION, SIGNED_OUT, *unsent):
+                self._withdraw(alert_id)
+        self._looked_at = looked_at
+
+    # Messages
 
     async def _pushed(self, push: frontdesk.Push) -> frontdesk.Answer:
         """A changeable alert: fetch what it is about, then say what to show (contract P02)."""
@@ -171,6 +287,10 @@ class Background:
             return frontdesk.SHOW_NOTHING
         try:
             alert = await self._teller.answer(push.id, self._learn(pushed))
+        except TokenRefused:
+            # That Lobby was signed out says more than the fallback would.
+            await self._tell_of_sign_out()
+            return frontdesk.SHOW_NOTHING
         except (LobbyError, TimeoutError) as error:
             why = "the homeserver is too slow" if isinstance(error, TimeoutError) else error
             log.warning("A message is there, but could not be fetched: %s", why)
@@ -178,20 +298,22 @@ class Background:
         if alert is None:
             return frontdesk.SHOW_NOTHING
         self._told.add(alert.id)
-        return frontdesk.ShowThis(_notification(alert))
+        return frontdesk.ShowThis(self._notification(alert))
 
     async def _learn(self, pushed: Pushed) -> Alert | None:
         async with asyncio.timeout(PUSH_TIME):
             return await self._arrivals.alert_for(pushed, self._app.state_is_foreground)
 
-    async def _subscription_changed(self, subscription: frontdesk.Subscription) -> None:
-        await self._push_to(subscription)
-
-    # What the messenger tells
-
     def _changed(self, change: Change) -> None:
-        if change.kind == "account":
-            self._subscribe_when_logged_in()
+        if change.kind != "account":
+            return
+        self.subscribe_if_need_be()
+        if self._is_signed_out() and self._connected:
+            self._errands.start(self._tell_of_sign_out())
+
+    def _reworded(self, events: list[KeptEvent]) -> None:
+        for alert in self._arrivals.reworded(events):
+            self._teller.reworded(alert, self._app.state_is_foreground and self._looked_at)
 
     def _read(self, room_id: str) -> None:
         self._teller.read(room_id, self._app.state_is_foreground)
@@ -200,7 +322,7 @@ class Background:
 
     async def _unsent(self, drafts: list[Draft]) -> None:
         """Tell of what could not be sent, unless the person sees it on the page."""
-        if self._app.state_is_foreground:
+        if self._app.state_is_foreground and self._looked_at:
             return
         by_room = sorted(drafts, key=lambda draft: draft.item.room_id)
         for room_id, of_room in groupby(by_room, key=lambda draft: draft.item.room_id):
@@ -208,50 +330,79 @@ class Background:
             alert = unsent_alert(room_id, chat.name if chat else "a chat", list(of_room))
             self._told.add(alert.id)
             try:
-                await self._app.notify(_notification(alert))
+                await self._app.notify(self._notification(alert))
             except frontdesk.FrontdeskError as error:
                 log.warning("The person could not be told of unsent messages: %s", error)
 
+    async def _tell_of_sign_out(self) -> None:
+        """Once for each login, and only to somebody who does not see it on the page."""
+        account = self._messenger.account()
+        if account is None or not self._is_signed_out() or self._telling_of_sign_out:
+            return
+        mark = self._messenger.login_mark
+        if self._store.note(SIGNED_OUT) == mark or (self._app.state_is_foreground and self._looked_at):
+            return
+        self._telling_of_sign_out = True
+        try:
+            async with self._app.background_task("tell that Lobby was signed out"):
+                self._told.add(SIGNED_OUT)
+                await self._app.notify(self._notification(signed_out_alert(account.user_id)))
+                self._store.keep_note(SIGNED_OUT, mark)
+        except (LobbyError, frontdesk.FrontdeskError) as error:
+            log.warning("The person is told at the next occasion that Lobby was signed out: %s", error)
+        finally:
+            self._telling_of_sign_out = False
+
+    def _is_signed_out(self) -> bool:
+        account = self._messenger.account()
+        return account is not None and account.connection is Connection.SIGNED_OUT
+
+    def _notification(self, alert: Alert, level: frontdesk.Level = frontdesk.Level.ACTIVE) -> frontdesk.Notification:
+        shown = of_account(alert, self._number, self._name_of(self._number))
+        return frontdesk.Notification(id=shown.id, title=shown.title, body=shown.body, level=level)
+
+    def _show(self, alert: Alert) -> None:
+        """Something new, and no push that waits for it."""
+        self._told.add(alert.id)
+        if self._connected:
+            self._errands.start(self._app.notify(self._notification(alert)))
+
+    def _shrink(self, alert: Alert) -> None:
+        """Less than is shown: nobody's attention is called to it."""
+        if self._connected:
+            self._errands.start(self._app.notify(self._notification(alert, frontdesk.Level.PASSIVE)))
+
+    def _withdraw(self, alert_id: str) -> None:
+        self._told.discard(alert_id)
+        self._withdrawn.add(alert_id)
+        if self._connected:
+            self._errands.start(self._app.withdraw(id_in_account(alert_id, self._number)))
+
     # Pushes
 
-    def _subscribe_when_logged_in(self) -> None:
+    def subscribe_if_need_be(self) -> None:
         """Asked at every occasion: the homeserver may have been away, or have forgotten the pusher with a login."""
-        logged_in = self._messenger.account() is not None
-        arranged = self._subscribed and self._messenger.pushing.reached if logged_in else not self._subscribed
+        pushing = self._messenger.pushing
+        arranged = self._messenger.account() is None or (self._subscribed and pushing.reached)
         if self._connected and not arranged and not self._subscribing:
             self._subscribing = True
-            self._errands.start(self._arrange())
-
-    async def _arrange(self) -> None:
-        """Subscribe or unsubscribe, until it is right for whoever has logged in or out meanwhile."""
-        arranged_for: bool | None = None
-        try:
-            while (logged_in := self._messenger.account() is not None) is not arranged_for:
-                arranged_for = logged_in
-                try:
-                    await (self._subscribe() if logged_in else self._unsubscribe())
-                except (LobbyError, frontdesk.FrontdeskError) as error:
-                    log.warning("%s", error)
-        finally:
-            self._subscribing = False
+            self._errands.start(self._subscribe())
 
     async def _subscribe(self) -> None:
         try:
-            fallback = frontdesk.Notification(id=SUBSCRIPTION, title="Lobby", body="New message")
-            kind = frontdesk.PushKind.CHANGEABLE_ALERT
-            subscription = await self._app.subscribe(SUBSCRIPTION, kind=kind, fallback=fallback)
+            waiting = Alert(SUBSCRIPTION, "Lobby", "New message")
+            subscription = await self._app.subscribe(
+                self.subscription, kind=frontdesk.PushKind.CHANGEABLE_ALERT, fallback=self._notification(waiting)
+            )
             self._subscribed = True
-            await self._push_to(subscription)
+            await self.push_to(subscription)
         except frontdesk.FrontdeskError as error:
             self._messenger.pushing.failed(str(error))
             raise
+        finally:
+            self._subscribing = False
 
-    async def _unsubscribe(self) -> None:
-        await self._messenger.pushing.to(None)
-        await self._app.unsubscribe(SUBSCRIPTION)
-        self._subscribed = False
-
-    async def _push_to(self, subscription: frontdesk.Subscription) -> None:
+    async def push_to(self, subscription: frontdesk.Subscription) -> None:
         """Tell the homeserver; until it has heard, this process is not put to sleep for as long as the desk allows."""
         target = PushTarget(subscription.endpoint, subscription.p256dh, subscription.auth)
         try:
@@ -259,18 +410,6 @@ class Background:
                 await self._messenger.pushing.to(target)
         except (LobbyError, frontdesk.TaskExpired) as error:
             log.warning("The homeserver is told at the next contact where to push. %s", error)
-
-    def _show(self, alert: Alert) -> None:
-        """Less than is shown: nobody's attention is called to it."""
-        passive = frontdesk.Notification(alert.id, alert.title, alert.body, frontdesk.Level.PASSIVE)
-        if self._connected:
-            self._errands.start(self._app.notify(passive))
-
-    def _withdraw(self, alert_id: str) -> None:
-        self._told.discard(alert_id)
-        self._withdrawn.add(alert_id)
-        if self._connected:
-            self._errands.start(self._app.withdraw(alert_id))
 
 
 def new_app(app_id: str, manifest: Path) -> frontdesk.App:
@@ -337,7 +476,3 @@ async def _status(app_id: str) -> frontdesk.AppStatus | None:
     except frontdesk.FrontdeskError as error:
         raise NoDesk(str(error)) from error
     return next((status for status in found.apps if status.app == app_id), None)
-
-
-def _notification(alert: Alert) -> frontdesk.Notification:
-    return frontdesk.Notification(id=alert.id, title=alert.title, body=alert.body)

@@ -1,16 +1,21 @@
-"""Lobby's folder: the login, the secret of its page, and where the database lies. Nothing in it is for other users.
+"""Lobby's folder: the secret of its page, and a folder for each account. Nothing in it is for other users.
 
-``LOBBY_HOME`` names the folder; else it is ``$XDG_DATA_HOME/lobby``. Secrets have mode 0600, the folder 0700.
+``LOBBY_HOME`` names the folder; else it is ``$XDG_DATA_HOME/lobby``. Secrets have mode 0600, the folders 0700.
 """
 
+import hashlib
 import json
+import logging
 import os
 import secrets
-import stat
+import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lobby.errors import LobbyError
+from lobby.private_folder import PrivateFolder
+
+log = logging.getLogger("lobby")
 
 
 @dataclass(frozen=True)
@@ -23,45 +28,18 @@ class Login:
     token: str
     name: str = ""
 
+    @property
+    def token_mark(self) -> str:
+        """Tells this login from every other one, also of the same device, and nothing of the token."""
+        return hashlib.sha256(self.token.encode()).hexdigest()[:16]
 
-class Home:
-    """The folder of one person's Lobby."""
 
-    def __init__(self, folder: Path) -> None:
-        """Make the folder if need be, and insist that it is ours and closed to others. Raises LobbyError."""
-        self.folder = folder
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            found = folder.lstat()
-            if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-                raise LobbyError(
-                    f"{folder} belongs to somebody else. Nothing was changed; set LOBBY_HOME to a folder of yours."
-                )
-            if found.st_mode & 0o077:
-                folder.chmod(0o700)
-        except OSError as error:
-            raise LobbyError(
-                f"{folder} cannot be used: {error.strerror}. Set LOBBY_HOME to a folder of yours."
-            ) from error
+class AccountHome(PrivateFolder):
+    """The folder of one account: its login, its database, its keys."""
 
     @property
     def database(self) -> Path:
         return self.folder / "lobby.sqlite3"
-
-    @property
-    def manifest(self) -> Path:
-        return self.folder / "lobby.toml"
-
-    def keep_manifest(self, text: str) -> None:
-        """Write the manifest down, unless it says that already. Raises LobbyError."""
-        try:
-            if self.manifest.read_text() == text:
-                return
-        except (FileNotFoundError, ValueError):
-            pass  # None yet, or none that can be read: it is written anew.
-        except OSError as error:
-            raise LobbyError(f"{self.manifest} cannot be read: {error.strerror}. Nothing was changed.") from error
-        self._write(self.manifest.name, text.encode())
 
     def login(self) -> Login | None:
         """Who is logged in; None: nobody, or the file is no login (it is then as good as gone)."""
@@ -76,10 +54,85 @@ class Home:
 
     def keep_login(self, login: Login) -> None:
         """Write the login down, whole or not at all."""
-        self._write("account.json", json.dumps(asdict(login)).encode())
+        self.write("account.json", json.dumps(asdict(login)).encode())
 
     def forget_login(self) -> None:
         (self.folder / "account.json").unlink(missing_ok=True)
+
+    def put_aside(self) -> Path:
+        """Keep the folder under another name, where it is no account's; returns that. Raises LobbyError."""
+        number = 1
+        while (aside := self.folder.with_name(f"{self.folder.name}.damaged-{number}")).exists():
+            number += 1
+        try:
+            return self.folder.rename(aside)
+        except OSError as error:
+            raise LobbyError(f"{self.folder} cannot be put aside: {error.strerror}. Nothing was changed.") from error
+
+    def remove(self) -> None:
+        """Delete the folder with all that is in it. Raises LobbyError."""
+        try:
+            shutil.rmtree(self.folder)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise LobbyError(
+                f"Chats of the account that is logged out are still on this computer: {self.folder} cannot be removed "
+                f"({error.strerror}). Delete it by hand."
+            ) from error
+
+
+class Home(PrivateFolder):
+    """The folder of one person's Lobby."""
+
+    @property
+    def page_database(self) -> Path:
+        return self.folder / "page.sqlite3"
+
+    @property
+    def manifest(self) -> Path:
+        return self.folder / "lobby.toml"
+
+    def account_numbers(self) -> list[int]:
+        """The numbers of the accounts that have a folder, whether or not somebody is logged in there."""
+        try:
+            names = [entry.name for entry in os.scandir(self.folder / "accounts")]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise LobbyError(f"{self.folder / 'accounts'} cannot be read: {error.strerror}.") from error
+        return sorted(int(name) for name in names if name.isascii() and name.isdigit())
+
+    def clear_vacant(self) -> None:
+        """Remove what is left of accounts that were logged out; what has a login that cannot be read is put aside."""
+        for number in self.account_numbers():
+            account = self.account(number)
+            if account.login() is not None:
+                continue
+            if (account.folder / "account.json").exists():
+                log.warning(
+                    "The login in %s cannot be read. The folder was put aside as %s; log in again.",
+                    account.folder,
+                    account.put_aside().name,
+                )
+            else:
+                account.remove()
+
+    def account(self, number: int) -> AccountHome:
+        """The folder of that account; made if need be. Raises LobbyError."""
+        PrivateFolder(self.folder / "accounts")
+        return AccountHome(self.folder / "accounts" / str(number))
+
+    def keep_manifest(self, text: str) -> None:
+        """Write the manifest down, unless it says that already. Raises LobbyError."""
+        try:
+            if self.manifest.read_text() == text:
+                return
+        except (FileNotFoundError, ValueError):
+            pass  # None yet, or none that can be read: it is written anew.
+        except OSError as error:
+            raise LobbyError(f"{self.manifest} cannot be read: {error.strerror}. Nothing was changed.") from error
+        self.write(self.manifest.name, text.encode())
 
     def page_secret(self) -> bytes:
         """32 bytes that whoever can read this folder shares with the page; drawn at the first call."""
@@ -103,43 +156,16 @@ class Home:
     def keep_page_address(self, address: str) -> None:
         """Remember where the page is served now. Raises LobbyError."""
         if self.page_address() != address:
-            self._write("page.address", address.encode())
+            self.write("page.address", address.encode())
 
     def _drawn(self, name: str, length: int) -> bytes:
         path = self.folder / name
         if not path.exists():
-            self._write(name, secrets.token_bytes(length), replace=False)
+            self.write(name, secrets.token_bytes(length), replace=False)
         found = path.read_bytes()
         if len(found) != length:
             raise LobbyError(f"{path} is damaged. Remove it and start Lobby again; open pages must be opened anew.")
         return found
-
-    def _write(self, name: str, data: bytes, replace: bool = True) -> None:
-        draft = self.folder / f".{name}.{secrets.token_hex(4)}"
-        try:
-            with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            if replace:
-                draft.replace(self.folder / name)
-            else:
-                _link_unless_there(draft, self.folder / name)
-        except OSError as error:
-            draft.unlink(missing_ok=True)
-            raise LobbyError(
-                f"{self.folder / name} cannot be written: {error.strerror}. Nothing was changed."
-            ) from error
-
-
-def _link_unless_there(draft: Path, path: Path) -> None:
-    """Of two Lobbies that draw a secret at once, both must use the one that was there first."""
-    try:
-        path.hardlink_to(draft)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def home_from_environment() -> Home:

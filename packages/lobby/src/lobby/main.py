@@ -15,17 +15,18 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from lobby.core.alerts import NOWHERE, Place
 from lobby.errors import Cleartext, LobbyError, LoginRefused
 from lobby.home import Home, home_from_environment
 from lobby.ui.codes import mint
 
 if TYPE_CHECKING:
+    from lobby.accounts import Accounts
     from lobby.database import Database
-    from lobby.store import Store
 
 log = logging.getLogger("lobby")
 
@@ -48,7 +49,9 @@ def main(arguments: list[str] | None = None) -> int:
                 password = _password(options.password_stdin)
                 return asyncio.run(_log_in(home, options.homeserver, options.user, password, options.cleartext))
             case "logout":
-                return asyncio.run(_log_out(home))
+                return asyncio.run(_log_out(home, options.user))
+            case "accounts":
+                return _list_accounts(home)
             case "address":
                 return asyncio.run(_address(home))
             case _:
@@ -88,12 +91,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--home", help="Lobby's folder (else LOBBY_HOME, else $XDG_DATA_HOME/lobby)")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="without a command, Lobby opens")
     commands.add_parser("run", help="run it in this process (what the desk does)")
-    log_in = commands.add_parser("login", help="log in while Lobby is not running")
+    log_in = commands.add_parser("login", help="log in, or add an account, while Lobby is not running")
     log_in.add_argument("--homeserver", required=True, help="address, or a domain such as matrix.org")
     log_in.add_argument("--user", required=True, help="name on that homeserver")
     log_in.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
     log_in.add_argument("--cleartext", action="store_true", help="send it unencrypted, where the address says http://")
-    commands.add_parser("logout", help="log out while Lobby is not running; pusher, login and local chats are removed")
+    log_out = commands.add_parser(
+        "logout", help="log out while Lobby is not running; pusher, login and local chats are removed"
+    )
+    log_out.add_argument("user", nargs="?", default="", help="whom; needed where there are several accounts")
+    commands.add_parser("accounts", help="list who is logged in")
     commands.add_parser("address", help="print an address that opens the page once, within a minute")
     return parser
 
@@ -113,40 +120,49 @@ def _password(on_stdin: bool) -> str:
     raise LobbyError("No password was typed: write it to standard input with --password-stdin. Nothing was changed.")
 
 
-def _address_with_code(home: Home, page: str, room_id: str | None = None) -> str:
+def _address_with_code(home: Home, page: str, place: Place = NOWHERE) -> str:
     code = mint(home.page_secret(), time.time(), secrets.token_urlsafe(18))
-    chat = f"&chat={quote(room_id, safe='')}" if room_id else ""
-    return f"{page}enter?code={code}{chat}"
+    chat = f"&chat={quote(place.room_id, safe='')}" if place.room_id else ""
+    account = f"&account={place.account}" if place.account != 1 else ""
+    return f"{page}enter?code={code}{account}{chat}{'&login' if place.login else ''}"
 
 
 async def _run(home: Home) -> int:
-    from lobby.store import Store
-
     write_manifest(home)
-    with _opened(home) as database:
-        return await _serve(home, Store(database), database.trouble)
+    with _page_database(home) as database:
+        return await _serve(home, database)
 
 
-async def _serve(home: Home, store: "Store", trouble: str) -> int:
+async def _serve(home: Home, database: "Database") -> int:
     from lobby import background
-    from lobby.matrix_messenger import MatrixMessenger
+    from lobby.accounts import Accounts
+    from lobby.page_store import PageStore
     from lobby.ui.server import Page
 
     app = background.new_app(_app_id(), home.manifest)
     host = home.page_host()
     sock, port, address = background.page_socket(app, host)
-    guard = background.DeskGuard(app)
-    messenger = MatrixMessenger(home, store, guard, time.time, lambda: secrets.token_urlsafe(18))
-    messenger.start()
-    messenger.notice(trouble)
+    accounts = Accounts(home, background.DeskGuard(app), time.time, lambda: secrets.token_urlsafe(18))
+    accounts.start()
 
-    async def open_page(room_id: str | None) -> None:
+    async def open_page(place: Place) -> None:
         if os.environ.get("LOBBY_BROWSER") != "none":
-            await background.show_page(app, _address_with_code(home, address, room_id))
+            await background.show_page(app, _address_with_code(home, address, place))
 
-    ties = background.Background(app, messenger, store, time.time, open_page)
+    ties = background.Background(app, accounts, time.time, open_page)
     parents = tuple(os.environ.get("LOBBY_FRAME_PARENTS", "").split())
-    page = Page(messenger, store, host, port, home.page_secret(), parents, ties.on_visible, time.time, ties.answering)
+    page = Page(
+        accounts,
+        PageStore(database),
+        host,
+        port,
+        home.page_secret(),
+        parents,
+        ties.on_visible,
+        time.time,
+        ties.answering,
+        ties.on_looking,
+    )
     await page.serve(sock)
     try:
         try:
@@ -164,8 +180,9 @@ async def _serve(home: Home, store: "Store", trouble: str) -> int:
         return 0
     finally:
         await page.stop()
-        await messenger.stop()
+        await accounts.stop()
         await ties.stop()
+        accounts.close()
 
 
 async def _open(home: Home) -> int:
@@ -214,47 +231,44 @@ async def _own_page(home: Home, patience: float) -> str:
 
 
 async def _log_in(home: Home, homeserver: str, user: str, password: str, cleartext: bool) -> int:
-    from lobby.matrix.logout import end_unused
-    from lobby.matrix.session import find_homeserver, log_in
-    from lobby.store import Store
+    from lobby.matrix.login import find_homeserver
 
-    known = home.login()
-    if known is not None:
-        raise LobbyError(f"{known.user_id} is logged in already. Run `lobby logout` first; nothing was changed.")
     await _insist_on_rest("Log in on its page")
-    with _opened(home) as database:
+    async with _accounts(home) as accounts:
         address = await find_homeserver(homeserver)
+        before = _logged_in(accounts)
         try:
-            login = await log_in(address, user, password, address if cleartext else "")
+            number = await accounts.log_in(address, user, password, address if cleartext else "")
         except Cleartext as asked:
             raise LoginRefused(f"{asked} To confirm, add --cleartext.") from asked
-        try:
-            Store(database).forget_all()
-            home.keep_login(login)
-        except LobbyError:
-            await end_unused(login)
-            raise
-    print(f"Logged in as {login.user_id} at {login.homeserver}.")
-    return 0
+        return _tell_logged_in(accounts, number, before)
 
 
-async def _log_out(home: Home) -> int:
-    from lobby.matrix_messenger import MatrixMessenger
-    from lobby.sending import Unguarded
-    from lobby.store import Store
-
+async def _log_out(home: Home, user: str) -> int:
     await _insist_on_rest("Log out on its page")
-    with _opened(home) as database:
-        messenger = MatrixMessenger(home, Store(database), Unguarded(), time.time, lambda: "")
-        messenger.start()
-        known = messenger.account()
-        told = await messenger.log_out()
-    print(f"{known.user_id} is logged out; nothing of it is kept here." if known else "Nobody was logged in.")
+    async with _accounts(home) as accounts:
+        known = _logged_in(accounts)
+        if not known:
+            print("Nobody was logged in.")
+            return 0
+        number = _meant(known, user)
+        told = await accounts.log_out(number)
+    print(f"{known[number]} is logged out; nothing of it is kept here.")
     if not told:
         print(
             "lobby: The homeserver could not be told, so it still lists this login. End it there from another client.",
             file=sys.stderr,
         )
+    return 0
+
+
+def _list_accounts(home: Home) -> int:
+    logins = [(number, home.account(number).login()) for number in home.account_numbers()]
+    known = [(number, login) for number, login in logins if login is not None]
+    for number, login in known:
+        print(f"{number}  {login.user_id}  {login.homeserver}")
+    if not known:
+        print("Nobody is logged in.")
     return 0
 
 
@@ -268,11 +282,52 @@ async def _insist_on_rest(instead: str) -> None:
         )
 
 
-@contextlib.contextmanager
-def _opened(home: Home) -> Iterator["Database"]:
-    from lobby.database import Database
+def _logged_in(accounts: "Accounts") -> dict[int, str]:
+    """The number and Matrix id of every account."""
+    found = {number: messenger.account() for number, messenger in accounts.messengers().items()}
+    return {number: account.user_id for number, account in found.items() if account is not None}
 
-    database = Database(home.database)
+
+def _tell_logged_in(accounts: "Accounts", number: int, before: dict[int, str]) -> int:
+    user_id = _logged_in(accounts)[number]
+    if number in before:
+        raise LobbyError(f"{user_id} is logged in already. Run `lobby logout {user_id}` first; nothing was changed.")
+    print(f"Logged in as {user_id}.")
+    return 0
+
+
+def _meant(known: dict[int, str], user: str) -> int:
+    """The account that ``user`` names, the only one where nobody is named. Raises LobbyError."""
+    numbers = [number for number, user_id in known.items() if user in ("", user_id, user_id[1:].partition(":")[0])]
+    if len(numbers) == 1:
+        return numbers[0]
+    those = ", ".join(known.values())
+    if not numbers:
+        raise LobbyError(f"{user} is not logged in here; {those} is. Nothing was changed.")
+    raise LobbyError(f"Which account? Say one of {those}. Nothing was changed.")
+
+
+@contextlib.asynccontextmanager
+async def _accounts(home: Home) -> AsyncIterator["Accounts"]:
+    """The accounts, with nothing under way."""
+    from lobby.accounts import Accounts
+    from lobby.sending import Unguarded
+
+    accounts = Accounts(home, Unguarded(), time.time, lambda: "")
+    try:
+        accounts.start()
+        yield accounts
+    finally:
+        await accounts.stop()
+        accounts.close()
+
+
+@contextlib.contextmanager
+def _page_database(home: Home) -> Iterator["Database"]:
+    from lobby.database import Database
+    from lobby.page_store import PAGE
+
+    database = Database(home.page_database, PAGE)
     if database.trouble:
         print(f"lobby: {database.trouble}", file=sys.stderr)
     try:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from lobby.core.views import Account, Bubble, Change, ChatSummary, EncryptionState, Invitation, Verification
+from lobby.core.views import Account, Bubble, Change, ChatSummary, EncryptionState, Invitation, Verification, WaysIn
 from lobby.errors import (
     ChatRefused,
     Cleartext,
@@ -16,6 +16,7 @@ from lobby.errors import (
 )
 
 __all__ = [
+    "Accounts",
     "ChatRefused",
     "Cleartext",
     "Encryption",
@@ -83,19 +84,6 @@ class Messenger(Protocol):
     def account(self) -> Account | None:
         """Who is logged in; None: nobody."""
 
-    async def log_in(self, homeserver: str, user: str, password: str, cleartext: str = "") -> None:
-        """Log in with a password. ``homeserver``: an address, or a bare domain that says where its homeserver is.
-
-        ``cleartext``: the address to which the person agrees to send the password unencrypted. Raises LoginRefused with
-        a text for the person; Cleartext (with the address) when that has to be asked first.
-        """
-
-    async def log_out(self) -> bool:
-        """Pusher, token and local data gone; local ones also when the homeserver cannot be reached.
-
-        Returns whether the homeserver heard of it.
-        """
-
     def chats(self) -> list[ChatSummary]:
         """Joined chats, the newest first."""
 
@@ -147,3 +135,42 @@ class Messenger(Protocol):
 
     def subscribe(self, on_change: Callable[[Change], None]) -> Callable[[], None]:
         """Be told of changes, in the event loop's thread; call what is returned to be told no more."""
+
+
+class Accounts(Protocol):
+    """The accounts of one Lobby, by number."""
+
+    def numbers(self) -> list[int]:
+        """Of those that are logged in (or were signed out by their homeserver), the lowest first."""
+
+    def messenger(self, number: int) -> Messenger | None:
+        """The messenger of that account; None: there is none."""
+
+    def subscribe(self, on_change: Callable[[int, Change], None]) -> Callable[[], None]:
+        """Be told of changes of all accounts, and (as ``account``) of those that come and go."""
+
+    async def ways_in(self, homeserver: str) -> WaysIn:
+        """What a homeserver offers. ``homeserver``: an address, or a bare domain. Raises LoginRefused."""
+
+    async def log_in(
+        self, homeserver: str, user: str, password: str, cleartext: str = "", number: int | None = None
+    ) -> int:
+        """Log in with a password; returns the account's number. ``homeserver``: an address, or a bare domain that says
+        where its homeserver is.
+
+        ``number``: the account that logs in again, None: another one. ``cleartext``: the address to which the person
+        agrees to send the password unencrypted. Raises LoginRefused with a text for the person; Cleartext (with the
+        address) when that has to be asked first.
+        """
+
+    def sign_on_address(self, homeserver: str, provider_id: str, back: str, cleartext: str = "") -> str:
+        """Where a browser goes to sign on with a provider, to come ``back`` with a token. Raises Cleartext."""
+
+    async def log_in_by_token(self, homeserver: str, token: str, cleartext: str = "", number: int | None = None) -> int:
+        """Log in with the token that single sign-on gave; the rest as for ``log_in``."""
+
+    async def log_out(self, number: int) -> bool:
+        """Pusher, token and local data gone; local ones also when the homeserver cannot be reached.
+
+        Returns whether the homeserver heard of it. Raises LobbyError: local data could not be removed.
+        """

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lobby.core.timeline import Draft
 from lobby.core.views import ChatSummary, Invitation
@@ -18,6 +18,23 @@ SUMMARY = "summary"
 
 NAMED = 6
 """Chats that a summary names."""
+
+
+SIGNED_OUT = "signed-out"
+"""The id of the notification that the homeserver refused the login."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """What of Lobby is to be shown: an account, and there a chat, the log-in, or (neither) what was shown last."""
+
+    account: int = 1
+    room_id: str = ""
+    login: bool = False
+
+
+NOWHERE = Place()
+"""Lobby as it was left."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +98,36 @@ def unsent_alert(room_id: str, chat_name: str, drafts: Sequence[Draft]) -> Alert
     return Alert(UNSENT + room_id, "Messages not sent, please resend", f"{len(drafts)} messages to {chat_name}")
 
 
-def room_of(alert_id: str) -> str:
-    """The room a notification was about; empty: of no single one."""
-    return "" if alert_id == SUMMARY else alert_id.removeprefix(UNSENT)
+def signed_out_alert(user_id: str) -> Alert:
+    """The homeserver does not know the login any more."""
+    return Alert(
+        SIGNED_OUT,
+        "Lobby was signed out",
+        f"Your homeserver ended the login of {user_id}. No messages arrive until you log in again.",
+    )
+
+
+def of_account(alert: Alert, number: int, name: str = "") -> Alert:
+    """The alert as one of account ``number``: two accounts may be in the same chat.
+
+    ``name``: of the account, where there are several and the person has to know which is meant.
+    """
+    title = f"{alert.title} · {name}" if name else alert.title
+    return replace(alert, id=id_in_account(alert.id, number), title=title)
+
+
+def id_in_account(alert_id: str, number: int) -> str:
+    """The id of an alert, apart from those of other accounts."""
+    return alert_id if number == 1 else f"{number}/{alert_id}"
+
+
+def place_of(alert_id: str) -> Place:
+    """What a notification was about."""
+    number, slash, rest = alert_id.partition("/")
+    account, own = (int(number), rest) if slash and number.isascii() and number.isdigit() else (1, alert_id)
+    if own == SIGNED_OUT:
+        return Place(account, login=True)
+    return Place(account, "" if own == SUMMARY else own.removeprefix(UNSENT))
 
 
 def _count(number: int, what: str) -> str:

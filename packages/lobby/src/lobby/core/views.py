@@ -48,6 +48,25 @@ class Account:
 
 
 @dataclass(frozen=True)
+class Provider:
+    """A service that can vouch for the person (single sign-on); empty ``id``: whichever the homeserver chooses."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class WaysIn:
+    """How one can log in at the homeserver with that address."""
+
+    homeserver: str
+    password: bool
+    providers: tuple[Provider, ...]
+    readable: bool
+    """Others could read along on the way there; the person has to agree first."""
+
+
+@dataclass(frozen=True)
 class ChatSummary:
     """One line of the chat list."""
 

@@ -4,14 +4,14 @@ Everything is escaped by Jinja2's autoescape; the only markup made outside a tem
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, tzinfo
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import jinja2
 
-from lobby.core.views import Backup, Bubble, ChatSummary, Verification
+from lobby.core.views import Backup, Bubble, ChatSummary, Verification, WaysIn
 from lobby.ui import avatars, people, times
 from lobby.ui.conversation import rows
 from lobby.ui.scenes import Scene
@@ -21,6 +21,38 @@ LONGEST_TEXT = 30_000
 """Characters of one message; a Matrix event holds 65,536 bytes in all."""
 
 _TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True)
+class Door:
+    """The log-in page. ``action``: what its address and those of its forms begin with; ``back``: where else to go.
+
+    What was typed is kept, but for the password. ``number``: the account that logs in again.
+    """
+
+    action: str
+    error: str = ""
+    back: str = ""
+    number: int | None = None
+    homeserver: str = ""
+    user: str = ""
+    ways: WaysIn | None = None
+    """What the homeserver offers; None: it is not known yet which one."""
+    cleartext: str = ""
+    """The address to which the person has to agree to send a password unencrypted."""
+
+    def typed(self, homeserver: str, user: str) -> "Door":
+        """With what the person has typed; of what they left out, what was known."""
+        return replace(self, homeserver=homeserver.strip() or self.homeserver, user=user.strip() or self.user)
+
+    def offering(self, ways: WaysIn) -> "Door":
+        """At its second step."""
+        cleartext = self.cleartext or (ways.homeserver if ways.readable else "")
+        return replace(self, homeserver=ways.homeserver, ways=ways, cleartext=cleartext)
+
+    def refusing(self, error: str, cleartext: str = "") -> "Door":
+        """With the reason why what was typed was not taken."""
+        return replace(self, error=error, cleartext=cleartext)
 
 
 @dataclass(frozen=True)
@@ -56,19 +88,20 @@ class Renderer:
             linked=linked,
             only_emoji=only_emoji,
             urlpart=lambda text: quote(text.encode("utf-8", "replace"), safe=""),
+            host=lambda address: urlsplit(address).netloc or address,
             iso=lambda at: times.local(at, zone).isoformat(timespec="seconds"),
             clock_time=lambda at: times.clock_time(at, zone),
             list_time=lambda at, now: times.list_time(at, now, zone),
             day_name=self._day_name,
         )
 
-    def login(self, csrf: str, homeserver: str = "", user: str = "", error: str = "", cleartext: str = "") -> str:
-        """The log-in page; what was typed is kept, but for the password.
+    def login(self, csrf: str, door: Door) -> str:
+        """The log-in page at one of its two steps."""
+        return self._page("login.html", csrf=csrf, door=door)
 
-        ``cleartext``: the address to which the person has to agree to send the password unencrypted.
-        """
-        typed = {"homeserver": homeserver, "user": user}
-        return self._page("login.html", csrf=csrf, error=error, cleartext=cleartext, **typed)
+    def sign_on(self, address: str, homeserver: str) -> str:
+        """A page that leads to the homeserver's sign-on at ``address``, by itself."""
+        return self._page("sign_on.html", address=address, homeserver=homeserver, csrf="")
 
     def no_chat(self, scene: Scene) -> str:
         """The chat list and, where there is room, an invitation to pick one."""

@@ -46,6 +46,18 @@ def advice(state: EncryptionState | None, chats: Sequence[ChatSummary], put_off:
 
 
 @dataclass(frozen=True)
+class Neighbour:
+    """Another account of this Lobby, as the account menu shows it."""
+
+    base: str
+    name: str
+    user_id: str
+    waiting: int
+    """Unread messages and open invitations."""
+    signed_out: bool
+
+
+@dataclass(frozen=True)
 class Scene:
     """The account, the chat list, the time, the form token of the session.
 
@@ -61,6 +73,7 @@ class Scene:
     encryption: EncryptionState | None = None
     verifications: Sequence[Verification] = ()
     advice: Advice | None = None
+    others: Sequence[Neighbour] = ()
 
     @property
     def under_way(self) -> list[Verification]:
@@ -79,7 +92,7 @@ class Scenes:
         """This person wants to hear of the recovery key no more until Lobby is started again."""
         self._put_off.add(user_id)
 
-    def scene(self, messenger: Messenger, csrf: str, base: str = "") -> Scene | None:
+    def scene(self, messenger: Messenger, csrf: str, base: str = "", others: Sequence[Neighbour] = ()) -> Scene | None:
         """What stands around every pane now; None: nobody is logged in."""
         account = messenger.account()
         if account is None:
@@ -95,4 +108,5 @@ class Scenes:
             encryption=state,
             verifications=messenger.encryption.verifications(),
             advice=advice(state, chats, account.user_id in self._put_off),
+            others=others,
         )

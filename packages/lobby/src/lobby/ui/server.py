@@ -9,20 +9,22 @@ import logging
 import secrets
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
-from urllib.parse import quote
 
 from aiohttp import web
 
-from lobby.messenger import LobbyError, Messenger
+from lobby.messenger import Accounts, LobbyError
 from lobby.ui import static_files
-from lobby.ui.answers import html, is_fragment
+from lobby.ui.answers import html, is_fragment, part
 from lobby.ui.codes import CodeRefusal, check
+from lobby.ui.encryption_routes import EncryptionRoutes
 from lobby.ui.forms import read_form
 from lobby.ui.guard import Guard, GuardRefusal
+from lobby.ui.login_routes import BACK, LoginRoutes
 from lobby.ui.render import Renderer
 from lobby.ui.routes import Routes
+from lobby.ui.scenes import Scenes
 from lobby.ui.sessions import (
     COOKIE_AGE,
     SessionStore,
@@ -34,6 +36,7 @@ from lobby.ui.sessions import (
     standing,
 )
 from lobby.ui.visibility import StreamClosed, StreamOpened, Told, Visibility
+from lobby.ui.visits import FIRST, Visits, base_of, for_each_account
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -69,12 +72,13 @@ class Page:
 
     ``secret`` is what one-time codes are made with (``codes.mint``); ``frame_parents``: origins whose pages may frame
     this one, none by default. ``clock``: seconds since 1970. ``awake``: entered while an answer is made and sent;
-    suspended in the middle of it, Lobby would leave the browser waiting for one (contract L11).
+    suspended in the middle of it, Lobby would leave the browser waiting for one (contract L11). ``on_looking``: hears
+    which accounts visible pages show.
     """
 
     def __init__(
         self,
-        messenger: Messenger,
+        accounts: Accounts,
         sessions: SessionStore,
         host: str,
         port: int,
@@ -83,6 +87,7 @@ class Page:
         on_visible: Callable[[bool], None] = lambda visible: None,
         clock: Callable[[], float] = time.time,
         awake: Callable[[], AbstractContextManager[None]] = nullcontext,
+        on_looking: Callable[[frozenset[int]], None] = lambda accounts: None,
     ) -> None:
         self._awake = awake
         self._sessions = sessions
@@ -93,8 +98,16 @@ class Page:
         self._headers = _security_headers(frame_parents)
         self._static = static_files.load()
         self._renderer = Renderer({name: file.address for name, file in self._static.items()})
-        self._routes = Routes(messenger, self._renderer, clock, self._csrf, self._stream_opened, self._stream_closed)
+        self._accounts = accounts
+        scenes = Scenes(clock)
+        visits = Visits(accounts, scenes, self._csrf)
+        self._routes = Routes(accounts, visits, self._renderer, self._stream_opened, self._stream_closed)
+        self._logins = LoginRoutes(accounts, visits, self._renderer, sessions, self._session, clock)
+        self._encryption = EncryptionRoutes(self._renderer, scenes, visits)
         self._on_visible = on_visible
+        self._on_looking = on_looking
+        self._looking: dict[int, int] = {}
+        """Stream → the account that its page shows."""
         self._visibility = Visibility()
         self._timer: asyncio.TimerHandle | None = None
         self._acts: set[asyncio.Task[web.StreamResponse]] = set()
@@ -106,8 +119,9 @@ class Page:
         app.on_response_prepare.append(self._finish_headers)
         app.router.add_get("/enter", self._enter, allow_head=False)
         app.router.add_get("/static/{name}", self._static_file)
-        app.router.add_post("/logout", self._log_out)
-        app.add_routes(self._routes.table())
+        app.add_routes(self._logins.table())
+        of_an_account = [web.post("/logout", self._log_out), *self._routes.table(), *self._encryption.table()]
+        app.add_routes(for_each_account(of_an_account))
         # A closed page must be noticed at once: cancelled handlers are how aiohttp tells. Acts are shielded from it.
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
         await self._runner.setup()
@@ -118,6 +132,7 @@ class Page:
         if self._timer is not None:
             self._timer.cancel()
         self._on_visible = lambda visible: None
+        self._on_looking = lambda accounts: None
         await self._routes.end_streams()
         if self._acts:
             await asyncio.wait(self._acts, timeout=1.0)
@@ -132,7 +147,7 @@ class Page:
         refusal = self._guard.refusal(request.method, request.headers)
         if refusal is not None:
             return self._refuse(refusal)
-        if request.path == "/events":
+        if request.path.endswith("/events"):
             return await self._answer(request, handler)  # A visible page keeps Lobby awake by itself.
         with self._awake():
             answer = await self._answer(request, handler)
@@ -149,6 +164,8 @@ class Page:
             token = request.cookies.get(self._cookie, "")
             if not self._let_in(request, token):
                 return self._locked()
+            if request.path.startswith(BACK):
+                return await self._act(request, handler)
             if request.method != "POST":
                 return await handler(request)
             if not csrf_holds(self._secret, token, (await read_form(request)).get("csrf", "")):
@@ -165,7 +182,7 @@ class Page:
             return self._failed(request, _TROUBLE[500][1]) if is_fragment(request) else self._trouble(500)
 
     async def _act(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Run a POST to its end even when the window is closed in the middle of it: what was sent must be kept."""
+        """Run it to its end even when the window is closed in the middle of it: what was sent must be kept."""
         act = asyncio.ensure_future(handler(request))
         self._acts.add(act)
         act.add_done_callback(self._acts.discard)
@@ -179,9 +196,8 @@ class Page:
         response.force_close()
 
     async def _enter(self, request: web.Request) -> web.StreamResponse:
-        """Exchange a one-time code for a session cookie; ``chat`` says which chat to open."""
-        room_id = request.query.get("chat")
-        place = f"/chat/{quote(room_id, safe='')}" if room_id else "/"
+        """Exchange a one-time code for a session cookie; ``account`` and ``chat`` (or ``login``) say what to open."""
+        place = _place(request.query)
         answer = web.Response(status=303, headers={"Location": place})
         good = check(self._secret, request.query.get("code", ""), self._clock())
         if not isinstance(good, CodeRefusal) and not self._sessions.nonce_use(good.nonce, good.until):
@@ -211,13 +227,14 @@ class Page:
         request[_REMEMBERED] = token
 
     async def _log_out(self, request: web.Request) -> web.StreamResponse:
-        """Log out of the homeserver; this browser stays let in (to log in again), every other one is not."""
-        told = await self._routes.log_out()
-        self._sessions.page_session_drop_all()
-        self._sessions.page_session_add(digest(request.cookies[self._cookie]), self._clock())
-        place = "/" if told else "/login?listed"
-        # Drafts live in the browser's session storage.
-        return web.Response(status=303, headers={"Location": place, "Clear-Site-Data": '"storage"'})
+        """Log out of an account. With the last one every other browser is shut out; this one may log in again."""
+        answer = await self._logins.log_out(request)
+        if not self._accounts.numbers():
+            self._sessions.page_session_drop_all()
+            self._sessions.page_session_add(self._session(request), self._clock())
+            # Drafts live in the browser's session storage; those of one account of several go by the page's module.
+            answer.headers["Clear-Site-Data"] = '"storage"'
+        return answer
 
     async def _static_file(self, request: web.Request) -> web.StreamResponse:
         file = self._static.get(request.match_info["name"])
@@ -231,6 +248,9 @@ class Page:
         if f'"{file.tag}"' in request.headers.get("If-None-Match", ""):
             return web.Response(status=304, headers=headers)
         return web.Response(body=file.body, content_type=file.kind, charset="utf-8", headers=headers)
+
+    def _session(self, request: web.Request) -> str:
+        return digest(request.cookies.get(self._cookie, ""))
 
     def _csrf(self, request: web.Request) -> str:
         return csrf_token(self._secret, request.cookies.get(self._cookie, ""))
@@ -259,10 +279,14 @@ class Page:
             return web.Response(text=text, status=409)
         return html(self._renderer.trouble("Not done", text, back="/"), status=409)
 
-    def _stream_opened(self, stream: int) -> None:
+    def _stream_opened(self, stream: int, account: int) -> None:
+        self._looking[stream] = account
+        self._on_looking(frozenset(self._looking.values()))
         self._tell(self._visibility.handle(StreamOpened(stream), self._now()))
 
-    def _stream_closed(self, stream: int) -> None:
+    def _stream_closed(self, stream: int, account: int) -> None:
+        self._looking.pop(stream, None)
+        self._on_looking(frozenset(self._looking.values()))
         self._tell(self._visibility.handle(StreamClosed(stream), self._now()))
 
     def _due(self) -> None:
@@ -278,6 +302,15 @@ class Page:
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _place(query: Mapping[str, str]) -> str:
+    """What an address with a code leads to."""
+    account, room_id = query.get("account", ""), query.get("chat")
+    base = base_of(int(account)) if account.isascii() and account.isdigit() and int(account) else base_of(FIRST)
+    if "login" in query:
+        return f"{base}/login"
+    return f"{base}/chat/{part(room_id)}" if room_id else f"{base}/"
 
 
 def _set_cookie(name: str, token: str) -> str:

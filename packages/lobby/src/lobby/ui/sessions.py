@@ -8,6 +8,7 @@ page's secret: nothing more to keep.
 import enum
 import hashlib
 import hmac
+from dataclasses import dataclass
 from typing import Protocol
 
 COOKIE_AGE = 60 * 60 * 24 * 30
@@ -15,6 +16,24 @@ COOKIE_AGE = 60 * 60 * 24 * 30
 
 RENEWED_AFTER = 60 * 60 * 24
 """Seconds after which use of a session is written down again, so that not every request is."""
+
+
+SIGN_ON_TIME = 600.0
+"""Seconds within which a browser that was sent to single sign-on has to come back."""
+
+
+@dataclass(frozen=True)
+class SignOn:
+    """A browser that was sent to a homeserver for single sign-on, and is to come back with a log-in token."""
+
+    session: str
+    """Digest of the session that began it: nobody else's coming back logs anybody in (login CSRF)."""
+    homeserver: str
+    cleartext: str
+    """The address to which the person agrees to send the token unencrypted; empty: to none."""
+    account: int | None
+    """The account that logs in again; None: it is another one."""
+    until: float
 
 
 class Standing(enum.Enum):
@@ -44,6 +63,12 @@ class SessionStore(Protocol):
 
     def nonce_use(self, nonce: str, until: float) -> bool:
         """Mark the nonce of a one-time code as used; False: it was used before. May be forgotten after ``until``."""
+
+    def sign_on_begin(self, state: str, sign_on: SignOn, now: float) -> None:
+        """Remember a sign-on by the SHA-256 of its state; those that are over by ``now`` may be forgotten."""
+
+    def sign_on_end(self, state: str) -> SignOn | None:
+        """What was begun under that state, which is good for this once; None: nothing, or it has come back before."""
 
 
 def standing(used: float | None, now: float) -> Standing:
