@@ -46,12 +46,22 @@ STEPS = (
     Step(
         "Right closes the window: asleep, later stopped",
         ("right",),
-        (Moment("the window is closed", 3.0), Moment("Lobby sleeps", 2.0), Moment("Lobby is about to be stopped", 1.5)),
+        (
+            Moment("the window is closed", 3.0),
+            Moment("Lobby is told of it", 0.4),
+            Moment("Lobby sleeps", 2.0),
+            Moment("Lobby is about to be stopped", 1.5),
+        ),
     ),
     Step(
         "Left writes: Right's Lobby is launched, then thawed",
         ("right",),
-        (Moment("a message is sent to a stopped Lobby", 1.5), Moment("a message is sent to a sleeping Lobby", 0.8)),
+        (
+            Moment("a message is sent to a stopped Lobby", 1.5),
+            Moment("Lobby is launched for it", 1.2),
+            Moment("a message is sent to a sleeping Lobby", 0.8),
+            Moment("Lobby is thawed for it", 0.4),
+        ),
     ),
     Step(
         "Slow network: Left sends and leaves",

@@ -13,6 +13,7 @@ from demo.kills.killer import Killer
 from demo.kills.person import Person
 from demo.kills.plan import Victim
 from demo.kills.spectator import PATIENCE, Spectator
+from demo.machine import app_of
 from demo.network import Condition
 from demo.tour import forgetful_app
 from demo.tour.steps import notified
@@ -22,6 +23,7 @@ from frontdesk import AppState, DeskControl, DeskStatus, FrontdeskError, Receipt
 FALLBACK = "New message"
 """What Lobby's subscription says when its text cannot be had in time."""
 
+_UP = (AppState.LAUNCHING, AppState.BACKGROUND)
 _ASLEEP = (AppState.SUSPENDED, AppState.STOPPED)
 _AGAIN = 0.3
 
@@ -52,6 +54,10 @@ class Play:
         """Waits for Right's notification: the fallback, where the homeserver that knows the text was dead."""
         fallback = (FALLBACK,) if self.killer.blow.victim is Victim.SYNAPSE else ()
         await self.on_right.told((text, *fallback), self.began)
+
+    async def right_moves(self, since: float) -> None:
+        """Waits until Right's Lobby has changed its state after that time."""
+        await self.on_right.until(lambda status: app_of(status).since > since, "Right's Lobby to be woken")
 
     async def arrives(self, text: str) -> None:
         """Left sees to it that the message goes out: by Resend, should it be marked as not sent."""
@@ -93,6 +99,8 @@ async def closed_and_asleep(play: Play) -> None:
     await play.on_right.lobby(AppState.FOREGROUND)
     play.killer.moment("the window is closed")
     await play.right.leaves()
+    await play.on_right.lobby(AppState.BACKGROUND, *_ASLEEP)
+    play.killer.moment("Lobby is told of it")
     await play.on_right.lobby(*_ASLEEP)
     play.killer.moment("Lobby sleeps")
     with contextlib.suppress(DemoError):
@@ -109,10 +117,15 @@ async def reached(play: Play) -> None:
     first, second = play.text("Are you there?"), play.text("It is about tonight.")
     play.killer.moment("a message is sent to a stopped Lobby")
     await play.left.writes(first)
+    await play.on_right.lobby(*_UP, AppState.SUSPENDED)
+    play.killer.moment("Lobby is launched for it")
     await play.right_is_told(first)
     await play.on_right.lobby(*_ASLEEP)
+    since = time.time()
     play.killer.moment("a message is sent to a sleeping Lobby")
     await play.left.writes(second)
+    await play.right_moves(since)
+    play.killer.moment("Lobby is thawed for it")
     await play.right_is_told(second)
 
 
