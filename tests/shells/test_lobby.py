@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from importlib.metadata import version
@@ -16,10 +17,13 @@ import pytest
 from demo.network import Condition, Network
 from demo.tour.window import Window
 from frontdesk import App, AppState, AppStatus, DeskStatus, Shown
+from lobby.accounts import Accounts
 from lobby.background import Background
+from lobby.core.alerts import Place
+from lobby.home import Home
 from tests.desks import DeskHome, RunningPushService, row_of
 from tests.homeserver import PASSWORD, Homeserver, homeserver
-from tests.people import Person
+from tests.people import HandGuard, Person
 
 __all__ = ["homeserver"]
 
@@ -292,27 +296,34 @@ async def test_a_second_lobby_hands_over_to_the_first(right: Right) -> None:
     assert "launched" in [each.what for each in (await right.desk.status()).happenings if each.app == LOBBY]
 
 
-async def test_a_person_who_is_back_before_the_farewell_was_heard_still_gets_news(left: Person, tmp_path: Path) -> None:
+async def test_a_person_who_is_back_before_the_farewell_was_heard_still_gets_news(
+    homeserver: Homeserver, tmp_path: Path
+) -> None:
     app = App(LOBBY)  # Not started: there is no desk to tell, and what the desk would tell is told here.
 
-    async def open_no_page(room_id: str | None) -> None:
+    async def open_no_page(place: Place) -> None:
         raise AssertionError("nobody asked for it")
 
-    ties = Background(app, left.lobby, open_no_page)
+    accounts = Accounts(Home(tmp_path), HandGuard(), time.time, lambda: "")
+    number = await accounts.log_in(homeserver.url, await homeserver.account("Left"), PASSWORD)
+    lobby = accounts.messengers()[number]
+    ties = Background(app, accounts, time.time, open_no_page)
     assert app.on_entered_background is not None
     ties.on_visible(True)
     await app.on_entered_background()
-    assert left.lobby.watching
+    assert lobby.watching
     app.report_background()
     leaving = asyncio.ensure_future(app.on_entered_background())
     await asyncio.sleep(0)
     ties.on_visible(True)
     await leaving
-    assert left.lobby.watching
+    assert lobby.watching
     app.report_background()
     await app.on_entered_background()
-    assert not left.lobby.watching
+    assert not lobby.watching
     await ties.stop()
+    await accounts.stop()
+    accounts.close()
 
 
 @pytest.mark.contract("L14")

@@ -5,18 +5,32 @@ from pathlib import Path
 import pytest
 
 from lobby.errors import LobbyError
-from lobby.home import Home, Login, home_from_environment
+from lobby.home import AccountHome, Home, Login, home_from_environment
 
 LOGIN = Login("https://x", "@me:x", "DEV", "token", "Me")
 
 
 def test_the_folder_and_what_is_in_it_are_for_the_owner_only(tmp_path: Path) -> None:
     home = Home(tmp_path / "a" / "lobby")
-    home.keep_login(LOGIN)
+    account = home.account(2)
+    account.keep_login(LOGIN)
     home.page_secret()
-    assert home.folder.stat().st_mode & 0o777 == 0o700
-    assert all(file.stat().st_mode & 0o777 == 0o600 for file in home.folder.iterdir())
-    assert {file.name for file in home.folder.iterdir()} == {"account.json", "page.secret"}
+    for folder in (home.folder, home.folder / "accounts", account.folder):
+        assert folder.stat().st_mode & 0o777 == 0o700
+    files = [file for file in home.folder.rglob("*") if file.is_file()]
+    assert all(file.stat().st_mode & 0o777 == 0o600 for file in files)
+    assert {file.name for file in files} == {"account.json", "page.secret"}
+    assert home.account_numbers() == [2]
+
+
+def test_what_is_left_of_a_log_out_goes_and_a_damaged_login_is_put_aside(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.account(1).database.write_bytes(b"left over")
+    (home.account(2).folder / "account.json").write_bytes(b"{")
+    home.account(3).keep_login(LOGIN)
+    home.clear_vacant()
+    assert home.account_numbers() == [3] and home.account(3).login() == LOGIN
+    assert {path.name for path in (tmp_path / "accounts").iterdir()} == {"3", "2.damaged-1"}
 
 
 def test_an_open_folder_is_closed_to_others(tmp_path: Path) -> None:
@@ -25,10 +39,10 @@ def test_an_open_folder_is_closed_to_others(tmp_path: Path) -> None:
 
 
 def test_a_login_comes_back_and_goes(tmp_path: Path) -> None:
-    home = Home(tmp_path)
+    home = AccountHome(tmp_path)
     assert home.login() is None
     home.keep_login(LOGIN)
-    assert Home(tmp_path).login() == LOGIN
+    assert AccountHome(tmp_path).login() == LOGIN
     home.forget_login()
     assert home.login() is None
     home.forget_login()
@@ -37,7 +51,7 @@ def test_a_login_comes_back_and_goes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"homeserver": 1}', "\xff"])
 def test_a_damaged_login_counts_as_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "account.json").write_text(text, encoding="latin-1")
-    assert Home(tmp_path).login() is None
+    assert AccountHome(tmp_path).login() is None
 
 
 def test_the_secret_is_drawn_once(tmp_path: Path) -> None:

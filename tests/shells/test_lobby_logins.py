@@ -1,14 +1,13 @@
 """Log-ins and log-outs that meet: the homeserver lists one device of this Lobby at most, with one pusher."""
 
 import asyncio
-import contextlib
-import sqlite3
+import resource
 import subprocess
 import sys
 
 import pytest
 
-from lobby.errors import LoginRefused, NotKept
+from lobby.errors import LoginRefused
 from lobby.home import Login
 from lobby.matrix.login import log_in
 from lobby.matrix.pusher import PushTarget
@@ -63,12 +62,13 @@ async def test_a_log_out_during_a_log_in_leaves_nobody(world: World) -> None:
     assert await listed(left, "devices") == []
 
 
-async def test_logging_in_again_ends_the_login_before(world: World) -> None:
+async def test_logging_in_again_goes_on_as_the_same_device(world: World) -> None:
     left = world.left
     room_id = await introduce(left, world.right)
     first = kept(left)
     await left.log_in()
-    assert await listed(left, "devices") == [kept(left).device_id] != [first.device_id]
+    assert await listed(left, "devices") == [kept(left).device_id] == [first.device_id]
+    assert kept(left).token != first.token
     assert left.lobby.chat(room_id) is not None
 
 
@@ -80,30 +80,26 @@ async def test_a_log_in_that_cannot_be_kept_leaves_no_device(world: World) -> No
     assert await listed(left, "devices") == []
 
 
-async def test_a_log_out_on_a_full_disk_ends_the_login_and_says_what_is_left(world: World) -> None:
+async def test_a_log_out_on_a_full_disk_ends_the_login(world: World) -> None:
     left = world.left
     await introduce(left, world.right)
     await left.lobby.pushing.to(TARGET)
-    with no_room(), pytest.raises(NotKept, match=r"logged out.*lobby logout"):
-        await left.lobby.log_out()
+    with no_room():
+        assert await left.lobby.log_out()
     assert left.lobby.account() is None and left.lobby.chats() == []
     assert await listed(left, "devices") == []
-    await left.lobby.log_out()
-    assert left.store.rooms() == []
 
 
 async def test_the_command_logs_nobody_in_whom_it_could_not_keep(world: World, home: DeskHome) -> None:
     left = world.left
-    folder = home.home / "later"
-    folder.mkdir(mode=0o700)
-    with contextlib.closing(sqlite3.connect(folder / "lobby.sqlite3")) as database:
-        database.execute("PRAGMA user_version = 99")
+    folder = home.home / "full"
     words = ["--home", str(folder), "login", "--homeserver", left.homeserver, "--user", left.user_id]
     process = await asyncio.create_subprocess_exec(
         *[sys.executable, "-m", "lobby.main", *words, "--password-stdin"],
         env=home.environment,
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)),
     )
     _, error = await process.communicate(f"{PASSWORD}\n".encode())
     assert process.returncode == 1 and b"Nothing was changed" in error

@@ -2,16 +2,21 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
 
 from demo.network import Condition
 from frontdesk import App, Notification, PushKind, Subscription
+from lobby.accounts import Accounts
 from lobby.background import Background
+from lobby.core.alerts import Place
+from lobby.home import Home
 from lobby.matrix.pusher import PushTarget
-from tests.homeserver import homeserver
-from tests.people import Person, World, asked, world
+from tests.homeserver import PASSWORD, homeserver
+from tests.people import HandGuard, Person, World, asked, world
 
 __all__ = ["homeserver", "world"]
 
@@ -106,33 +111,52 @@ class DeskPlayed(App):
                 self.heard.clear()
 
 
-async def open_no_page(room_id: str | None) -> None:
+async def open_no_page(place: Place) -> None:
     raise AssertionError("nobody asked for it")
 
 
-async def test_who_logs_out_while_the_homeserver_is_away_is_subscribed_no_more(world: World) -> None:
+async def until(accounts: Accounts, holds: Callable[[], object]) -> None:
+    """Wait for a change after which ``holds()`` is true."""
+    news = asyncio.Event()
+    unsubscribe = accounts.subscribe(lambda number, change: news.set())
+    async with asyncio.timeout(60.0):
+        while not holds():
+            await news.wait()
+            news.clear()
+    unsubscribe()
+
+
+async def test_who_logs_out_while_the_homeserver_is_away_is_subscribed_no_more(world: World, tmp_path: Path) -> None:
     left, desk = world.left, DeskPlayed()
-    await left.log_in()
+    accounts = Accounts(Home(tmp_path / "lobby"), HandGuard(), time.time, lambda: "")
+    ties = Background(desk, accounts, time.time, open_no_page)
+    assert await accounts.log_in(left.homeserver, left.user_id, PASSWORD) == 1
     world.network.set(Condition.OFF)
-    ties = Background(desk, left.lobby, open_no_page)
     await ties.start()
-    await left.until(lambda: "could not be told where to push" in why_not(left))
-    assert not await left.lobby.log_out()
+    messenger = accounts.messengers()[1]
+    await until(accounts, lambda: "could not be told where to push" in messenger.pushing.why_not)
+    assert not await accounts.log_out(1)
     await desk.until(subscribed=False)
+    assert accounts.numbers() == [] and list((tmp_path / "lobby" / "accounts").iterdir()) == []
     await ties.stop()
+    await accounts.stop()
 
 
-async def test_who_logs_in_while_the_last_subscription_is_given_up_is_subscribed(world: World) -> None:
+async def test_who_logs_in_after_the_last_subscription_was_given_up_is_subscribed(world: World, tmp_path: Path) -> None:
     left, desk = world.left, DeskPlayed()
-    ties = Background(desk, left.lobby, open_no_page)
-    await left.log_in()
+    accounts = Accounts(Home(tmp_path / "lobby"), HandGuard(), time.time, lambda: "")
+    ties = Background(desk, accounts, time.time, open_no_page)
+    await accounts.log_in(left.homeserver, left.user_id, PASSWORD)
     await ties.start()
-    await left.until(lambda: left.lobby.pushing.reached)
+    await until(accounts, lambda: accounts.messengers()[1].pushing.reached)
     desk.takes_back.clear()
-    await left.lobby.log_out()
+    leaving = asyncio.create_task(accounts.log_out(1))
     await desk.until(subscribed=False)
-    await left.log_in()
+    again = asyncio.create_task(accounts.log_in(left.homeserver, left.user_id, PASSWORD))
     desk.takes_back.set()
+    assert await leaving and await again == 1
     await desk.until(subscribed=True)
-    await left.until(lambda: left.lobby.pushing.reached)
+    await until(accounts, lambda: accounts.messengers()[1].pushing.reached)
     await ties.stop()
+    await accounts.stop()
+    accounts.close()

@@ -73,7 +73,11 @@ class MemoryAccounts:
         return number
 
     def _listen(self, number: int, messenger: MemoryMessenger) -> None:
-        messenger.subscribe(lambda change: [tell(number, change) for tell in list(self._listeners)] and None)
+        def tell(change: Change) -> None:
+            for listener in list(self._listeners):
+                listener(number, change)
+
+        messenger.subscribe(tell)
 
 
 def _insist(homeserver: str, cleartext: str) -> None:

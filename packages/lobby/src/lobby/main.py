@@ -136,12 +136,15 @@ async def _run(home: Home) -> int:
 async def _serve(home: Home, database: "Database") -> int:
     from lobby import background
     from lobby.accounts import Accounts
+    from lobby.folder_layout import bring_up
     from lobby.page_store import PageStore
     from lobby.ui.server import Page
 
     app = background.new_app(_app_id(), home.manifest)
     host = home.page_host()
     sock, port, address = background.page_socket(app, host)
+    store = PageStore(database)
+    bring_up(home, store)
     accounts = Accounts(home, background.DeskGuard(app), time.time, lambda: secrets.token_urlsafe(18))
     accounts.start()
 
@@ -153,7 +156,7 @@ async def _serve(home: Home, database: "Database") -> int:
     parents = tuple(os.environ.get("LOBBY_FRAME_PARENTS", "").split())
     page = Page(
         accounts,
-        PageStore(database),
+        store,
         host,
         port,
         home.page_secret(),
@@ -311,8 +314,12 @@ def _meant(known: dict[int, str], user: str) -> int:
 async def _accounts(home: Home) -> AsyncIterator["Accounts"]:
     """The accounts, with nothing under way."""
     from lobby.accounts import Accounts
+    from lobby.folder_layout import bring_up
+    from lobby.page_store import PageStore
     from lobby.sending import Unguarded
 
+    with _page_database(home) as database:
+        bring_up(home, PageStore(database))
     accounts = Accounts(home, Unguarded(), time.time, lambda: "")
     try:
         accounts.start()
