@@ -34,7 +34,7 @@ def read_request(content: Any, id: object, sender: str, room_id: str, at: object
 
     None: it is none, or its time is over or too far ahead.
     """
-    if not isinstance(content, dict) or not isinstance(at, int):
+    if not isinstance(content, dict) or not isinstance(at, int | float):
         return None
     device_id, methods = content.get("from_device"), content.get("methods")
     if not is_id(id) or not is_id(device_id) or not isinstance(methods, list):

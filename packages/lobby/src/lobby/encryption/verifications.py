@@ -184,7 +184,7 @@ class Verifications:
         asked = tuple(sorted(devices)) if not device_id else tuple({device_id} & set(devices))
         if not asked:
             raise LobbyError("There is no other device of yours that could be asked. Log in there first.")
-        one = self._begin(secrets.token_urlsafe(24), self._me.user_id, "")
+        one = self._begin(secrets.token_urlsafe(24), self._me.user_id, "", self._clock())
         self._do(one, one.flow.ask(asked, self._clock()))
         return one.flow.id
 
@@ -201,7 +201,7 @@ class Verifications:
             "to": user_id,
         }
         id = await self._say(room_id, "m.room.message", content, secrets.token_urlsafe(24))
-        one = self._begin(id, user_id, room_id)
+        one = self._begin(id, user_id, room_id, self._clock())
         self._do(one, one.flow.ask((), self._clock()))
         return id
 
@@ -231,8 +231,8 @@ class Verifications:
             raise LobbyError("This verification is over, or Lobby was restarted meanwhile. Ask again.")
         return one
 
-    def _begin(self, id: str, user_id: str, room_id: str) -> UnderWay:
-        one = UnderWay(Flow(id, self._me, user_id, room_id, AgreementHalf, self._clock()))
+    def _begin(self, id: str, user_id: str, room_id: str, at: float) -> UnderWay:
+        one = UnderWay(Flow(id, self._me, user_id, room_id, AgreementHalf, at))
         self._under_way[id] = one
         return one
 
@@ -246,7 +246,8 @@ class Verifications:
         if sum(not one.flow.over for one in self._under_way.values()) >= MOST:
             log.warning("A verification that %s offers was not taken: too many are open.", request.sender.user_id)
             return
-        one = self._begin(request.id, request.sender.user_id, request.room_id)
+        at = min(request.at, self._clock())
+        one = self._begin(request.id, request.sender.user_id, request.room_id, at)
         self._do(one, one.flow.offer(request, self._clock()))
 
     def _hear(self, one: UnderWay, kind: str, content: Json) -> None:

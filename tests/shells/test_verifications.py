@@ -1,0 +1,141 @@
+"""Verification between Lobbies on a real homeserver: several devices, lost networks, restarts, floods."""
+
+import time
+from functools import partial
+
+import pytest
+
+from demo.network import Condition
+from lobby.core.verification_messages import LASTS
+from lobby.core.views import Backup, Standing, Verification, VerificationPhase
+from lobby.encryption.verifications import MOST
+from lobby.errors import LobbyError
+from tests.devices import Account, account, looked, state
+from tests.homeserver import homeserver
+from tests.people import Person, World, asked, introduce, world
+
+__all__ = ["account", "homeserver", "world"]
+
+Phase = VerificationPhase
+
+
+def phases(person: Person) -> dict[str, VerificationPhase]:
+    return {one.id: one.phase for one in person.lobby.encryption.verifications()}
+
+
+async def reaches(person: Person, id: str, phase: VerificationPhase) -> Verification:
+    await person.until(lambda: phases(person).get(id) is phase)
+    return next(one for one in person.lobby.encryption.verifications() if one.id == id)
+
+
+async def agree(one: Person, other: Person, id: str) -> None:
+    """Both compare, both say that it is the same, both are done."""
+    seen = [await reaches(person, id, Phase.COMPARING) for person in (one, other)]
+    assert seen[0].emoji == seen[1].emoji
+    for person in (one, other):
+        await person.lobby.encryption.confirm_verification(id)
+    for person in (one, other):
+        await reaches(person, id, Phase.DONE)
+
+
+async def test_the_first_device_that_answers_has_it_and_the_others_are_told(account: Account) -> None:
+    first = await account.lobby()
+    await first.lobby.encryption.create_recovery()
+    second, third = await account.lobby(), await account.lobby()
+    id = await third.lobby.encryption.verify(account.user_id)
+    for person in (first, second):
+        offer = await reaches(person, id, Phase.OFFERED)
+        assert offer.own
+    await first.lobby.encryption.accept_verification(id)
+    ended = await reaches(second, id, Phase.CANCELLED)
+    assert "another device" in ended.reason
+    await agree(first, third, id)
+    await third.until(lambda: (state(third).standing, state(third).backup) == (Standing.VERIFIED, Backup.IN_USE))
+    assert state(second).standing is Standing.UNVERIFIED
+    with pytest.raises(LobbyError, match="is over"):
+        await second.lobby.encryption.accept_verification("unknown")
+
+
+async def test_one_who_declines_ends_it_everywhere(account: Account) -> None:
+    first = await account.lobby()
+    await first.lobby.encryption.create_recovery()
+    second, third = await account.lobby(), await account.lobby()
+    id = await third.lobby.encryption.verify(account.user_id)
+    for person in (first, second):
+        await reaches(person, id, Phase.OFFERED)
+    await second.lobby.encryption.cancel_verification(id)
+    for person in (first, third):
+        ended = await reaches(person, id, Phase.CANCELLED)
+        assert "The other side cancelled" in ended.reason
+
+
+async def test_a_network_that_is_lost_in_between_is_waited_for(world: World) -> None:
+    left, right = world.left, world.right
+    await introduce(left, right)
+    for person in (left, right):
+        await person.until(partial(looked, person))
+        await person.lobby.encryption.create_recovery()
+    id = await right.lobby.encryption.verify(left.user_id)
+    await reaches(left, id, Phase.OFFERED)
+    world.network.set(Condition.OFF)
+    with pytest.raises(LobbyError, match="cannot be reached"):
+        await left.lobby.encryption.accept_verification(id)
+    world.network.set(Condition.GOOD)
+    await left.lobby.encryption.accept_verification(id)
+    for person in (left, right):
+        await reaches(person, id, Phase.COMPARING)
+    world.network.set(Condition.OFF)
+    for person in (left, right):
+        await person.lobby.encryption.confirm_verification(id)
+    assert phases(left)[id] is phases(right)[id] is Phase.CONFIRMED
+    world.network.set(Condition.GOOD)
+    for person in (left, right):
+        await reaches(person, id, Phase.DONE)
+
+
+async def test_who_was_restarted_is_not_waited_for_and_can_be_asked_again(account: Account) -> None:
+    first = await account.lobby()
+    await first.lobby.encryption.create_recovery()
+    second = await account.lobby()
+    lost = await second.lobby.encryption.verify(account.user_id)
+    await reaches(first, lost, Phase.OFFERED)
+    await second.lobby.stop()
+    again = await account.again(second.home.folder)
+    again.lobby.foreground()
+    await again.until(lambda: looked(again))
+    assert phases(again) == {}
+    id = await again.lobby.encryption.verify(account.user_id)
+    await reaches(first, id, Phase.OFFERED)
+    assert phases(first)[lost] is Phase.CANCELLED
+    await first.lobby.encryption.accept_verification(id)
+    await agree(first, again, id)
+    await again.until(lambda: state(again).standing is Standing.VERIFIED)
+
+
+async def asks(person: Person, of: Person, device_id: str, at: float) -> None:
+    """A request as any program that holds the account's token may send it."""
+    content = {"from_device": device_id, "methods": ["m.sas.v1"], "timestamp": int(at * 1000)}
+    messages = {person.user_id: {state(of).device_id: {**content, "transaction_id": f"by {device_id}"}}}
+    path = f"/sendToDevice/m.key.verification.request/{device_id}"
+    await asked(person, path, body={"messages": messages}, method="PUT")
+
+
+async def test_a_flood_of_offers_is_taken_up_to_a_bound(account: Account) -> None:
+    first = await account.lobby()
+    second = await account.lobby()
+    for number in range(MOST + 5):
+        await asks(second, first, f"DEVICE{number}", time.time())
+    await first.until(lambda: len(phases(first)) == MOST)
+    await asks(second, first, "DEVICE0", time.time())
+    await asks(second, first, "OLD", time.time() - LASTS)
+    await second.lobby.encryption.look()
+    assert set(phases(first)) == {f"by DEVICE{number}" for number in range(MOST)}
+
+
+async def test_an_offer_that_nobody_took_ends_ten_minutes_after_it_was_made(account: Account) -> None:
+    first = await account.lobby()
+    second = await account.lobby()
+    await asks(second, first, "SLOW", time.time() - LASTS + 2.0)
+    await reaches(first, "by SLOW", Phase.OFFERED)
+    ended = await reaches(first, "by SLOW", Phase.CANCELLED)
+    assert "ten minutes" in ended.reason
