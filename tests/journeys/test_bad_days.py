@@ -30,14 +30,10 @@ async def test_a_ruined_database_of_lobby_is_put_aside_and_the_chats_come_back(
     asleep = await right.falls_asleep()
     os.kill(asleep.pid, signal.SIGKILL)
     await right.lobby(AppState.STOPPED)
-    folder = right.machine.folder / "lobby"
+    folder = right.machine.folder / "lobby" / "accounts" / "1"
     ruin(folder / "lobby.sqlite3")
 
-    await right.visits(stand.place)
-    await expect(right.page.get_by_role("heading", name="Lobby is closed to this browser")).to_be_visible()
-    await expect(right.page.locator("code")).to_have_text("lobby")
-    await right.machine.lobby()
-    await right.page.goto(await right.hears_lobby())
+    await right.visits("/")
     await right.page.get_by_role("link", name="Left").first.click()
     await right.sees("worth keeping")
     assert list(folder.glob("lobby.sqlite3.damaged-*")), "put aside, not thrown away"

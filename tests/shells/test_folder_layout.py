@@ -1,5 +1,6 @@
 """A folder of the first Lobby becomes one with a folder for each account, wherever the move is broken off."""
 
+import contextlib
 import os
 import sqlite3
 from pathlib import Path
@@ -74,10 +75,8 @@ def test_broken_off_anywhere_it_goes_on(old: Home, monkeypatch: pytest.MonkeyPat
     page_database = Database(old.page_database, PAGE)
     with monkeypatch.context() as patch:
         patch.setattr(owner, step, killed)
-        try:
+        with contextlib.suppress(Killed):
             bring_up(old, PageStore(page_database))
-        except Killed:
-            pass
     page_database.close()
     moved(old)
 

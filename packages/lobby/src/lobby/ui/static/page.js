@@ -503,9 +503,12 @@ document.addEventListener("submit", async (event) => {
     event.preventDefault();
     go(form);
   } else if (form.dataset.slow) {
-    const button = one("button", form);
-    button.disabled = true;
-    button.textContent = form.dataset.slow;
+    const button = event.submitter || one("button", form);
+    // Afterwards: a button that is disabled while its form is being read is not part of it.
+    setTimeout(() => {
+      button.disabled = true;
+      button.textContent = form.dataset.slow;
+    });
   }
 });
 
