@@ -139,3 +139,17 @@ def test_old_spans_go() -> None:
     driver.pass_time(KEPT + 700)
     driver.open(APP)
     assert all((span.until or driver.now) >= driver.now - KEPT for span in spans(driver))
+
+
+def test_a_clock_that_is_set_back_leaves_no_overlap() -> None:
+    history = History()
+    for state, since in ((S.FOREGROUND, 100.0), (S.SUSPENDED, 200.0), (S.BACKGROUND, 300.0), (S.SUSPENDED, 150.0)):
+        history.look([AppStatus(APP, "Notes", state, since=since)], since)
+    told = [(span.state, span.since, span.until) for span in history.spans()]
+    assert told == [(S.FOREGROUND, 100.0, 150.0), (S.SUSPENDED, 150.0, None)]
+    again = History()
+    kept = {effect.key: effect.value for effect in history.saves() if isinstance(effect, do.Save)}
+    for key, value in kept.items():
+        if value is not None:
+            again.restore(key, value)
+    assert again.spans() == history.spans()

@@ -76,12 +76,11 @@ class History:
     def _begin(self, span: Span, now: float) -> None:
         """``span`` is the one its app is in from now on; it may be the same one with more to say."""
         before = self._now.get(span.app)
-        if (
-            before is not None
-            and (before.state, before.since) != (span.state, span.since)
-            and span.since > before.since
-        ):
-            self._end(msgspec.structs.replace(before, until=span.since), now)
+        if before is not None and (before.state, before.since) != (span.state, span.since):
+            if span.since > before.since:
+                self._end(msgspec.structs.replace(before, until=span.since), now)
+            else:
+                self._cut_back(span.app, span.since)
         self._now[span.app] = span
         self._unsaved[_now_key(span.app)] = msgspec.msgpack.encode(span)
 
@@ -90,8 +89,19 @@ class History:
         spans = self._spans.setdefault(span.app, deque())
         spans.append((number, span))
         self._unsaved[_span_key(number)] = msgspec.msgpack.encode(span)
-        while len(spans) > MOST_OF_ONE_APP or (spans[0][1].until or now) < now - KEPT:
+        while spans and (len(spans) > MOST_OF_ONE_APP or (spans[0][1].until or now) < now - KEPT):
             self._unsaved[_span_key(spans.popleft()[0])] = None
+
+    def _cut_back(self, app: str, since: float) -> None:
+        """The clock was set back: what the app did by the old clock at that time and later gives way."""
+        spans = self._spans.get(app, deque())
+        while spans and spans[-1][1].since >= since:
+            self._unsaved[_span_key(spans.pop()[0])] = None
+        if spans and (spans[-1][1].until or since) > since:
+            number, span = spans.pop()
+            cut = msgspec.structs.replace(span, until=since)
+            spans.append((number, cut))
+            self._unsaved[_span_key(number)] = msgspec.msgpack.encode(cut)
 
     def _forget(self, app: str) -> None:
         """The app is not registered any more: its lines stay, its lane goes."""
