@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from urllib.parse import quote
 
 import aiohttp
 
@@ -44,18 +43,6 @@ class Outcome:
     wrong: tuple[str, ...]
 
 
-class Observer(Witness):
-    """Counts what somebody sent to a chat, readable or not."""
-
-    async def sent(self, room_id: str, sender: str) -> set[str]:
-        """The event ids of that person's messages among the last 100 events of the chat."""
-        address = f"{self._homeserver}/_matrix/client/v3/rooms/{quote(room_id, safe='')}/messages?dir=b&limit=100"
-        async with self._http.get(address) as answer:
-            events = (await answer.json())["chunk"]
-        kinds = ("m.room.message", "m.room.encrypted")
-        return {event["event_id"] for event in events if event["sender"] == sender and event["type"] in kinds}
-
-
 async def play(cells: Sequence[Cell], seed: int, folder: Path, told: Callable[[Outcome], None]) -> list[Outcome]:
     """Plays the cells in their order, in worlds under `folder`; one that went wrong leaves its world there, stopped."""
     outcomes: list[Outcome] = []
@@ -67,7 +54,7 @@ async def play(cells: Sequence[Cell], seed: int, folder: Path, told: Callable[[O
         with Folder(place) as held:
             async with AsyncExitStack() as stops:
                 stand = await stops.enter_async_context(world.running(held, "", LIMITS, lambda what, took: None))
-                observer = await stops.enter_async_context(Observer(stand.synapse.url, "right", world.PASSWORD))
+                observer = await stops.enter_async_context(Witness(stand.synapse.url, "right", world.PASSWORD))
                 while waiting:
                     outcome = await _play(stand, observer, waiting.pop(0), seed)
                     for pid in [program.pid for program in stand.programs] + [
@@ -83,7 +70,7 @@ async def play(cells: Sequence[Cell], seed: int, folder: Path, told: Callable[[O
     return outcomes
 
 
-async def _play(stand: world.World, observer: Observer, cell: Cell, seed: int) -> Outcome:
+async def _play(stand: world.World, observer: Witness, cell: Cell, seed: int) -> Outcome:
     blow = plan.blow(cell, seed)
     before = time.monotonic()
     try:
@@ -96,7 +83,7 @@ async def _play(stand: world.World, observer: Observer, cell: Cell, seed: int) -
     return Outcome(cell, blow, time.monotonic() - before, tuple(wrong))
 
 
-async def _wrong(stand: world.World, observer: Observer, cell: Cell, blow: Blow) -> list[str]:
+async def _wrong(stand: world.World, observer: Witness, cell: Cell, blow: Blow) -> list[str]:
     async with AsyncExitStack() as stops:
         spectators = {machine.user: await stops.enter_async_context(Spectator(machine)) for machine in stand.machines}
         left, right = (Person(machine, stand.chat) for machine in stand.machines)
@@ -112,7 +99,7 @@ async def _wrong(stand: world.World, observer: Observer, cell: Cell, blow: Blow)
         await all_is_well(scene)
         ending = Ending(
             accepted=tuple(left.accepted),
-            at_homeserver=len(await observer.sent(stand.chat, sender) - had),
+            at_homeserver=len((await observer.sent(stand.chat, sender)).keys() - had.keys()),
             windows={"Left": await _shown(left), "Right": await _shown(right)},
             showings={"Left": scene.on_left.showings(scene.began), "Right": scene.on_right.showings(scene.began)},
         )
