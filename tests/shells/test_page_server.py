@@ -14,7 +14,7 @@ import pytest
 from lobby.core.views import Connection, Invitation, Mark
 from lobby.ui.codes import mint
 from lobby.ui.server import Page
-from tests.lobby.ui.memory_accounts import MemoryAccounts
+from tests.lobby.ui.memory_accounts import SIGN_ON, MemoryAccounts
 from tests.lobby.ui.memory_messenger import MemoryMessenger, MemorySessions
 
 SECRET = b"s" * 32
@@ -573,3 +573,68 @@ async def test_a_page_that_may_be_framed_says_by_whom() -> None:
         assert "cross-origin-opener-policy" not in answer.headers and "x-frame-options" not in answer.headers
     finally:
         await page.stop()
+
+
+async def begun(served: Served) -> str:
+    """The path at which a browser comes back that was sent to single sign-on."""
+    served.accounts.providers = (SIGN_ON,)
+    step = await served.post("/account/new", homeserver="matrix.example")
+    assert "Continue with House of Keys" in step.body
+    page = await served.post("/account/new/sign-on", homeserver="https://matrix.example", provider=SIGN_ON.id)
+    found = re.search(r"https://matrix\.example/sso/cas\?redirectUrl=http://[^/]+(/sign-on/[\w-]+)", page.body)
+    assert found is not None
+    return found[1]
+
+
+async def test_who_comes_back_from_single_sign_on_is_logged_in_once(served: Served) -> None:
+    await served.enter()
+    back = await begun(served)
+    # From another site, as the homeserver sends the browser on.
+    crossing = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    answer = await served.ask("GET", f"{back}?loginToken=good", crossing)
+    assert answer.headers["location"] == "/account/2/"
+    assert served.accounts.logged_in == [("https://matrix.example", "good", None)]
+    again = await served.ask("GET", f"{back}?loginToken=good", crossing)
+    assert again.status == 422 and "sign-on is over" in again.body and len(served.accounts.logged_in) == 1
+
+
+async def test_nobody_is_logged_in_by_a_sign_on_that_this_browser_did_not_begin(served: Served) -> None:
+    await served.enter()
+    back = await begun(served)
+    await served.enter()  # Another browser, with a session of its own.
+    assert (await served.ask("GET", f"{back}?loginToken=good")).status == 422
+    assert (await served.ask("GET", "/sign-on/invented?loginToken=good")).status == 422
+    cookie, served.cookie = served.cookie, ""
+    assert (await served.ask("GET", f"{back}?loginToken=good")).status == 401
+    served.cookie = cookie
+    back = await begun(served)
+    served.now[0] += 601
+    assert (await served.ask("GET", f"{back}?loginToken=good")).status == 422
+    assert served.accounts.logged_in == []
+
+
+async def test_no_sign_on_goes_over_a_readable_way_before_the_person_has_agreed(served: Served) -> None:
+    await served.enter()
+    served.accounts.providers = (SIGN_ON,)
+    form = {"homeserver": "http://matrix.example", "provider": SIGN_ON.id}
+    answer = await served.post("/account/new/sign-on", {}, **form)
+    assert answer.status == 422 and "is not encrypted" in answer.body and "redirectUrl" not in answer.body
+    answer = await served.post("/account/new/sign-on", {}, **form, cleartext="http://matrix.example")
+    assert "redirectUrl" in answer.body
+
+
+async def test_each_account_has_addresses_of_its_own_and_the_menu_tells_of_the_others(served: Served) -> None:
+    await served.enter()
+    answer = await served.post(
+        "/account/new", homeserver="matrix.example", user="@ann:matrix.example", password="right"
+    )
+    assert answer.headers["location"] == "/account/2/"
+    other = served.accounts.messengers[2]
+    other.put_chat(ROOM, "Ben")
+    other.put(ROOM, "hello", "@ben:demo.localhost")
+    first, second = (await served.ask("GET", "/")).body, (await served.ask("GET", "/account/2/")).body
+    assert 'href="/account/2/"' in first and "1 waiting" in first
+    assert f'href="/account/2{CHAT}"' in second and "Ben" in second
+    assert (await served.ask("GET", "/account/7/new")).headers["location"] == "/"
+    assert (await served.post("/logout")).headers.get("clear-site-data") is None, "the other account's drafts stay"
+    assert (await served.ask("GET", "/")).headers["location"] == "/account/2/"

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from demo.tour.page import Message, Page
 from lobby.core.views import Account, Bubble, ChatSummary, Connection, Invitation, Mark
-from lobby.ui.render import Conversation, Renderer, Scene
+from lobby.ui.render import Conversation, Renderer
+from lobby.ui.scenes import Scene
 
 CHAT = ChatSummary("!a/b:x", "Right", False, "hi", 5.0, True, Mark.UNSENT, 0, ("Right",))
 ACCOUNT = Account("@left:x", "Left", "http://x", Connection.ONLINE)

@@ -1,0 +1,93 @@
+"""Several accounts in one Lobby, and logging in again, with a real homeserver."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from lobby.accounts import Accounts
+from lobby.core.views import Connection, Mark
+from lobby.errors import LoginRefused
+from lobby.home import Home
+from lobby.matrix.session import Session
+from lobby.matrix_messenger import MatrixMessenger
+from tests.homeserver import PASSWORD, Homeserver, homeserver
+from tests.people import HandGuard
+
+__all__ = ["homeserver"]
+
+IDS = itertools.count(1)
+
+
+@pytest.fixture
+async def accounts(tmp_path: Path) -> AsyncIterator[Accounts]:
+    accounts = Accounts(Home(tmp_path), HandGuard(), time.time, lambda: f"key-key-key-key-{next(IDS)}")
+    accounts.start()
+    accounts.take_up_outbox()
+    accounts.foreground()
+    yield accounts
+    await accounts.stop()
+    accounts.close()
+
+
+async def until(accounts: Accounts, holds: Callable[[], object]) -> None:
+    """Wait for a change after which ``holds()`` is true."""
+    news = asyncio.Event()
+    unsubscribe = accounts.subscribe(lambda number, change: news.set())
+    async with asyncio.timeout(60.0):
+        while not holds():
+            await news.wait()
+            news.clear()
+    unsubscribe()
+
+
+def connection(messenger: MatrixMessenger) -> Connection | None:
+    account = messenger.account()
+    return account.connection if account else None
+
+
+async def test_two_accounts_of_one_lobby_talk_and_one_that_leaves_takes_nothing_of_the_other(
+    accounts: Accounts, homeserver: Homeserver, tmp_path: Path
+) -> None:
+    ids = [await homeserver.account(name) for name in ("Left", "Right")]
+    numbers = [await accounts.log_in(homeserver.url, user_id, PASSWORD) for user_id in ids]
+    assert numbers == accounts.numbers() == [1, 2]
+    assert await accounts.log_in(homeserver.url, ids[1], PASSWORD) == 2, "logged in twice, it is the same account"
+    left, right = accounts.messengers().values()
+    room_id = await left.start_chat(ids[1])
+    await until(accounts, right.invitations)
+    await right.accept(room_id)
+    await left.send(room_id, "hello from beside you")
+    await until(accounts, lambda: any(bubble.text == "hello from beside you" for bubble in right.bubbles(room_id)))
+    assert await accounts.log_out(1)
+    assert accounts.numbers() == [2] and not (tmp_path / "accounts" / "1").exists()
+    assert right.chat(room_id) is not None and connection(right) is Connection.ONLINE
+    assert await accounts.log_in(homeserver.url, ids[0], PASSWORD) == 1
+
+
+async def test_whom_the_homeserver_signed_out_goes_on_as_the_same_device_and_resends(
+    accounts: Accounts, homeserver: Homeserver, tmp_path: Path
+) -> None:
+    user_id, other = [await homeserver.account(name) for name in ("Left", "Right")]
+    await accounts.log_in(homeserver.url, user_id, PASSWORD)
+    messenger = accounts.messengers()[1]
+    room_id = await messenger.start_chat(other)
+    await until(accounts, lambda: connection(messenger) is Connection.ONLINE)
+    before = Home(tmp_path).account(1).login()
+    assert before is not None
+    session = Session(before)
+    await session.request("POST", "/logout/all", {})
+    await session.close()
+    await until(accounts, lambda: connection(messenger) is Connection.SIGNED_OUT)
+    key = await messenger.send(room_id, "kept")
+    await until(accounts, lambda: [b.mark for b in messenger.bubbles(room_id) if b.key == key] == [Mark.UNSENT])
+    with pytest.raises(LoginRefused, match="has to log in again"):
+        await accounts.log_in(homeserver.url, other, PASSWORD, number=1)
+    assert await accounts.log_in(homeserver.url, user_id, PASSWORD, number=1) == 1
+    after = Home(tmp_path).account(1).login()
+    assert after is not None and after.device_id == before.device_id and after.token != before.token
+    await messenger.resend(room_id, key)
+    await until(accounts, lambda: [b.mark for b in messenger.bubbles(room_id) if b.key == key] == [Mark.SENT])
