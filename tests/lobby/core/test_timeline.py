@@ -76,7 +76,8 @@ def test_a_group_has_a_name_or_many_members_and_a_direct_chat_is_none() -> None:
 def test_the_last_line_of_a_chat_carries_its_mark() -> None:
     [last] = timeline.bubbles([], [draft(phase=Phase.UNSENT, reason="no")], ME, NAMES)
     made = timeline.summary(KeptRoom("!a"), ["@you:x"], ["@you:x"], NAMES, last, 2)
-    assert made == ChatSummary("!a", "You Name", False, "mine", 20.0, True, Mark.UNSENT, 2, ("You Name",))
+    names = ("You Name",)
+    assert made == ChatSummary("!a", "You Name", False, "mine", 20.0, True, Mark.UNSENT, 2, names, partner="@you:x")
 
 
 def test_the_newest_chat_is_first_and_silent_ones_are_last() -> None:
