@@ -17,8 +17,8 @@ ROOT = Path(__file__).parents[2]
 
 SLICE = ("keeper:3", "desk:3", "push:3", "synapse:1", "lobby:3")
 SEED = "3853"
-"""Draws: keeper and Lobby just as Lobby is launched for a message, the desk as Lobby is thawed for one, push service and
-homeserver with one in their hands."""
+"""Draws: keeper and Lobby just as Lobby is launched for a message, the desk as Lobby is thawed for one, push service
+and homeserver with one in their hands."""
 
 
 @pytest.fixture
