@@ -84,7 +84,7 @@ async def test_a_database_that_cannot_be_read_keeps_nobody_awake(world: World, m
 @pytest.mark.timeout(120)
 async def test_an_answer_that_comes_while_the_disk_is_full_is_not_lost(world: World) -> None:
     left, right = world.left, world.right
-    room_id = await introduce(left, right)
+    room_id = await introduce(left, right, encrypted=False)
     world.network.set(Condition.SLOW)
     await left.lobby.send(room_id, "one")
     with no_room():
