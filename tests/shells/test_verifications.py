@@ -56,6 +56,29 @@ async def test_the_first_device_that_answers_has_it_and_the_others_are_told(acco
         await second.lobby.encryption.accept_verification("unknown")
 
 
+async def test_another_person_is_answered_by_one_of_my_devices(world: World, account: Account) -> None:
+    right = world.right
+    first = await account.lobby()
+    await first.lobby.encryption.create_recovery()
+    second = await account.lobby()
+    await right.log_in()
+    right.lobby.foreground()
+    await right.until(lambda: looked(right))
+    await right.lobby.encryption.create_recovery()
+    room_id = await right.lobby.start_chat(account.user_id)
+    await first.until(first.lobby.invitations)
+    await first.lobby.accept(room_id)
+    await right.until(lambda: (chat := right.lobby.chat(room_id)) and chat.members)
+    id = await right.lobby.encryption.verify(account.user_id)
+    for person in (first, second):
+        offer = await reaches(person, id, Phase.OFFERED)
+        assert (offer.own, offer.user_id, offer.name) == (False, right.user_id, "Right")
+    await first.lobby.encryption.accept_verification(id)
+    ended = await reaches(second, id, Phase.CANCELLED)
+    assert "another device" in ended.reason
+    await agree(first, right, id)
+
+
 async def test_one_who_declines_ends_it_everywhere(account: Account) -> None:
     first = await account.lobby()
     await first.lobby.encryption.create_recovery()
