@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lobby.core import unpadded
-from lobby.core.signed_json import canonical, is_signed, public_key, sign, with_signature
+from lobby.core.canonical_json import canonical
+from lobby.core.signed_json import is_signed, public_key, sign, with_signature
 
 SEED = unpadded.decode("YJDBA9Xnr2sVqXD9Vj7XVUnmFZcZrlw8Md7kMW+3XA1")
 """Of the specification, "Appendices: Cryptographic Test Vectors"."""

@@ -1,10 +1,11 @@
 """The messenger itself: one login, its sync, its outbox and what is kept, behind the face of ``Messenger``."""
 
 import asyncio
+import importlib
 import logging
 import re
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lobby.core import outbox as box
 from lobby.core import timeline
@@ -12,7 +13,6 @@ from lobby.core.batch import EMPTY_PAGES, TEXT_MOST, open_page, opened, read_eve
 from lobby.core.views import Account, Bubble, Change, ChatSummary, Connection, Invitation
 from lobby.encryption.engine import Engine
 from lobby.encryption.key_store import forget_keys
-from lobby.encryption.keys import AccountEncryption
 from lobby.encryption.login_keys import LoginKeys
 from lobby.encryption.quiet import QuietEncryption
 from lobby.errands import Errands
@@ -32,11 +32,16 @@ from lobby.receipts import Receipts
 from lobby.sending import Guard, Sending
 from lobby.store import Store
 
+if TYPE_CHECKING:
+    from lobby.encryption.keys import AccountEncryption
+
 OLDER_PAGE = 50
 PAGE_KEY = re.compile(r"[A-Za-z0-9_-]{16,64}")
 """What may be the key, and so the transaction id, of a message that the page has drawn one for."""
 KEYS = "keys.sqlite3"
 """The key file, in the account's folder."""
+REFUSED_LOGIN = "refused_login"
+"""Note of the mark of a login that the homeserver does not know any more."""
 ERRANDS_TIME = 2.0
 """Seconds that receipts and the like get to finish when the window is gone; the time box is L01's 5 s."""
 
@@ -358,7 +363,8 @@ class MatrixMessenger:
         self._login = login
         self.reading.forget(None)
         self.reading.me = login.user_id
-        self._connection = Connection.CONNECTING
+        refused = self._store.note(REFUSED_LOGIN) == login.token_mark
+        self._connection = Connection.SIGNED_OUT if refused else Connection.CONNECTING
         self._session = self.pushing.session = session = Session(login)
         path = self._home.folder / KEYS
         self.keys = keys = LoginKeys(path, session, self._store, self._clock, self._keys_open, self._opened)
@@ -455,9 +461,20 @@ class MatrixMessenger:
             self._settle_debts()
         if connection is Connection.SIGNED_OUT and self._sending is not None:
             self._sending.give_up_all(box.SIGNED_OUT)
+        if connection is Connection.OFFLINE and self._connection is Connection.SIGNED_OUT:
+            return  # Whoever cannot be reached has not taken the login back.
         if connection is not self._connection:
+            if Connection.SIGNED_OUT in (connection, self._connection):
+                self._keep_refusal(self.login_mark if connection is Connection.SIGNED_OUT else "")
             self._connection = connection
             self._changed("account")
+
+    def _keep_refusal(self, mark: str) -> None:
+        """The next run knows at once that somebody was signed out, or (empty) that they are not any more."""
+        try:
+            self._store.keep_note(REFUSED_LOGIN, mark)
+        except NotKept as error:
+            log.warning("Only this run knows how the login stands. %s", error)
 
     def _news_unkept(self, why: str) -> None:
         if why != self._unkept:
@@ -481,11 +498,15 @@ class MatrixMessenger:
 
     async def _keys_open(self, engine: Engine) -> None:
         """The keys of this login can be used: whoever does more with them than sealing and opening takes them up."""
-        assert self._session is not None and self.keys is not None
-        self._encryption = AccountEncryption(
+        session, keys = self._session, self.keys
+        # What it imports is slow, too: the page is served before.
+        module = await asyncio.to_thread(importlib.import_module, "lobby.encryption.keys")
+        if session is None or keys is None or self.keys is not keys:
+            return
+        self._encryption = module.AccountEncryption(
             engine,
-            self.keys,
-            self._session,
+            keys,
+            session,
             self._home.folder,
             self._store,
             self._guard,

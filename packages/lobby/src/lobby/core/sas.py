@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 from lobby.core import unpadded
 from lobby.core.batch import Json
+from lobby.core.canonical_json import canonical
 from lobby.core.emoji import EMOJI
-from lobby.core.signed_json import canonical
 
 METHOD = "m.sas.v1"
 AGREEMENT = "curve25519-hkdf-sha256"

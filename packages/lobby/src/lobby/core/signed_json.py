@@ -1,6 +1,5 @@
-"""Canonical JSON, and signatures over it (Matrix specification, "Appendices: Canonical JSON", "Signing JSON")."""
+"""Signatures over JSON (Matrix specification, "Appendices: Signing JSON")."""
 
-import json
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
@@ -8,21 +7,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from lobby.core import unpadded
 from lobby.core.batch import Json
+from lobby.core.canonical_json import canonical
 
 SEED_BYTES = 32
 """Length of the secret part of an Ed25519 key (RFC 8032 §5.1.5)."""
-
-_LARGEST = 2**53 - 1
-"""Beyond this, implementations disagree about a number; canonical JSON has none larger."""
-
-
-def canonical(value: object) -> bytes:
-    """The one form that everybody signs. Raises ValueError for what has none: fractions, too large numbers."""
-    try:
-        _insist_on_canonical(value)
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")).encode()
-    except RecursionError as error:
-        raise ValueError("too deep") from error
 
 
 def sign(thing: Json, seed: bytes) -> str:
@@ -55,21 +43,3 @@ def is_signed(thing: Any, user_id: str, key: str, public: str) -> bool:
 
 def _signed_part(thing: Json) -> bytes:
     return canonical({name: value for name, value in thing.items() if name not in ("signatures", "unsigned")})
-
-
-def _insist_on_canonical(value: object) -> None:
-    match value:
-        case dict():
-            for name, inner in value.items():
-                if not isinstance(name, str):
-                    raise ValueError("a name is no text")
-                _insist_on_canonical(inner)
-        case list() | tuple():
-            for inner in value:
-                _insist_on_canonical(inner)
-        case None | bool() | str():
-            pass
-        case int() if abs(value) <= _LARGEST:
-            pass
-        case _:
-            raise ValueError(f"{value!r:.40} has no canonical form")
