@@ -267,7 +267,11 @@ class JsDevice:
         """Wait until a device is signed by an identity it trusts: signatures come later than a verification ends."""
         await self._ask("device_verified", user_id=user_id, device_id=device_id)
 
-    async def person_verified(self, user_id: str) -> bool:
+    async def person_verified(self, user_id: str) -> None:
+        """Wait until a person counts as verified: the signature is made some time after a verification has ended."""
+        await self._ask("person_verified", user_id=user_id)
+
+    async def trusts(self, user_id: str) -> bool:
         """Whether it has verified this person's identity, or its own."""
         return bool((await self._ask("person", user_id=user_id))["verified"])
 

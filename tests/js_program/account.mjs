@@ -203,6 +203,11 @@ export class Account {
         return status && { signed_by_owner: status.signedByOwner, verified: status.crossSigningVerified };
     }
 
+    // Until a person counts as verified: the signature is made some time after the verification has ended.
+    async person_verified({ user_id }) {
+        while (!(await this.person({ user_id })).verified) await new Promise((done) => setTimeout(done, 100));
+    }
+
     async person({ user_id }) {
         await this.crypto.userHasCrossSigningKeys(user_id, true);
         const status = await this.crypto.getUserVerificationStatus(user_id);

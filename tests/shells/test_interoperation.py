@@ -219,7 +219,7 @@ async def test_lobby_asks_another_person(two: Two) -> None:
     assert (request["room_id"], request["own"]) == (room_id, False)
     await two.js.accept(id)
     await agree(two.me, two.js, id)
-    assert await two.js.person_verified(two.me.user_id)
+    await two.js.person_verified(two.me.user_id)
 
 
 async def test_another_person_asks_lobby(two: Two) -> None:
@@ -230,7 +230,7 @@ async def test_another_person_asks_lobby(two: Two) -> None:
     await two.me.lobby.encryption.accept_verification(id)
     await two.js.verification("ready", id)
     await agree(two.me, two.js, id)  # Nobody presses a button over there: Lobby begins after a while.
-    assert await two.js.person_verified(two.me.user_id)
+    await two.js.person_verified(two.me.user_id)
 
 
 async def test_differing_emoji_end_it_on_both_sides(two: Two) -> None:
@@ -248,7 +248,7 @@ async def test_differing_emoji_end_it_on_both_sides(two: Two) -> None:
     await same_emoji(two.me, two.js, second)
     await two.me.lobby.encryption.cancel_verification(second, mismatch=True)
     assert (await two.js.verification("cancelled", second))["code"] == "m.mismatched_sas"
-    assert not await two.js.person_verified(two.me.user_id)
+    assert not await two.js.trusts(two.me.user_id)
 
 
 async def test_without_identities_nothing_is_asked(two: Two) -> None:
