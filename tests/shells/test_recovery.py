@@ -1,79 +1,18 @@
 """Recovery on a real homeserver: what Lobby makes opens in Lobby and in matrix-js-sdk, and the other way round."""
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from functools import partial
-from pathlib import Path
+import json
 
 import pytest
+from aiohttp import web
 
-from lobby.core.views import Backup, EncryptionState, Mark, Standing
-from lobby.errors import KeysRefused, RecoveryRefused
-from tests.homeserver import PASSWORD, Homeserver, homeserver
+from lobby.core.views import Backup, Standing
+from lobby.errors import KeysRefused, PasswordNeeded, RecoveryRefused
+from tests.devices import Account, account, diary, fed, say, state
+from tests.front import Front
+from tests.homeserver import PASSWORD, homeserver
 from tests.js_client import JsClient, js_client
-from tests.people import Person
 
-__all__ = ["homeserver", "js_client"]
-
-
-class Account:
-    """One account and its Lobbies, each a device of its own."""
-
-    def __init__(self, homeserver: Homeserver, folder: Path, user_id: str, stack: AsyncExitStack) -> None:
-        self.homeserver = homeserver
-        self.user_id = user_id
-        self._folder = folder
-        self._stack = stack
-        self._number = 0
-
-    async def lobby(self) -> Person:
-        """A new device, watched by somebody."""
-        self._number += 1
-        folder = self._folder / str(self._number)
-        person = await self._stack.enter_async_context(Person(folder, self.user_id, self.homeserver.url))
-        await person.log_in()
-        person.lobby.foreground()
-        await person.until(lambda: looked(person))
-        return person
-
-
-@pytest.fixture
-async def account(homeserver: Homeserver, tmp_path: Path) -> AsyncIterator[Account]:
-    async with AsyncExitStack() as stack:
-        yield Account(homeserver, tmp_path, await homeserver.account("Me"), stack)
-
-
-def state(person: Person) -> EncryptionState:
-    found = person.lobby.encryption.state()
-    assert found is not None
-    return found
-
-
-def looked(person: Person) -> bool:
-    found = person.lobby.encryption.state()
-    return found is not None and found.standing is not Standing.UNKNOWN
-
-
-async def diary(person: Person, *texts: str) -> str:
-    """An encrypted chat with oneself, with something said in it. Returns its room id."""
-    room_id = await person.lobby.start_group("Diary", [])
-    await say(person, room_id, *texts)
-    return room_id
-
-
-async def say(person: Person, room_id: str, *texts: str) -> None:
-    for text in texts:
-        await person.lobby.send(room_id, text)
-        await person.until(partial(is_sent, person, room_id, text))
-
-
-def is_sent(person: Person, room_id: str, text: str) -> bool:
-    return any(bubble.text == text and bubble.mark is Mark.SENT for bubble in person.bubbles(room_id))
-
-
-async def fed(person: Person) -> None:
-    await person.until(lambda: state(person).backup is Backup.IN_USE and not state(person).not_backed_up)
-    await person.until(lambda: not person.guard.open)
+__all__ = ["account", "homeserver", "js_client"]
 
 
 async def test_a_recovery_key_opens_everything_on_the_next_device(account: Account) -> None:
@@ -176,3 +115,40 @@ async def test_keys_go_to_a_file_and_come_from_one(account: Account) -> None:
     assert await second.lobby.encryption.import_keys(file, "passphrase") == 1
     await second.until(lambda: second.texts(room_id) == ["in the file"])
     assert await second.lobby.encryption.import_keys(file, "passphrase") == 0
+
+
+async def test_an_older_homeserver_gets_the_password_it_wants(account: Account) -> None:
+    """The front asks for proof of who it is, as homeservers did before MSC3967, and checks it itself."""
+    async with Front(account.homeserver.url, answers=wants_password) as front:
+        me = await account.lobby(front.url)
+        with pytest.raises(PasswordNeeded, match="wants your account's password"):
+            await me.lobby.encryption.create_recovery()
+        with pytest.raises(PasswordNeeded, match="not your account's password"):
+            await me.lobby.encryption.create_recovery("wrong")
+        assert state(me).standing is Standing.NO_RECOVERY
+        await me.lobby.encryption.create_recovery(PASSWORD)
+        assert (state(me).standing, state(me).backup) == (Standing.VERIFIED, Backup.IN_USE)
+
+
+async def test_a_homeserver_that_wants_its_own_page_is_named(account: Account) -> None:
+    async with Front(account.homeserver.url, answers=wants_single_sign_on) as front:
+        me = await account.lobby(front.url)
+        with pytest.raises(RecoveryRefused, match="Create the recovery key in another client"):
+            await me.lobby.encryption.create_recovery(PASSWORD)
+
+
+def wants_password(request: web.Request, body: bytes) -> web.Response | None:
+    if not request.path.endswith("/keys/device_signing/upload"):
+        return None
+    auth = json.loads(body).get("auth", {})
+    if (auth.get("type"), auth.get("session"), auth.get("password")) == ("m.login.password", "s", PASSWORD):
+        return None
+    return proof_wanted("m.login.password")
+
+
+def wants_single_sign_on(request: web.Request, body: bytes) -> web.Response | None:
+    return proof_wanted("m.login.sso") if request.path.endswith("/keys/device_signing/upload") else None
+
+
+def proof_wanted(kind: str) -> web.Response:
+    return web.json_response({"flows": [{"stages": [kind]}], "params": {}, "session": "s"}, status=401)

@@ -47,8 +47,9 @@ class CrossSigning:
         self._session = session
         self._store = store
         self._me = engine.user_id
-        self.shown: Shown | None = None
-        """None: the homeserver was not asked yet."""
+        kept = store.shown()
+        self.shown: Shown | None = self._read_own(kept) if kept is not None else None
+        """As of the last look, in this run or an earlier one; None: the homeserver was never asked."""
         self.changed_people: tuple[str, ...] = ()
         """Verified persons who show another identity now than they had then."""
 
@@ -59,6 +60,7 @@ class CrossSigning:
         people = self._store.people()
         answer = await self._query([self._me, *people])
         self.shown = self._read_own(answer)
+        self._store.keep_shown(_own_part(answer, self._me))
         self.changed_people = tuple(user for user, master in people.items() if _has_another(user, master, answer))
 
     @property
@@ -288,6 +290,16 @@ class CrossSigning:
 def backup_signature(seeds: Seeds, user_id: str, auth_data: Json) -> Json:
     """The backup's description with the identity's signature: clients that trust the identity trust the backup."""
     return with_signature(auth_data, user_id, public_key(seeds.master), sign(auth_data, seeds.master))
+
+
+def _own_part(answer: Json, user_id: str) -> Json:
+    """What an answer says of this account alone."""
+    parts = {
+        name: answer.get(name) for name in ("device_keys", "master_keys", "self_signing_keys", "user_signing_keys")
+    }
+    return {
+        name: {user_id: part[user_id]} for name, part in parts.items() if isinstance(part, dict) and user_id in part
+    }
 
 
 def _are_whole(seeds: Seeds) -> bool:

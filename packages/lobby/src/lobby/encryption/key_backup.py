@@ -72,6 +72,11 @@ class KeyBackup:
         return Backup.IN_USE if self._opens(self._private, self._there) else Backup.LOCKED
 
     @property
+    def is_gone(self) -> bool:
+        """There was one that this device fed, and there is none any more."""
+        return self._looked and self._there is None and bool(self._store.backup_version)
+
+    @property
     def lost(self) -> bool:
         """There is one that this device neither opens nor was about to make."""
         return self.state is Backup.LOCKED and not self._opens(self._store.secret(_NEXT), self._there)

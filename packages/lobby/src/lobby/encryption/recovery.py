@@ -41,6 +41,9 @@ OTHER_IDENTITY = (
     "replace it yourself in another client, ask whoever runs the homeserver."
 )
 GONE = "The homeserver does not know your identity any more. Create a recovery key: it is published again then."
+BACKUP_GONE = (
+    "The key backup was deleted by another device. Create a new recovery key to have your messages backed up again."
+)
 BACKUP_REPLACED = "The key backup was replaced by another device. Enter the recovery key to use the new one."
 
 log = logging.getLogger("lobby")
@@ -147,6 +150,8 @@ class Recovery:
             troubles.append(OTHER_IDENTITY)
         if self._backup.state is Backup.LOCKED and self._store.secret(core_backup.SECRET):
             troubles.append(BACKUP_REPLACED)
+        if self._backup.is_gone:
+            troubles.append(BACKUP_GONE)
         troubles += [
             f"{user_id} has a new identity since you verified them. Verify them again before you trust what they write."
             for user_id in cross.changed_people

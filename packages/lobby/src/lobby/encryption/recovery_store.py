@@ -3,10 +3,12 @@
 The secrets are not encrypted a second time: who can read this file can read Lobby's messages beside it, too.
 """
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
 from lobby.core.backup import Place
+from lobby.core.batch import Json
 from lobby.core.identity import MASTER, SELF_SIGNING, USER_SIGNING, Seeds, secret_name
 from lobby.database import Database, Shape
 
@@ -79,6 +81,14 @@ class RecoveryStore:
     def keep_secret(self, name: str, secret: bytes) -> None:
         with self._db.transaction() as db:
             db.execute("INSERT OR REPLACE INTO secrets VALUES (?, ?)", (name, secret))
+
+    def shown(self) -> Json | None:
+        """What the homeserver showed of the account at the last look; None: it was never asked."""
+        text = self._note("shown")
+        return dict(json.loads(text)) if text else None
+
+    def keep_shown(self, shown: Json) -> None:
+        self._keep_note("shown", json.dumps(shown, sort_keys=True))
 
     @property
     def unfinished(self) -> bool:
