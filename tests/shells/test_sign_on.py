@@ -1,9 +1,12 @@
 """Single sign-on with a real Synapse and a CAS server of the test's own."""
 
+import asyncio
 import json
 import re
 import socket
-from collections.abc import AsyncIterator
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import aiohttp
@@ -13,6 +16,7 @@ from aiohttp import web
 from demo.synapse import Synapse
 from lobby.accounts import Accounts
 from lobby.home import Home
+from lobby.sign_on import NobodyCame, token_of_browser
 from tests.people import HandGuard
 
 ANSWER = """<cas:serviceResponse xmlns:cas="http://www.yale.edu/tp/cas"><cas:authenticationSuccess>
@@ -81,3 +85,110 @@ async def test_a_token_of_single_sign_on_logs_in_and_later_goes_on_as_the_same_d
     assert second is not None and second.device_id == first.device_id and second.token != first.token
     await accounts.stop()
     accounts.close()
+
+
+class Terminal:
+    """`lobby login --sso` in ``folder``, of a person who goes to the address it prints. Where no desk runs."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._process: asyncio.subprocess.Process | None = None
+        self.address = ""
+
+    async def run(self, *words: str) -> None:
+        """Run it until it has printed the address of the sign-on."""
+        self._process = await asyncio.create_subprocess_exec(
+            *[sys.executable, "-m", "lobby.main", "login", "--sso", *words],
+            env={
+                "PATH": "/usr/bin:/bin",
+                "FRONTDESK_HOME": str(self._folder / "desk"),
+                "LOBBY_HOME": str(self._folder / "lobby"),
+                "LOBBY_BROWSER": "none",
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert self._process.stdout is not None
+        async with asyncio.timeout(30.0):
+            while not self.address.startswith("http"):
+                line = await self._process.stdout.readline()
+                assert line, await self.end()
+                self.address = line.decode().strip()
+
+    async def back(self) -> str:
+        """Go through the sign-on as a browser does; the address to come back to, with the token."""
+        async with aiohttp.ClientSession() as browser, browser.get(self.address) as page:
+            found = re.search(r"http://127\.0\.0\.1:\d+/[\w-]{40,}\?loginToken=[\w.~%-]+", await page.text())
+        assert found is not None
+        return found[0]
+
+    async def end(self) -> tuple[int, str, str]:
+        """Exit status, and what else it has said."""
+        assert self._process is not None
+        async with asyncio.timeout(30.0):
+            out, error = await self._process.communicate()
+        assert self._process.returncode is not None
+        return self._process.returncode, out.decode().strip(), error.decode().strip()
+
+    async def kill(self) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+
+
+@pytest.fixture
+async def terminal(tmp_path: Path) -> AsyncIterator[Callable[[], Terminal]]:
+    """Opens terminals of one person."""
+    opened: list[Terminal] = []
+
+    def open_one() -> Terminal:
+        opened.append(Terminal(tmp_path))
+        return opened[-1]
+
+    yield open_one
+    for each in opened:
+        await each.kill()
+
+
+@pytest.mark.timeout(120)
+async def test_in_a_terminal_single_sign_on_comes_back_to_an_address_that_nobody_can_guess_and_counts_once(
+    synapse: WithSignOn, tmp_path: Path, terminal: Callable[[], Terminal]
+) -> None:
+    first = terminal()
+    await first.run("--homeserver", synapse.url)
+    back = await first.back()
+    there = back.partition("?")[0]
+    async with aiohttp.ClientSession() as browser:
+        for address, status in ((f"{there}x?loginToken=y", 404), (there, 422)):
+            async with browser.get(address) as answer:
+                assert answer.status == status
+        async with browser.head(back) as answer:
+            assert answer.status == 405
+        async with browser.get(back) as answer:
+            assert (answer.status, "close this window" in await answer.text()) == (200, True)
+    assert await first.end() == (0, "Logged in as @signer:sso.localhost.", "")
+    login = Home(tmp_path / "lobby").account(1).login()
+    assert login is not None and login.user_id == "@signer:sso.localhost"
+
+    again = terminal()
+    await again.run("--homeserver", synapse.url, "--provider", "cas")
+    async with aiohttp.ClientSession() as browser, browser.get(await again.back()) as answer:
+        assert answer.status == 200
+    status, _, error = await again.end()
+    assert status == 1 and "is logged in already" in error
+    assert Home(tmp_path / "lobby").account(1).login() == login
+
+
+@pytest.mark.timeout(120)
+async def test_a_provider_that_there_is_not_is_refused_with_those_that_there_are(
+    synapse: WithSignOn, terminal: Callable[[], Terminal]
+) -> None:
+    with pytest.raises(AssertionError, match="Say one with --provider: cas"):
+        await terminal().run("--homeserver", synapse.url, "--provider", "nobody")
+
+
+async def test_a_browser_that_does_not_come_back_is_not_waited_for_for_ever() -> None:
+    shown: list[str] = []
+    with pytest.raises(NobodyCame, match="Nothing was changed"):
+        await token_of_browser(lambda back: f"to {back}", shown.append, 0.01)
+    assert shown and shown[0].startswith("to http://127.0.0.1:")

@@ -112,6 +112,20 @@ class Accounts:
         """The account of that person; None: there is none."""
         return next((number for number in self.numbers() if self._user_id(number) == user_id), None)
 
+    def is_signed_out(self, number: int) -> bool:
+        """Whether the homeserver has ended that account's login, as far as is known here."""
+        account = self._accounts[number].messenger.account()
+        return account is not None and account.connection is Connection.SIGNED_OUT
+
+    def signed_out_as(self, address: str, user: str) -> int | None:
+        """The account that somebody who types this name surely means to log in again; None: there is none."""
+        for number in filter(self.is_signed_out, self.numbers()):
+            login = self._accounts[number].home.login()
+            local = login.user_id[1:].partition(":")[0] if login else ""
+            if login and (user == login.user_id or (login.homeserver == address and user in (local, f"@{local}"))):
+                return number
+        return None
+
     def subscribe(self, on_change: Callable[[int, Change], None]) -> Callable[[], None]:
         self._listeners.append(on_change)
 
@@ -134,7 +148,7 @@ class Accounts:
         self, homeserver: str, user: str, password: str, cleartext: str = "", number: int | None = None
     ) -> int:
         address = await ways.find_homeserver(homeserver)
-        number = self._signed_out_as(address, user.strip()) if number is None else number
+        number = self.signed_out_as(address, user.strip()) if number is None else number
         login = await ways.log_in(address, user, password, cleartext, self._device_of(number))
         return await self._take(login, number)
 
@@ -164,7 +178,7 @@ class Accounts:
         async with self._one_at_a_time:
             if number not in self._accounts:
                 number = self.number_of(login.user_id)
-                if number is not None and not self._is_signed_out(number):
+                if number is not None and not self.is_signed_out(number):
                     # Logged in twice, in two tabs say: the one that is at work stays.
                     await end_unused(login)
                     return number
@@ -219,19 +233,6 @@ class Accounts:
     def _user_id(self, number: int) -> str:
         account = self._accounts[number].messenger.account()
         return account.user_id if account else ""
-
-    def _is_signed_out(self, number: int) -> bool:
-        account = self._accounts[number].messenger.account()
-        return account is not None and account.connection is Connection.SIGNED_OUT
-
-    def _signed_out_as(self, address: str, user: str) -> int | None:
-        """The account that somebody who types this name surely means to log in again."""
-        for number in filter(self._is_signed_out, self.numbers()):
-            login = self._accounts[number].home.login()
-            local = login.user_id[1:].partition(":")[0] if login else ""
-            if login and (user == login.user_id or (login.homeserver == address and user in (local, f"@{local}"))):
-                return number
-        return None
 
     def _device_of(self, number: int | None) -> str:
         """The device that logs in again: what others sent to it, and its keys, go on being its own."""

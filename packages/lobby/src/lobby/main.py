@@ -45,6 +45,11 @@ def main(arguments: list[str] | None = None) -> int:
         match options.command:
             case "run":
                 return asyncio.run(_run(home))
+            case "login" if options.sso or options.provider:
+                words = (options.homeserver, options.provider, options.user, options.cleartext)
+                return asyncio.run(_sign_on(home, *words))
+            case "login" if not options.user:
+                raise LoginRefused("Who logs in? Name them with --user, or use --sso. Nothing was changed.")
             case "login":
                 password = _password(options.password_stdin)
                 return asyncio.run(_log_in(home, options.homeserver, options.user, password, options.cleartext))
@@ -93,7 +98,9 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("run", help="run it in this process (what the desk does)")
     log_in = commands.add_parser("login", help="log in, or add an account, while Lobby is not running")
     log_in.add_argument("--homeserver", required=True, help="address, or a domain such as matrix.org")
-    log_in.add_argument("--user", required=True, help="name on that homeserver")
+    log_in.add_argument("--user", default="", help="name on that homeserver; with --sso only of whom was signed out")
+    log_in.add_argument("--sso", action="store_true", help="log in on a page of the homeserver, in a browser")
+    log_in.add_argument("--provider", default="", help="id of the single sign-on, where there are several")
     log_in.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
     log_in.add_argument("--cleartext", action="store_true", help="send it unencrypted, where the address says http://")
     log_out = commands.add_parser(
@@ -239,12 +246,40 @@ async def _log_in(home: Home, homeserver: str, user: str, password: str, clearte
     await _insist_on_rest("Log in on its page")
     async with _accounts(home) as accounts:
         address = await find_homeserver(homeserver)
-        before = _logged_in(accounts)
-        try:
+        before = _at_work(accounts)
+        with _asking_for_agreement():
             number = await accounts.log_in(address, user, password, address if cleartext else "")
-        except Cleartext as asked:
-            raise LoginRefused(f"{asked} To confirm, add --cleartext.") from asked
         return _tell_logged_in(accounts, number, before)
+
+
+async def _sign_on(home: Home, homeserver: str, provider_id: str, user: str, cleartext: bool) -> int:
+    """Log in as whom the homeserver's pages say; ``user``: who was signed out, and goes on as the same device."""
+    from lobby import sign_on
+    from lobby.matrix import login
+
+    await _insist_on_rest("Log in on its page")
+    ways = await login.ways_in(homeserver)
+    provider, agreed = sign_on.chosen(ways, provider_id), ways.homeserver if cleartext else ""
+    with _asking_for_agreement():
+        login.insist_on_agreement(ways.homeserver, agreed)
+    token = await sign_on.token_of_browser(
+        lambda back: login.sign_on_address(ways.homeserver, provider.id, back), sign_on.show, sign_on.PATIENCE
+    )
+    # Much may have happened meanwhile.
+    await _insist_on_rest("Log in on its page")
+    async with _accounts(home) as accounts:
+        before = _at_work(accounts)
+        number = accounts.signed_out_as(ways.homeserver, user)
+        number = await accounts.log_in_by_token(ways.homeserver, token, agreed, number)
+        return _tell_logged_in(accounts, number, before)
+
+
+@contextlib.contextmanager
+def _asking_for_agreement() -> Iterator[None]:
+    try:
+        yield
+    except Cleartext as asked:
+        raise LoginRefused(f"{asked} To confirm, add --cleartext.") from asked
 
 
 async def _log_out(home: Home, user: str) -> int:
@@ -291,7 +326,12 @@ def _logged_in(accounts: "Accounts") -> dict[int, str]:
     return {number: account.user_id for number, account in found.items() if account is not None}
 
 
-def _tell_logged_in(accounts: "Accounts", number: int, before: dict[int, str]) -> int:
+def _at_work(accounts: "Accounts") -> frozenset[int]:
+    """The accounts whose log-in is good, as far as is known here."""
+    return frozenset(number for number in accounts.numbers() if not accounts.is_signed_out(number))
+
+
+def _tell_logged_in(accounts: "Accounts", number: int, before: frozenset[int]) -> int:
     user_id = _logged_in(accounts)[number]
     if number in before:
         raise LobbyError(f"{user_id} is logged in already. Run `lobby logout {user_id}` first; nothing was changed.")
