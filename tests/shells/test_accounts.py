@@ -2,6 +2,8 @@
 
 import asyncio
 import itertools
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 
 from lobby.accounts import Accounts
 from lobby.core.views import Connection, Mark
-from lobby.errors import LoginRefused
+from lobby.errors import LoginRefused, TokenRefused
 from lobby.home import Home
 from lobby.matrix.session import Session
 from lobby.matrix_messenger import MatrixMessenger
@@ -91,3 +93,57 @@ async def test_whom_the_homeserver_signed_out_goes_on_as_the_same_device_and_res
     assert after is not None and after.device_id == before.device_id and after.token != before.token
     await messenger.resend(room_id, key)
     await until(accounts, lambda: [b.mark for b in messenger.bubbles(room_id) if b.key == key] == [Mark.SENT])
+
+
+async def test_that_somebody_was_signed_out_is_known_at_the_next_start_until_they_log_in_again(
+    homeserver: Homeserver, tmp_path: Path
+) -> None:
+    user_id = await homeserver.account("Left")
+    home = Home(tmp_path)
+
+    def run() -> Accounts:
+        accounts = Accounts(home, HandGuard(), time.time, lambda: f"key-key-key-key-{next(IDS)}")
+        accounts.start()
+        return accounts
+
+    accounts = run()
+    await accounts.log_in(homeserver.url, user_id, PASSWORD)
+    before = home.account(1).login()
+    assert before is not None
+    session = Session(before)
+    await session.request("POST", "/logout/all", {})
+    await session.close()
+    with pytest.raises(TokenRefused):
+        await accounts.messengers()[1].fetch()
+    await accounts.stop()
+    accounts.close()
+
+    accounts = run()
+    assert connection(accounts.messengers()[1]) is Connection.SIGNED_OUT
+    assert accounts.signed_out_as(homeserver.url, user_id) == 1
+    await accounts.stop()
+    accounts.close()
+
+    async def lobby_login() -> tuple[int | None, bytes, bytes]:
+        """`lobby login` of the same person, where no desk runs."""
+        words = ["login", "--homeserver", homeserver.url, "--user", user_id, "--password-stdin"]
+        process = await asyncio.create_subprocess_exec(
+            *[sys.executable, "-m", "lobby.main", *words],
+            env={"PATH": "/usr/bin:/bin", "FRONTDESK_HOME": str(tmp_path / "d"), "LOBBY_HOME": str(tmp_path)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        async with asyncio.timeout(30.0):
+            out, error = await process.communicate(f"{PASSWORD}\n".encode())
+        return process.returncode, out, error
+
+    assert await lobby_login() == (0, f"Logged in as {user_id}.\n".encode(), b"")
+    status, _, error = await lobby_login()
+    assert status == 1 and b"logged in already" in error
+    after = home.account(1).login()
+    assert after is not None and after.device_id == before.device_id and after.token != before.token
+    accounts = run()
+    assert connection(accounts.messengers()[1]) is Connection.CONNECTING
+    await accounts.stop()
+    accounts.close()
