@@ -3,21 +3,30 @@
 import asyncio
 import json
 import re
+import secrets
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
+from html import escape, unescape
 from pathlib import Path
 
 import aiohttp
 import pytest
 from aiohttp import web
+from playwright.async_api import async_playwright, expect
 
 from demo.synapse import Synapse
 from lobby.accounts import Accounts
+from lobby.database import Database
 from lobby.home import Home
+from lobby.page_store import PAGE, PageStore
 from lobby.sign_on import NobodyCame, token_of_browser
+from lobby.ui.codes import mint
+from lobby.ui.server import Page as PageServer
 from tests.people import HandGuard
+from tests.programs import CHROMIUM_FLAGS, chromium
 
 ANSWER = """<cas:serviceResponse xmlns:cas="http://www.yale.edu/tp/cas"><cas:authenticationSuccess>
 <cas:user>signer</cas:user></cas:authenticationSuccess></cas:serviceResponse>"""
@@ -41,7 +50,8 @@ class WithSignOn(Synapse):
 async def synapse(tmp_path: Path) -> AsyncIterator[WithSignOn]:
     async def login(request: web.Request) -> web.StreamResponse:
         service = request.query["service"]
-        raise web.HTTPFound(f"{service}{'&' if '?' in service else '?'}ticket=ST-1")
+        vouched = f"{service}{'&' if '?' in service else '?'}ticket=ST-1"
+        return web.Response(text=f'<a href="{escape(vouched)}">I am signer</a>', content_type="text/html")
 
     async def validate(request: web.Request) -> web.Response:
         return web.Response(text=ANSWER, content_type="text/xml")
@@ -61,6 +71,18 @@ async def synapse(tmp_path: Path) -> AsyncIterator[WithSignOn]:
         await runner.cleanup()
 
 
+async def through_sign_on(address: str, back: str) -> str:
+    """What a person does in a browser, who then does not go back: the address to go to, which begins with ``back``."""
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as browser:
+        for beginning in ("http://", back):
+            async with browser.get(address) as page:
+                found = re.search(rf'href="({re.escape(beginning)}[^"]+)"', await page.text())
+            assert found is not None
+            address = unescape(found[1])
+    assert "loginToken=" in address
+    return address
+
+
 @pytest.mark.timeout(120)
 async def test_a_token_of_single_sign_on_logs_in_and_later_goes_on_as_the_same_device(
     synapse: WithSignOn, tmp_path: Path
@@ -72,10 +94,7 @@ async def test_a_token_of_single_sign_on_logs_in_and_later_goes_on_as_the_same_d
 
     async def token() -> str:
         address = accounts.sign_on_address(ways.homeserver, ways.providers[0].id, back)
-        async with aiohttp.ClientSession() as browser, browser.get(address) as page:
-            found = re.search(r"/sign-on/state\?loginToken=([\w.~%-]+)", await page.text())
-        assert found is not None
-        return found[1]
+        return (await through_sign_on(address, back)).rpartition("=")[2]
 
     assert await accounts.log_in_by_token(ways.homeserver, await token()) == 1
     first = Home(tmp_path / "lobby").account(1).login()
@@ -117,10 +136,7 @@ class Terminal:
 
     async def back(self) -> str:
         """Go through the sign-on as a browser does; the address to come back to, with the token."""
-        async with aiohttp.ClientSession() as browser, browser.get(self.address) as page:
-            found = re.search(r"http://127\.0\.0\.1:\d+/[\w-]{40,}\?loginToken=[\w.~%-]+", await page.text())
-        assert found is not None
-        return found[0]
+        return await through_sign_on(self.address, "http://127.0.0.1:")
 
     async def end(self) -> tuple[int, str, str]:
         """Exit status, and what else it has said."""
@@ -192,3 +208,51 @@ async def test_a_browser_that_does_not_come_back_is_not_waited_for_for_ever() ->
     with pytest.raises(NobodyCame, match="Nothing was changed"):
         await token_of_browser(lambda back: f"to {back}", shown.append, 0.01)
     assert shown and shown[0].startswith("to http://127.0.0.1:")
+
+
+@pytest.fixture
+async def page_server(tmp_path: Path) -> AsyncIterator[tuple[str, str]]:
+    """A Lobby in which nobody is logged in: the origin of its page, and an address that opens it."""
+    home = Home(tmp_path / "lobby")
+    database = Database(home.page_database, PAGE)
+    accounts = Accounts(home, HandGuard(), time.time, lambda: secrets.token_urlsafe(18))
+    sock = socket.create_server(("127.0.0.1", 0))
+    host, port = "lobby-sso.localhost", sock.getsockname()[1]
+    server = PageServer(accounts, PageStore(database), host, port, home.page_secret())
+    await server.serve(sock)
+    origin = f"http://{host}:{port}"
+    yield origin, f"{origin}/enter?code={mint(home.page_secret(), time.time(), secrets.token_urlsafe(16))}"
+    await server.stop()
+    await accounts.stop()
+    accounts.close()
+    database.close()
+
+
+@pytest.mark.timeout(180)
+async def test_a_person_gets_in_by_single_sign_on_in_a_browser_and_what_came_back_counts_once(
+    synapse: WithSignOn, page_server: tuple[str, str]
+) -> None:
+    origin, entrance = page_server
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
+        context = await browser.new_context()
+        context.set_default_timeout(20_000)
+        wrong: list[str] = []
+        context.on("console", lambda line: wrong.append(line.text) if "Content Security Policy" in line.text else None)
+        page = await context.new_page()
+        await page.goto(entrance)
+        await page.get_by_label("Homeserver").fill(synapse.url)
+        await page.get_by_role("button", name="Continue").click()
+        await page.get_by_role("button", name="Continue with House of Keys").click()
+        await page.get_by_role("link", name="I am signer").click()
+        onward = page.locator(f'a[href^="{origin}/sign-on/"]')
+        back = await onward.get_attribute("href") or ""
+        # From the homeserver's site to Lobby's: its cookie has to come along, and the token not to stay in sight.
+        await onward.click()
+        await expect(page.locator("#account-menu")).to_contain_text("signer", timeout=20_000)
+        assert page.url == f"{origin}/"
+        answer = await page.goto(back)
+        assert answer is not None and answer.status == 422
+        await expect(page.get_by_role("alert")).to_contain_text("That sign-on is over")
+        assert wrong == []
+        await browser.close()
