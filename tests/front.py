@@ -26,13 +26,14 @@ class Front:
     async def __aenter__(self) -> Self:
         self.reached = asyncio.Event()
         """Set when a request was stopped: that before which, or after which, whoever asked is to be killed."""
+        self._ended = asyncio.Event()
         self._counted: Callable[[str, str], bool] = lambda method, path: False
         self._stop_at = 0
         self._after = False
         self._http = aiohttp.ClientSession(auto_decompress=False)
         app = web.Application(client_max_size=2**24)
         app.router.add_route("*", "/{path:.*}", self._pass_on)
-        self._runner = web.AppRunner(app, shutdown_timeout=0)
+        self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, LOOPBACK, 0)
         await site.start()
@@ -40,8 +41,9 @@ class Front:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._runner.cleanup()
+        self._ended.set()
         await self._http.close()
+        await self._runner.cleanup()
 
     def stop_at(self, number: int, after: bool, counted: Callable[[str, str], bool]) -> None:
         """Of the requests that ``counted`` says so of, the ``number``th (from 1) is never answered.
@@ -67,17 +69,24 @@ class Front:
             await self._never_answer()
         if (instead := self.answers(request, body)) is not None:
             return instead
+        answer = await self._homeservers(request, body)
+        if stops:
+            await self._never_answer()
+        return answer
+
+    async def _homeservers(self, request: web.Request, body: bytes) -> web.Response:
+        """What the homeserver answers."""
         headers = {name: value for name, value in request.headers.items() if name.lower() not in ("host", "connection")}
-        url = f"{self.homeserver}{request.rel_url.raw_path_qs}"
-        async with self._http.request(request.method, URL(url, encoded=True), headers=headers, data=body) as answer:
-            given = await answer.read()
-            if stops:
-                await self._never_answer()
-            kept = {
-                name: answer.headers[name] for name in ("Content-Type", "Content-Encoding") if name in answer.headers
-            }
-            return web.Response(status=answer.status, body=given, headers=kept)
+        url = URL(f"{self.homeserver}{request.rel_url.raw_path_qs}", encoded=True)
+        try:
+            async with self._http.request(request.method, url, headers=headers, data=body) as answer:
+                named = ("Content-Type", "Content-Encoding")
+                kept = {name: answer.headers[name] for name in named if name in answer.headers}
+                return web.Response(status=answer.status, body=await answer.read(), headers=kept)
+        except aiohttp.ClientError as error:
+            raise web.HTTPBadGateway from error
 
     async def _never_answer(self) -> None:
         self.reached.set()
-        await asyncio.Event().wait()
+        await self._ended.wait()
+        raise web.HTTPServiceUnavailable
