@@ -386,6 +386,15 @@ async def test_a_log_out_the_homeserver_did_not_hear_of_says_so(served: Served) 
     assert "still lists" not in (await served.ask("GET", "/")).body
 
 
+async def test_a_page_that_was_hidden_while_its_account_went_is_told_where_to_go(served: Served) -> None:
+    await served.enter()
+    await served.post("/logout")
+    for address in (f"/events?chat={quote(ROOM, safe='')}", "/account/2/events"):
+        answer = await served.ask("GET", address)
+        assert (answer.status, answer.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+        assert "event: gone\ndata: /\n" in answer.body
+
+
 async def test_no_password_goes_out_readable_before_the_person_has_agreed(served: Served) -> None:
     await served.enter()
     await served.post("/logout")

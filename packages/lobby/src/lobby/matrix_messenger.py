@@ -138,7 +138,7 @@ class MatrixMessenger:
         if self._sending is not None:
             self._sending.slept()
         if self._session is not None:
-            await self._session.close()
+            await self._session.drop_connections()
 
     async def stop(self) -> None:
         """Break off what is under way; all of it is kept."""
@@ -397,10 +397,12 @@ class MatrixMessenger:
         await self._errands.drop()
         if self._sending is not None:
             await self._sending.stop()
-        if self._session is not None:
-            await self._session.close()
         if self._encryption is not None:
             await self._encryption.stop()
+        if self._session is not None:
+            await self._session.close()
+        # What was begun meanwhile finds no connection any more.
+        await self._errands.drop()
         if self.keys is not None:
             self.keys.close()
         self._session = self._sync = self._sending = self.keys = self.pushing.session = self._encryption = None

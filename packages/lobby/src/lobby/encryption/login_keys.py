@@ -66,7 +66,12 @@ class LoginKeys:
                 engine = await open_engine(self._path, self._session, self._clock)
                 engine.on_keys = self._keys_came
                 self._engine = engine
-                await self._on_open(engine)
+                try:
+                    await self._on_open(engine)
+                except BaseException:
+                    # Broken off, or refused: whoever asks next begins anew, so that nothing stays half set up.
+                    self.close()
+                    raise
                 # What an earlier run got the key for, and did not come to open.
                 self._open_kept([key for key in self._store.sealed_keys() if engine.knows(*key)])
             return self._engine

@@ -32,6 +32,8 @@ M_UNKNOWN_POS is MSC3575's word, M_UNKNOWN is Synapse's for a token that it cann
 
 CLIENT = "/_matrix/client/v3"
 
+LET_GO = "Lobby has let go of this login; nothing is asked of the homeserver for it any more."
+
 
 class Session:
     """One login at one homeserver. Connections are opened on first use and pooled."""
@@ -39,12 +41,18 @@ class Session:
     def __init__(self, login: Login) -> None:
         self.login = login
         self._nio_client: Any = None
+        self._ended = False
 
-    async def close(self) -> None:
+    async def drop_connections(self) -> None:
         """Give all connections up; the next request opens new ones."""
         client, self._nio_client = self._nio_client, None
         if client is not None:
             await client.close()
+
+    async def close(self) -> None:
+        """Give all connections up for good; requests raise Unreachable from here on."""
+        self._ended = True
+        await self.drop_connections()
 
     async def request(
         self, method: str, path: str, body: Json | None = None, query: Json | None = None, waits: float = 0.0
@@ -153,9 +161,14 @@ class Session:
         await self.request("POST", "/logout", {})
 
     async def _client(self) -> Any:
+        if self._ended:
+            raise Unreachable(LET_GO)
         if self._nio_client is None:
             client = await _nio_client(self.login.homeserver, self.login.user_id)
             client.restore_login(self.login.user_id, self.login.device_id, self.login.token)
+            if self._ended:
+                await client.close()
+                raise Unreachable(LET_GO)
             if self._nio_client is None:
                 self._nio_client = client
             else:

@@ -17,7 +17,7 @@ from lobby.ui.answers import html, is_fragment, see, see_chat
 from lobby.ui.forms import read_form
 from lobby.ui.people import PersonUnclear, read_people, server_of
 from lobby.ui.render import LONGEST_TEXT, Conversation, Renderer
-from lobby.ui.stream import NEWEST, Stream, conversation
+from lobby.ui.stream import NEWEST, Stream, conversation, event
 from lobby.ui.visits import Visits
 
 MOST_SHOWN = 2000
@@ -158,13 +158,14 @@ class Routes:
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         """The event stream of a page that is visible now; it lasts until the page is hidden."""
-        response = web.StreamResponse(headers={"Cache-Control": "no-store"})
-        response.content_type = "text/event-stream"
-        response.charset = "utf-8"
         account = self._visits.number(request)
+        messenger = self._accounts.messenger(account)
+        if messenger is None:
+            return await self._turn_away(request, account)
+        response = _no_events_yet()
         room_id = request.query.get("chat") or None
         stream = Stream(
-            self._visits.messenger(request),
+            messenger,
             self._renderer,
             self._visits.scenes(request),
             room_id,
@@ -186,6 +187,19 @@ class Routes:
             running.cancel()
             unsubscribe()
             self._streams.pop(running, None)
+            self._closed(number, account)
+        return response
+
+    async def _turn_away(self, request: web.Request, account: int) -> web.StreamResponse:
+        """The account went while its page was hidden: a redirect would be followed, and not shown, by the page."""
+        response, number = _no_events_yet(), next(self._stream_ids)
+        self._opened(number, account)
+        try:
+            await response.prepare(request)
+            await response.write(event("quit", "") if self._ending else event("gone", "/"))
+        except ClientConnectionError:
+            return response  # The page is gone, too.
+        finally:
             self._closed(number, account)
         return response
 
@@ -222,6 +236,13 @@ class Routes:
         if self._visits.messenger(request).chat(room_id) is None:
             raise web.HTTPNotFound
         return room_id
+
+
+def _no_events_yet() -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Cache-Control": "no-store"})
+    response.content_type = "text/event-stream"
+    response.charset = "utf-8"
+    return response
 
 
 async def _has_no_older(messenger: Messenger, room_id: str, most: int) -> bool:
