@@ -368,6 +368,10 @@ def test_a_full_disk_is_said_and_what_was_kept_stays(path: Path) -> None:
 def make_older(path: Path, version: int) -> None:
     """Take back what was added to the schema after that version."""
     added = {
+        4: [
+            "CREATE TABLE page_sessions (hash TEXT PRIMARY KEY, at REAL NOT NULL)",
+            "CREATE TABLE nonces (nonce TEXT PRIMARY KEY, until REAL NOT NULL)",
+        ],
         3: [
             "DROP TABLE sealed",
             "ALTER TABLE rooms DROP COLUMN all_members",

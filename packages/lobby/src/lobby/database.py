@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lobby.errors import LobbyError, NotKept
 
-VERSION = 4
+VERSION = 5
 """Of the schema below; a database of a later Lobby is refused, an older one is brought up by ``STEPS``."""
 
 SCHEMA = """
@@ -77,8 +77,6 @@ CREATE TABLE outbox (
     at REAL NOT NULL,
     device TEXT NOT NULL DEFAULT ''
 );
-CREATE TABLE page_sessions (hash TEXT PRIMARY KEY, at REAL NOT NULL);
-CREATE TABLE nonces (nonce TEXT PRIMARY KEY, until REAL NOT NULL);
 """
 
 STEPS = {
@@ -94,6 +92,8 @@ CREATE TABLE sealed (
     source TEXT NOT NULL
 );
 CREATE INDEX sealed_by_key ON sealed (room_id, session_id);""",
+    # The page has a database of its own since (``page_store``).
+    4: "DROP TABLE IF EXISTS page_sessions; DROP TABLE IF EXISTS nonces;",
 }
 """What makes the next version of a version's schema."""
 
