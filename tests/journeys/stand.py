@@ -191,7 +191,7 @@ class Stand:
     @asynccontextmanager
     async def person(self, machine: Machine) -> AsyncIterator[Person]:
         """Somebody with a browser of their own, at a machine without a care: good network, no notifications."""
-        cookies = self._cookies.get(machine.user)
+        cookies = self._cookies.get(machine.folder.name)
         context = await self.browser.new_context(viewport={"width": 1280, "height": 800}, storage_state=cookies)
         wrong: list[str] = []
         context.on("weberror", lambda error: wrong.append(str(error.error)))
@@ -204,7 +204,7 @@ class Stand:
             yield Person(machine, context, self.synapse.user_id(machine.user))
         finally:
             machine.network.set(Condition.GOOD)
-            self._cookies[machine.user] = await context.storage_state()
+            self._cookies[machine.folder.name] = await context.storage_state()
             await context.close()
         assert wrong == [], "errors of the page's module, or what its policy refused"
 
@@ -230,6 +230,20 @@ class Stand:
             await self._live_in(machine)
             async with self.person(machine) as person:
                 yield person
+        finally:
+            await machine.stop()
+
+    @asynccontextmanager
+    async def other_computer(self, person: Person, name: str) -> AsyncIterator[Person]:
+        """Somebody at a further machine of theirs, on which Lobby is logged in as a new device."""
+        machine = self._machine(person.machine.person, f"{person.machine.user}-{name}")
+        try:
+            await self.start(machine)
+            await machine.log_in(PASSWORD)
+            await machine.lobby()
+            await machine.doorbell.heard()
+            async with self.person(machine) as again:
+                yield again
         finally:
             await machine.stop()
 
@@ -263,8 +277,8 @@ class Stand:
 
         await machine.keeper.until(answers, PATIENCE)
 
-    def _machine(self, person: str) -> Machine:
-        machine = Machine(person, self.folder / person.lower(), "", LIMITS)
+    def _machine(self, person: str, folder: str = "") -> Machine:
+        machine = Machine(person, self.folder / (folder or person.lower()), "", LIMITS)
         machine.network.slow = SLOW
         # A browser that tells which address it was given, where the demo without a stage has none.
         del machine.environment["LOBBY_BROWSER"]
