@@ -385,15 +385,17 @@ class MatrixMessenger:
             self.take_up_outbox()
 
     async def _stop_watching(self) -> None:
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.gather(self._watching, return_exceptions=True)
-            self._watching = None
+        # Whoever is back while this waits begins to watch anew; that one is not touched.
+        watching, self._watching = self._watching, None
+        if watching is not None:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
 
     async def _let_go(self) -> None:
+        sync, self._sync = self._sync, None
+        if sync is not None:
+            sync.end()
         await self._stop_watching()
-        if self._sync is not None:
-            self._sync.end()
         await self._errands.drop()
         if self._sending is not None:
             await self._sending.stop()
@@ -405,7 +407,7 @@ class MatrixMessenger:
         await self._errands.drop()
         if self.keys is not None:
             self.keys.close()
-        self._session = self._sync = self._sending = self.keys = self.pushing.session = self._encryption = None
+        self._session = self._sending = self.keys = self.pushing.session = self._encryption = None
         self.reading.as_it_is = lambda draft: draft
 
     def _watching_ended(self, task: asyncio.Task[None]) -> None:
