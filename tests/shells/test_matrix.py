@@ -597,3 +597,18 @@ async def test_the_login_file_holds_no_password(world: World) -> None:
     await world.left.log_in()
     kept = (world.left.home.folder / "account.json").read_text()
     assert PASSWORD not in kept and json.loads(kept)["user_id"] == world.left.user_id
+
+
+async def test_who_is_back_while_watching_is_being_ended_is_watched_for(world: World) -> None:
+    await world.left.log_in()
+    lobby = world.left.lobby
+    lobby.foreground()
+    leaving = asyncio.create_task(lobby.background())
+    for _ in range(100):
+        if lobby.watching:
+            await asyncio.sleep(0)
+    lobby.foreground()
+    await leaving
+    assert lobby.watching
+    await lobby.background()
+    assert not lobby.watching
