@@ -96,3 +96,10 @@ def test_clusters_stand_apart_and_lose_no_mark(moments: list[float], apart: floa
     assert all(after.at - before.at >= apart for before, after in pairwise(found))
     assert sorted(mark.key for each in found for mark in each.marks) == sorted(mark.key for mark in marks)
     assert all(each.at == each.marks[0].at for each in found)
+
+
+def test_times_without_a_desk_that_overlap_are_one() -> None:
+    gaps = (Gap(NOW - 90, NOW - 60), Gap(NOW - 90, NOW - 70), Gap(NOW - 65, None))
+    shown = lanes(desk(), NOW, gaps=gaps)[0]
+    is_covered(shown)
+    assert [band.since for band in shown.bands if band.state == AWAY] == [NOW - 90]

@@ -228,7 +228,7 @@ def _desk_lane(
     bands = [] if first <= start else [_unknown(start, first)]
     at = max(first, start)
     told: list[Story] = []
-    for gap in sorted(gaps, key=lambda gap: gap.since):
+    for gap in _apart(gaps):
         since, until = max(gap.since, at), gap.until if gap.until is None or gap.until < now else None
         if since >= now or (until is not None and until <= since):
             continue
@@ -248,6 +248,18 @@ def _desk_lane(
 
 def _up(since: float, until: float | None) -> Band:
     return Band(f"up{since:.3f}", UP, since, until, "The desk was awake" if until is not None else "The desk is awake")
+
+
+def _apart(gaps: Sequence[Gap]) -> list[Gap]:
+    """The gaps by time; those that overlap are one."""
+    found: list[Gap] = []
+    for gap in sorted(gaps, key=lambda gap: gap.since):
+        last = found[-1] if found else None
+        if last is None or (last.until is not None and last.until < gap.since):
+            found.append(gap)
+        elif last.until is not None and (gap.until is None or gap.until > last.until):
+            found[-1] = Gap(last.since, gap.until)
+    return found
 
 
 def _away_story(gap: Gap) -> Story:
