@@ -79,6 +79,26 @@ async def test_another_person_is_answered_by_one_of_my_devices(world: World, acc
     await agree(first, right, id)
 
 
+async def test_who_saw_other_emoji_can_be_asked_again(world: World) -> None:
+    left, right = world.left, world.right
+    await introduce(left, right)
+    for person in (left, right):
+        await person.until(partial(looked, person))
+        await person.lobby.encryption.create_recovery()
+    id = await left.lobby.encryption.verify(right.user_id)
+    await reaches(right, id, Phase.OFFERED)
+    await right.lobby.encryption.accept_verification(id)
+    for person in (left, right):
+        await reaches(person, id, Phase.COMPARING)
+    await right.lobby.encryption.cancel_verification(id, mismatch=True)
+    for person in (left, right):
+        await reaches(person, id, Phase.CANCELLED)
+    again = await left.lobby.encryption.verify(right.user_id)
+    await reaches(right, again, Phase.OFFERED)
+    await right.lobby.encryption.accept_verification(again)
+    await agree(left, right, again)
+
+
 async def test_one_who_declines_ends_it_everywhere(account: Account) -> None:
     first = await account.lobby()
     await first.lobby.encryption.create_recovery()
