@@ -160,6 +160,16 @@ def test_the_strip_asks_on_every_page_and_leads_back_to_what_is_under_way() -> N
     assert not RENDERER.strip(scene(verifications=[verification(VerificationPhase.DONE)])).strip()
 
 
+def test_the_page_of_one_verification_asks_about_others_only() -> None:
+    one = verification(VerificationPhase.OFFERED)
+    other = dataclasses.replace(one, id="another", name="Another")
+    page = RENDERER.verification(scene(verifications=[one, other]), one)
+    for strip in (page.partition('id="strip"')[2].partition('id="lost"')[0],
+                  RENDERER.strip(scene(verifications=[one, other]), one.id)):  # fmt: skip
+        assert strip.count("strip asking") == 1
+        assert "Another" in strip
+
+
 def test_the_strip_advises_only_while_the_homeserver_is_there() -> None:
     assert "Verify it" in RENDERER.strip(scene(advice=Advice.VERIFY))
     assert "Set up recovery" in RENDERER.strip(scene(advice=Advice.SET_UP))

@@ -150,9 +150,8 @@ class Renderer:
 
     def verification(self, scene: Scene, verification: Verification, error: str = "") -> str:
         """A verification by emoji at the point where it is."""
-        return self._messenger(
-            scene, "verification", "verification", "Verification", verification=verification, error=error
-        )
+        inside = {"verification": verification, "shown": verification.id, "error": error}
+        return self._messenger(scene, "verification", "verification", "Verification", **inside)
 
     def security(self, scene: Scene, chat: ChatSummary) -> str:
         """What encryption means for this chat, and the way to verify the other person."""
@@ -162,9 +161,12 @@ class Renderer:
         """A page with one sentence: what is the matter, what to do (``command`` in a terminal, or go ``back``)."""
         return self._page("trouble.html", title=title, text=text, command=command, back=back, csrf="")
 
-    def strip(self, scene: Scene) -> str:
-        """The lines about what is the matter, if anything is, and what other devices ask."""
-        return self._page("_strip.html", **_around(scene))
+    def strip(self, scene: Scene, shown: str = "") -> str:
+        """The lines about what is the matter, if anything is, and what other devices ask.
+
+        ``shown``: the id of the verification that the page is about; its strip would say the same twice.
+        """
+        return self._page("_strip.html", **(_around(scene) | {"shown": shown}))
 
     def account(self, scene: Scene) -> str:
         """The head of the chat list."""
@@ -218,7 +220,7 @@ class Renderer:
 
 def _around(scene: Scene) -> dict[str, object]:
     """What every template may name of the scene."""
-    return vars(scene) | {"under_way": scene.under_way}
+    return vars(scene) | {"under_way": scene.under_way, "shown": ""}
 
 
 def _keys_lost(scene: Scene) -> bool:

@@ -104,7 +104,7 @@ class Stream:
         messenger, renderer = self._messenger, self._renderer
         current = self._room_id or ""
         if changed & {"account", "chats", "encryption"}:
-            yield "strip", renderer.strip(scene)
+            yield "strip", renderer.strip(scene, self._verification)
         if "account" in changed:
             yield "account", renderer.account(scene)
         if "chats" in changed:
