@@ -67,7 +67,7 @@ async def test_a_recovery_key_and_emoji(stand: Stand) -> None:
         async with stand.other_computer(emma, "tablet") as tablet:
             await _verifies_own(tablet, emma)
         await create_recovery_key(otto)
-        await _sees_a_mismatch(emma, otto, chat)
+        await _verifies_after_a_mismatch(emma, otto, chat)
 
 
 async def _recovers(laptop: Person, key: str) -> None:
@@ -96,7 +96,7 @@ async def _verifies_own(tablet: Person, emma: Person) -> None:
     await reads_what_was_written(tablet)
 
 
-async def _sees_a_mismatch(emma: Person, otto: Person, chat: str) -> None:
+async def _verifies_after_a_mismatch(emma: Person, otto: Person, chat: str) -> None:
     await emma.page.goto(f"{chat}/security")
     await emma.page.get_by_role("button", name="Verify Otto").click()
     await otto.page.get_by_role("button", name="Accept").click()
@@ -104,3 +104,11 @@ async def _sees_a_mismatch(emma: Person, otto: Person, chat: str) -> None:
     await otto.page.get_by_role("button", name="They do not match").click()
     for each in (emma, otto):
         await expect(each.page.get_by_role("heading", name="Not verified")).to_be_visible()
+    await emma.page.goto(f"{chat}/security")
+    await emma.page.get_by_role("button", name="Verify Otto").click()
+    await otto.page.get_by_role("button", name="Accept").click()
+    await see_the_same_emoji(emma, otto)
+    for each in (emma, otto):
+        await each.page.get_by_role("button", name="They match").click()
+    for each, other in ((emma, "Otto"), (otto, "Emma")):
+        await expect(each.page.get_by_role("heading", name=f"{other} is verified")).to_be_visible()
