@@ -18,7 +18,7 @@ export UV_PYTHON_DOWNLOADS = never
 SYNC = uv=$$($(PYTHON) tools/fetch_uv.py) && "$$uv" sync --frozen --compile-bytecode --python $(PYTHON)
 
 .NOTPARALLEL:
-.PHONY: help demo demo-clean tour kill-matrix test check contract pictures browser js-client compiled python
+.PHONY: help demo demo-clean tour kill-matrix test lint check contract pictures browser js-client compiled python
 
 help:
 	@echo "make demo        two machines side by side in the browser (ARGS=--no-browser prints the addresses)"
@@ -26,6 +26,7 @@ help:
 	@echo "make tour        plays the demo's story without a browser, under a minute (ARGS=--json)"
 	@echo "make kill-matrix kills each part in each step of that story, half an hour at most (ARGS='--seed 7 --only desk:3')"
 	@echo "make test        all tests; as root on Debian or Ubuntu installs the Chromium they need"
+	@echo "make lint        format, lint, types, imports"
 	@echo "make check       the quick part: format, lint, types, imports, tests without processes"
 	@echo "make pictures    plays a short story in the demo and makes the README's pictures of it"
 	@echo "make contract    which rules of docs/contract.md are proven (SECTIONS=L,A limits it)"
@@ -48,11 +49,13 @@ demo-clean:
 test: .venv/for-tests browser js-client compiled
 	@$(INSIDE) -m pytest $(ARGS)
 
-check: .venv/for-tests
+lint: .venv/for-tests
 	.venv/bin/ruff check --quiet .
 	.venv/bin/ruff format --check --quiet .
 	.venv/bin/mypy --no-error-summary $(TYPED)
 	.venv/bin/lint-imports --no-logo
+
+check: lint
 	$(INSIDE) -m pytest -q --ignore tests/shells --ignore tests/contracts --ignore tests/journeys
 
 contract: .venv/for-tests browser js-client compiled
