@@ -84,7 +84,7 @@ async def _recovers(laptop: Person, key: str) -> None:
 async def _verifies_own(tablet: Person, emma: Person) -> None:
     await tablet.enters()
     await tablet.page.goto(f"{tablet.origin}/encryption")
-    await tablet.page.locator(".devices button").first.click()
+    await tablet.page.get_by_role("button", name="Verify with another of your devices").click()
     await emma.page.get_by_role("button", name="Accept").click()
     await see_the_same_emoji(emma, tablet)
     for each in (emma, tablet):

@@ -183,10 +183,15 @@ async def test_verifying_with_another_device_from_asking_to_done(page: Page, lob
     await open_encryption(page)
     await page.get_by_role("button", name="Verify with Element on phone").click()
     await expect(page.get_by_role("heading", name="Waiting for Element on phone")).to_be_focused()
-    assert lobby.keys.asked == [(ME, "PHONE")]
-    lobby.keys.move("asked-1", VerificationPhase.BEGINNING)
+    await page.get_by_role("button", name="Cancel").click()
+    await page.get_by_role("link", name="Back", exact=True).click()
+    await page.get_by_role("button", name="Verify with another of your devices").click()
+    await expect(page.get_by_role("heading", name="Waiting for your other devices")).to_be_focused()
+    assert lobby.keys.asked == [(ME, "PHONE"), (ME, "")]
+    # One of them answers.
+    lobby.keys.move("asked-2", VerificationPhase.BEGINNING, name="Element on phone")
     await expect(page.get_by_role("heading", name="Working out the emoji")).to_be_visible()
-    lobby.keys.move("asked-1", VerificationPhase.COMPARING)
+    lobby.keys.move("asked-2", VerificationPhase.COMPARING)
     await expect(page.get_by_role("list", name="Emoji").get_by_role("listitem")).to_have_count(7)
     assert await page.locator(".emoji small").all_inner_texts() == [name for _, name in EMOJI]
     await page.reload()
@@ -194,7 +199,7 @@ async def test_verifying_with_another_device_from_asking_to_done(page: Page, lob
     await page.get_by_role("button", name="They match").click()
     await expect(page.get_by_role("heading", name="Waiting for Element on phone")).to_be_visible()
     lobby.keys.become(standing=Standing.VERIFIED)
-    lobby.keys.move("asked-1", VerificationPhase.DONE)
+    lobby.keys.move("asked-2", VerificationPhase.DONE)
     await expect(page.get_by_role("heading", name="Verified")).to_be_visible()
     await page.get_by_role("link", name="Done").click()
     await expect(page.get_by_role("heading", name="This computer is verified")).to_be_visible()

@@ -62,11 +62,13 @@ class MemoryEncryption:
         """Another device, or another person, asks for a verification."""
         return self._put(Verification(id, "@left:demo.localhost", name, own, VerificationPhase.OFFERED))
 
-    def move(self, id: str, phase: VerificationPhase, reason: str = "") -> None:
-        """The other end has gone on."""
+    def move(self, id: str, phase: VerificationPhase, reason: str = "", name: str = "") -> None:
+        """The other end has gone on; ``name``: it is that one, of those that were asked."""
         comparing = phase in (VerificationPhase.COMPARING, VerificationPhase.CONFIRMED)
         self._verifications = [
-            dataclasses.replace(one, phase=phase, reason=reason, emoji=EMOJI if comparing else ())
+            dataclasses.replace(
+                one, phase=phase, reason=reason, emoji=EMOJI if comparing else (), name=name or one.name
+            )
             if one.id == id
             else one
             for one in self._verifications
@@ -121,7 +123,7 @@ class MemoryEncryption:
         self.asked.append((user_id, device_id))
         own = user_id == "@left:demo.localhost"
         others = self._state.others if self._state is not None else ()
-        name = next((other.name for other in others if other.device_id == device_id), "Your other devices")
+        name = next((other.name for other in others if other.device_id == device_id), "your other devices")
         name = name if own else user_id[1:].split(":")[0].title()
         return self._put(Verification(f"asked-{len(self.asked)}", user_id, name, own, VerificationPhase.ASKED))
 

@@ -133,6 +133,11 @@ class Flow:
         return self.other.user_id == self.me.user_id
 
     @property
+    def device_id(self) -> str:
+        """The device at the other end: that which answered, or the only one that was asked; empty: not known yet."""
+        return self.other.device_id or (self._asked[0] if len(self._asked) == 1 else "")
+
+    @property
     def phase(self) -> Phase:
         if self.step is Step.COMPARING and self.confirmed:
             return Phase.CONFIRMED

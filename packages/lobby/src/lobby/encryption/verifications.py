@@ -336,7 +336,7 @@ class Verifications:
     # What is shown, and time
 
     def _shown(self, flow: Flow) -> Verification:
-        name = self._device_name(flow.other.device_id) if flow.own else self._name_of(flow.other.user_id)
+        name = self._device_name(flow.device_id) if flow.own else self._name_of(flow.other.user_id)
         return Verification(flow.id, flow.other.user_id, name, flow.own, flow.phase, flow.emoji, flow.reason)
 
     def _device_name(self, device_id: str) -> str:
