@@ -9,7 +9,7 @@ import pytest
 
 from lobby.errors import LoginRefused
 from lobby.home import Login
-from lobby.matrix.login import log_in
+from lobby.matrix.login import device_name, log_in
 from lobby.matrix.pusher import PushTarget
 from lobby.matrix.session import Session
 from tests.desks import DeskHome
@@ -34,7 +34,7 @@ async def listed(person: Person, what: str) -> list[str]:
     if what == "pushers":
         return [pusher["pushkey"] for pusher in answer["pushers"]]
     # The account was made together with a device that has no name.
-    ours = [device["device_id"] for device in answer["devices"] if device["display_name"] == "Lobby"]
+    ours = [device["device_id"] for device in answer["devices"] if device["display_name"] == device_name()]
     return [device for device in ours if device != witness.device_id]
 
 

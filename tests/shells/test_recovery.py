@@ -1,11 +1,12 @@
 """Recovery on a real homeserver: what Lobby makes opens in Lobby and in matrix-js-sdk, and the other way round."""
 
 import json
+import socket
 
 import pytest
 from aiohttp import web
 
-from lobby.core.views import Backup, Standing
+from lobby.core.views import Backup, OtherDevice, Standing
 from lobby.errors import KeysRefused, PasswordNeeded, RecoveryRefused
 from tests.devices import Account, account, diary, fed, say, state
 from tests.front import Front
@@ -35,10 +36,13 @@ async def test_a_recovery_key_opens_everything_on_the_next_device(account: Accou
     assert state(second).sealed == 0
     assert state(second).trouble == ""
 
-    await first.lobby.encryption.look()
-    assert [(other.name, other.verified) for other in state(first).others] == [("Lobby", True)]
+    here = socket.gethostname().partition(".")[0]
+    expected = OtherDevice(state(second).device_id, f"Lobby on {here}", verified=True)
+    await first.until(lambda: state(first).others == (expected,))
     await say(second, room_id, "from the second")
     await first.until(lambda: first.texts(room_id)[-1] == "from the second")
+    await second.lobby.log_out()
+    await first.until(lambda: state(first).others == ())
 
 
 async def test_what_js_sdk_has_made_lobby_recovers(account: Account, js_client: JsClient) -> None:

@@ -37,6 +37,7 @@ class AccountEncryption:
         self.recovery = Recovery(engine, session, store, chats, guard, clock, changed)
         self._verifications = Verifications(engine, keys, session, self.recovery, chats, clock, changed)
         keys.on_keys = self.recovery.keys_came
+        keys.on_own_devices = self.recovery.own_devices_changed
         keys.ask = self.recovery.ask
         keys.on_message = self._hear
         keys.on_verification = self._verifications.hear_event

@@ -119,6 +119,10 @@ class Recovery:
         """The homeserver was not asked yet how things stand, or did not answer; and nobody is asking it."""
         return self._stale and not self._one_at_a_time.locked()
 
+    def own_devices_changed(self) -> None:
+        """The person's devices, or their keys, are not what they were at the last look."""
+        self._stale = True
+
     async def look(self) -> None:
         """Ask the homeserver how things stand now. Raises LobbyError."""
         async with self._one_at_a_time:
@@ -126,16 +130,20 @@ class Recovery:
         self._feed_when_due()
 
     async def _look(self) -> None:
+        self._stale = True
         try:
-            await self._engine.upkeep()
-            await self._cross_signing.look()
-            await self._backup.look()
-            self._names = _device_names(await self._session.request("GET", "/devices"))
+            while self._stale:
+                # What changes from here on calls for another look, whatever this one finds.
+                self._stale = False
+                await self._engine.upkeep()
+                await self._cross_signing.look()
+                await self._backup.look()
+                self._names = _device_names(await self._session.request("GET", "/devices"))
         except LobbyError as error:
             self._failed, self._stale = str(error), True
             raise
         else:
-            self._failed, self._stale = "", False
+            self._failed = ""
         finally:
             self._changed()
 

@@ -4,6 +4,7 @@ Matrix client-server API, "Login" and "SSO client login/authentication".
 """
 
 import json
+import socket
 from urllib.parse import urlencode
 
 import aiohttp
@@ -65,6 +66,12 @@ def sign_on_address(homeserver: str, provider_id: str, back: str) -> str:
     return f"{homeserver}{CLIENT}/login/sso/redirect{which}?{urlencode({'redirectUrl': back})}"
 
 
+def device_name() -> str:
+    """What a person's list of devices calls this one: homeservers take up to 100 characters."""
+    host = socket.gethostname().partition(".")[0]
+    return f"Lobby on {host}"[:100] if host else "Lobby"
+
+
 def insist_on_agreement(homeserver: str, cleartext: str) -> None:
     """Raises Cleartext unless what is sent there is unreadable for others, or the person has agreed to that address."""
     if crosses_network_readable(homeserver) and cleartext != homeserver:
@@ -101,7 +108,7 @@ def named_in_file(found: object) -> str:
 
 async def _log_in(address: str, proof: Json, cleartext: str, device_id: str) -> Login:
     insist_on_agreement(address, cleartext)
-    body = proof | {"initial_device_display_name": "Lobby"} | ({"device_id": device_id} if device_id else {})
+    body = proof | {"initial_device_display_name": device_name()} | ({"device_id": device_id} if device_id else {})
     answer = await _ask(address, "POST", body)
     user_id, device, token = (answer.get(name) for name in ("user_id", "device_id", "access_token"))
     if not (isinstance(user_id, str) and isinstance(device, str) and isinstance(token, str) and token):

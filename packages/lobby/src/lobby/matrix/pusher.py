@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from urllib.parse import urlsplit
 
 from lobby.core.batch import Json
+from lobby.matrix.login import device_name
 from lobby.matrix.session import Session
 from lobby.store import Store
 
@@ -31,7 +32,7 @@ def pusher_of(target: PushTarget) -> Json:
         "kind": "http",
         "app_id": APP_ID,
         "app_display_name": "Lobby",
-        "device_display_name": "Lobby",
+        "device_display_name": device_name(),
         "pushkey": target.p256dh,
         "lang": "en",
         "append": False,
