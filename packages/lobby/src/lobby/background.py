@@ -7,42 +7,21 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Awaitable, Callable, Iterator
-from itertools import groupby
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import frontdesk
+from lobby.account_alerts import AccountAlerts
 from lobby.accounts import Accounts
-from lobby.arrival import Arrivals
-from lobby.core.alerts import (
-    NOWHERE,
-    SIGNED_OUT,
-    SUMMARY,
-    UNSENT,
-    Alert,
-    Place,
-    Pushed,
-    id_in_account,
-    of_account,
-    place_of,
-    read_push,
-    signed_out_alert,
-    unsent_alert,
-)
-from lobby.core.timeline import Draft, KeptEvent
-from lobby.core.views import Change, Connection
+from lobby.core.alerts import NOWHERE, Alert, Place, id_in_account, of_account, place_of
+from lobby.core.views import Change
 from lobby.errands import Errands
-from lobby.errors import LobbyError, TokenRefused
+from lobby.errors import LobbyError
 from lobby.matrix.pusher import PushTarget
 from lobby.matrix_messenger import MatrixMessenger
 from lobby.store import Store
-from lobby.teller import Teller
 
 SUBSCRIPTION = "messages"
-
-PUSH_TIME = 13.0
-"""Seconds to fetch what a push is about. What is known may wait for others (``telling.LONGEST``, twice); the desk
-waits 25 s, of which the last 5 are for tidying up (contract P02), and then shows the fallback itself."""
 
 log = logging.getLogger("lobby")
 
@@ -53,6 +32,10 @@ class AlreadyRunning(LobbyError):
 
 class NoDesk(LobbyError):
     """There is no desk to talk to."""
+
+
+class DeskRefused(LobbyError):
+    """The desk did not do what it was asked to, or could not be reached."""
 
 
 class DeskGuard:
@@ -206,6 +189,44 @@ class Background:
         return account.user_id if account and len(self._accounts.numbers()) > 1 else ""
 
 
+class AccountDesk:
+    """The desk as one account has it (``account_alerts.AlertDesk``).
+
+    ``name_of``: what tells the account of that number from the others; empty where there are no others.
+    """
+
+    def __init__(self, app: frontdesk.App, number: int, name_of: Callable[[int], str]) -> None:
+        self._app = app
+        self._number = number
+        self._name_of = name_of
+        self.connected = False
+        """Whether there is a desk."""
+
+    @property
+    def foreground(self) -> bool:
+        return self._app.state_is_foreground
+
+    async def notify(self, alert: Alert, quiet: bool = False) -> None:
+        with _refusals():
+            await self._app.notify(self.notification(alert, quiet))
+
+    async def withdraw(self, alert_id: str) -> None:
+        with _refusals():
+            await self._app.withdraw(id_in_account(alert_id, self._number))
+
+    @contextlib.asynccontextmanager
+    async def awake(self, name: str) -> AsyncIterator[None]:
+        with _refusals():
+            async with self._app.background_task(name):
+                yield
+
+    def notification(self, alert: Alert, quiet: bool = False) -> frontdesk.Notification:
+        """The alert as the desk knows it, among those of all accounts."""
+        shown = of_account(alert, self._number, self._name_of(self._number))
+        level = frontdesk.Level.PASSIVE if quiet else frontdesk.Level.ACTIVE
+        return frontdesk.Notification(id=shown.id, title=shown.title, body=shown.body, level=level)
+
+
 class AccountTies:
     """What one account has with the desk: its subscription, and what the person is told of it.
 
@@ -223,160 +244,55 @@ class AccountTies:
     ) -> None:
         self.subscription = SUBSCRIPTION if number == 1 else f"{SUBSCRIPTION}-{number}"
         self._app = app
-        self._number = number
         self._messenger = messenger
-        self._store = store
-        self._name_of = name_of
-        self._arrivals = Arrivals(messenger)
-        self._teller = Teller(
-            store, messenger.chat, self._arrivals.more, clock, self._show, self._shrink, self._withdraw
-        )
-        self._connected = False
-        self._looked_at = False
+        self._desk = AccountDesk(app, number, name_of)
+        self._alerts = AccountAlerts(self._desk, messenger, store, clock, waiting=SUBSCRIPTION)
         self._subscribed = False
         self._subscribing = False
-        self._telling_of_sign_out = False
-        self._errands = Errands(LobbyError, frontdesk.FrontdeskError, level=logging.WARNING)
-        self._told: set[str] = set()
-        self._withdrawn: set[str] = set()
+        self._errands = Errands(frontdesk.FrontdeskError, level=logging.WARNING)
         app.push_handler(self.subscription)(self._pushed)
-        messenger.on_read = self._read
-        messenger.on_opened = self._reworded
-        messenger.on_unsent = self._unsent
         messenger.subscribe(self._changed)
 
     def connected(self) -> None:
         """There is a desk from now on."""
-        self._connected = True
-        for alert_id in self._withdrawn:
-            self._errands.start(self._app.withdraw(id_in_account(alert_id, self._number)))
+        self._desk.connected = True
+        self._alerts.connected()
         self.subscribe_if_need_be()
 
     async def stop(self) -> None:
         """Lobby ends; the account stays."""
-        self._teller.stop()
+        await self._alerts.stop()
         await self._errands.drop()
 
     async def end(self) -> None:
         """The account was logged out: nothing is pushed for it any more, and nothing of it is shown."""
         await self.stop()
-        if not self._connected:
+        if not self._desk.connected:
             return
         try:
             await self._app.unsubscribe(self.subscription)
-            for alert_id in {SUBSCRIPTION, SUMMARY, SIGNED_OUT, *self._told}:
-                await self._app.withdraw(id_in_account(alert_id, self._number))
-        except frontdesk.FrontdeskError as error:
+            await self._alerts.withdraw_all()
+        except (LobbyError, frontdesk.FrontdeskError) as error:
             log.warning("The desk does not know yet that nothing is pushed to this account any more: %s", error)
 
     def looking(self, looked_at: bool) -> None:
         """Whether a visible page shows this account."""
-        if looked_at and not self._looked_at:
-            # The page says all of this better; some of it an earlier run has told, or the desk by itself.
-            unsent = (UNSENT + room_id for room_id in self._messenger.reading.unsent_rooms())
-            for alert_id in (SUBSCRIPTION, SIGNED_OUT, *unsent):
-                self._withdraw(alert_id)
-        self._looked_at = looked_at
-
-    # Messages
+        self._alerts.looking(looked_at)
 
     async def _pushed(self, push: frontdesk.Push) -> frontdesk.Answer:
         """A changeable alert: fetch what it is about, then say what to show (contract P02)."""
-        pushed = read_push(push.data)
-        if pushed is None:
-            return frontdesk.SHOW_NOTHING
         try:
-            alert = await self._teller.answer(push.id, self._learn(pushed))
-        except TokenRefused:
-            # That Lobby was signed out says more than the fallback would.
-            await self._tell_of_sign_out()
-            return frontdesk.SHOW_NOTHING
+            alert = await self._alerts.answer(push.id, push.data)
         except (LobbyError, TimeoutError) as error:
             why = "the homeserver is too slow" if isinstance(error, TimeoutError) else error
             log.warning("A message is there, but could not be fetched: %s", why)
             return frontdesk.SHOW_AS_IT_IS
-        if alert is None:
-            return frontdesk.SHOW_NOTHING
-        self._told.add(alert.id)
-        return frontdesk.ShowThis(self._notification(alert))
-
-    async def _learn(self, pushed: Pushed) -> Alert | None:
-        async with asyncio.timeout(PUSH_TIME):
-            return await self._arrivals.alert_for(pushed, self._app.state_is_foreground)
+        return frontdesk.SHOW_NOTHING if alert is None else frontdesk.ShowThis(self._desk.notification(alert))
 
     def _changed(self, change: Change) -> None:
-        if change.kind != "account":
-            return
-        self.subscribe_if_need_be()
-        if self._is_signed_out() and self._connected:
-            self._errands.start(self._tell_of_sign_out())
-
-    def _reworded(self, events: list[KeptEvent]) -> None:
-        for alert in self._arrivals.reworded(events):
-            self._teller.reworded(alert, self._app.state_is_foreground and self._looked_at)
-
-    def _read(self, room_id: str) -> None:
-        self._teller.read(room_id, self._app.state_is_foreground)
-        if room_id in self._told or room_id not in self._withdrawn:
-            self._withdraw(room_id)
-
-    async def _unsent(self, drafts: list[Draft]) -> None:
-        """Tell of what could not be sent, unless the person sees it on the page."""
-        if self._app.state_is_foreground and self._looked_at:
-            return
-        by_room = sorted(drafts, key=lambda draft: draft.item.room_id)
-        for room_id, of_room in groupby(by_room, key=lambda draft: draft.item.room_id):
-            chat = self._messenger.chat(room_id)
-            alert = unsent_alert(room_id, chat.name if chat else "a chat", list(of_room))
-            self._told.add(alert.id)
-            try:
-                await self._app.notify(self._notification(alert))
-            except frontdesk.FrontdeskError as error:
-                log.warning("The person could not be told of unsent messages: %s", error)
-
-    async def _tell_of_sign_out(self) -> None:
-        """Once for each login, and only to somebody who does not see it on the page."""
-        account = self._messenger.account()
-        if account is None or not self._is_signed_out() or self._telling_of_sign_out:
-            return
-        mark = self._messenger.login_mark
-        if self._store.note(SIGNED_OUT) == mark or (self._app.state_is_foreground and self._looked_at):
-            return
-        self._telling_of_sign_out = True
-        try:
-            async with self._app.background_task("tell that Lobby was signed out"):
-                self._told.add(SIGNED_OUT)
-                await self._app.notify(self._notification(signed_out_alert(account.user_id)))
-                self._store.keep_note(SIGNED_OUT, mark)
-        except (LobbyError, frontdesk.FrontdeskError) as error:
-            log.warning("The person is told at the next occasion that Lobby was signed out: %s", error)
-        finally:
-            self._telling_of_sign_out = False
-
-    def _is_signed_out(self) -> bool:
-        account = self._messenger.account()
-        return account is not None and account.connection is Connection.SIGNED_OUT
-
-    def _notification(self, alert: Alert, level: frontdesk.Level = frontdesk.Level.ACTIVE) -> frontdesk.Notification:
-        shown = of_account(alert, self._number, self._name_of(self._number))
-        return frontdesk.Notification(id=shown.id, title=shown.title, body=shown.body, level=level)
-
-    def _show(self, alert: Alert) -> None:
-        """Something new, and no push that waits for it."""
-        self._told.add(alert.id)
-        if self._connected:
-            self._errands.start(self._app.notify(self._notification(alert)))
-
-    def _shrink(self, alert: Alert) -> None:
-        """Less than is shown: nobody's attention is called to it."""
-        if self._connected:
-            self._errands.start(self._app.notify(self._notification(alert, frontdesk.Level.PASSIVE)))
-
-    def _withdraw(self, alert_id: str) -> None:
-        self._told.discard(alert_id)
-        self._withdrawn.add(alert_id)
-        if self._connected:
-            self._errands.start(self._app.withdraw(id_in_account(alert_id, self._number)))
+        if change.kind == "account":
+            self.subscribe_if_need_be()
+            self._alerts.account_changed()
 
     # Pushes
 
@@ -384,15 +300,15 @@ class AccountTies:
         """Asked at every occasion: the homeserver may have been away, or have forgotten the pusher with a login."""
         pushing = self._messenger.pushing
         arranged = self._messenger.account() is None or (self._subscribed and pushing.reached)
-        if self._connected and not arranged and not self._subscribing:
+        if self._desk.connected and not arranged and not self._subscribing:
             self._subscribing = True
             self._errands.start(self._subscribe())
 
     async def _subscribe(self) -> None:
         try:
-            waiting = Alert(SUBSCRIPTION, "Lobby", "New message")
+            fallback = self._desk.notification(Alert(SUBSCRIPTION, "Lobby", "New message"))
             subscription = await self._app.subscribe(
-                self.subscription, kind=frontdesk.PushKind.CHANGEABLE_ALERT, fallback=self._notification(waiting)
+                self.subscription, kind=frontdesk.PushKind.CHANGEABLE_ALERT, fallback=fallback
             )
             self._subscribed = True
             await self.push_to(subscription)
@@ -410,6 +326,15 @@ class AccountTies:
                 await self._messenger.pushing.to(target)
         except (LobbyError, frontdesk.TaskExpired) as error:
             log.warning("The homeserver is told at the next contact where to push. %s", error)
+
+
+@contextlib.contextmanager
+def _refusals() -> Iterator[None]:
+    """What the desk refuses is known to the rest of Lobby as DeskRefused."""
+    try:
+        yield
+    except frontdesk.FrontdeskError as error:
+        raise DeskRefused(str(error)) from error
 
 
 def new_app(app_id: str, manifest: Path) -> frontdesk.App:

@@ -1,49 +1,35 @@
 """The messenger itself: one login, its sync, its outbox and what is kept, behind the face of ``Messenger``."""
 
 import asyncio
-import importlib
 import logging
 import re
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
 
-from lobby.core import outbox as box
 from lobby.core import timeline
 from lobby.core.batch import EMPTY_PAGES, TEXT_MOST, open_page, opened, read_event, read_page
-from lobby.core.views import Account, Bubble, Change, ChatSummary, Connection, Invitation
-from lobby.encryption.engine import Engine
+from lobby.core.views import Account, Bubble, Change, ChangeKind, ChatSummary, Connection, Invitation
 from lobby.encryption.key_store import forget_keys
 from lobby.encryption.login_keys import LoginKeys
 from lobby.encryption.quiet import QuietEncryption
-from lobby.errands import Errands
 from lobby.errors import ChatRefused, LobbyError, LoginRefused, NotKept, ServerRefused
 from lobby.home import AccountHome, Login
-from lobby.intake import Applied
+from lobby.live_login import KEYS, Hears, LiveLogin
 from lobby.matrix import chats
 from lobby.matrix.login import log_in
 from lobby.matrix.logout import end_unused, log_out_there
 from lobby.matrix.pusher import forget_target
 from lobby.matrix.session import Session
-from lobby.matrix.sync import Sync
 from lobby.messenger import Encryption
 from lobby.pushing import Pushing
 from lobby.reading import Reading
-from lobby.receipts import Receipts
-from lobby.sending import Guard, Sending
+from lobby.sending import Guard
 from lobby.store import Store
-
-if TYPE_CHECKING:
-    from lobby.encryption.keys import AccountEncryption
 
 OLDER_PAGE = 50
 PAGE_KEY = re.compile(r"[A-Za-z0-9_-]{16,64}")
 """What may be the key, and so the transaction id, of a message that the page has drawn one for."""
-KEYS = "keys.sqlite3"
-"""The key file, in the account's folder."""
 REFUSED_LOGIN = "refused_login"
 """Note of the mark of a login that the homeserver does not know any more."""
-ERRANDS_TIME = 2.0
-"""Seconds that receipts and the like get to finish when the window is gone; the time box is L01's 5 s."""
 
 log = logging.getLogger("lobby")
 
@@ -63,23 +49,15 @@ class MatrixMessenger:
         """What is kept, for those who need more of it than the page."""
         self._login: Login | None = None
         self._connection = Connection.CONNECTING
-        self._session: Session | None = None
-        self._sync: Sync | None = None
-        self._sending: Sending | None = None
-        self.keys: LoginKeys | None = None
-        """The keys of whoever is logged in."""
-        self._encryption: AccountEncryption | None = None
-        self._watching: asyncio.Task[None] | None = None
+        self._live: LiveLogin | None = None
         self._foreground = False
         self._may_send = False
-        self._receipts = Receipts(store)
         self.pushing = Pushing(store, lambda: self._changed("account"))
         """Where the homeserver pushes this person's messages to."""
         self._one_login_at_a_time = asyncio.Lock()
         self._notice = ""
         self._unkept = ""
         self._listeners: list[Callable[[Change], None]] = []
-        self._errands = Errands(LobbyError, level=logging.INFO)
         self.on_read: Callable[[str], None] = lambda room_id: None
         """Called when a chat has been read, here or elsewhere."""
         self.on_unsent: Callable[[list[timeline.Draft]], Awaitable[None]] = _tell_nobody
@@ -98,47 +76,45 @@ class MatrixMessenger:
     def take_up_outbox(self) -> None:
         """Go on with what the last run had not sent; call it when the guard can hold this process."""
         self._may_send = True
-        if self._sending is not None:
-            self._errands.start(self._open_keys())
-            self._sending.start()
+        if self._live is not None:
+            self._live.take_up_outbox()
 
     def foreground(self) -> None:
         """Somebody looks: news is fetched as it comes."""
         self._foreground = True
-        if self._sync is not None and self._watching is None:
-            self._watching = asyncio.create_task(self._sync.run())
-            self._watching.add_done_callback(self._watching_ended)
-            self._errands.start(self._refresh())
-        elif self._sync is not None:
-            self._sync.hurry()
+        if self._live is not None:
+            self._live.foreground()
 
     async def background(self) -> None:
         """Nobody looks: no long poll any more; what is being sent goes on."""
         self._foreground = False
-        await self._stop_watching()
-        await self._errands.finish(ERRANDS_TIME)
+        if self._live is not None:
+            await self._live.background()
 
     async def fetch(self, waits: float = 0.0) -> None:
         """Fetch what is new, once; ``waits``: seconds to wait for news when there is none. Raises LobbyError."""
-        if self._sync is not None:
-            await self._sync.step(waits)
+        if self._live is not None:
+            await self._live.fetch(waits)
+
+    @property
+    def keys(self) -> LoginKeys | None:
+        """The keys of whoever is logged in."""
+        return self._live.keys if self._live is not None else None
 
     @property
     def encryption(self) -> Encryption:
         """Keys, recovery and verification of whoever is logged in."""
-        return self._encryption or QuietEncryption()
+        return (self._live.encryption if self._live is not None else None) or QuietEncryption()
 
     @property
     def watching(self) -> bool:
         """Whether news is being fetched as it comes."""
-        return self._watching is not None
+        return self._live is not None and self._live.watching
 
     async def drop_connections(self) -> None:
         """They may be dead after a sleep; the next request opens new ones."""
-        if self._sending is not None:
-            self._sending.slept()
-        if self._session is not None:
-            await self._session.drop_connections()
+        if self._live is not None:
+            await self._live.drop_connections()
 
     async def stop(self) -> None:
         """Break off what is under way; all of it is kept."""
@@ -177,16 +153,17 @@ class MatrixMessenger:
 
     async def distant_event(self, room_id: str, event_id: str) -> timeline.KeptEvent | None:
         """An event that is not kept (too many came at once). None: we may not see it. Raises LobbyError."""
-        if self._session is None or self.keys is None or self._store.room(room_id) is None:
+        live = self._live
+        if live is None or self._store.room(room_id) is None:
             return None
-        await self.keys.engine()
+        await live.keys.engine()
         try:
-            event = read_event(await self._session.event(room_id, event_id))
+            event = read_event(await live.session.event(room_id, event_id))
         except ServerRefused:
             return None
         if event is None:
             return None
-        event = opened(event, room_id, self.keys.open)
+        event = opened(event, room_id, live.keys.open)
         far = 2**62  # Newer than all that is kept.
         return timeline.KeptEvent(event_id, event_id, room_id, far, event.sender, event.at, event.kind, event.text)
 
@@ -229,8 +206,10 @@ class MatrixMessenger:
         Returns whether the homeserver heard of it.
         """
         async with self._one_login_at_a_time:
-            await self._stop_watching()
-            told = self._session is None or await log_out_there(self._session, self._store)
+            live = self._live
+            if live is not None:
+                await live.stop_watching()
+            told = live is None or await log_out_there(live.session, self._store)
             await self._let_go()
             self._login = None
             self._home.forget_login()
@@ -241,21 +220,21 @@ class MatrixMessenger:
             return told
 
     async def older(self, room_id: str) -> bool:
-        session, keys = self._session, self.keys
+        live = self._live
         for _ in range(EMPTY_PAGES):
             room = self._store.room(room_id)
-            if room is None or not room.before or session is None or keys is None:
+            if room is None or not room.before or live is None:
                 return False
             try:
-                await keys.engine()
-                page = read_page(await session.messages(room_id, room.before, OLDER_PAGE), room.before)
-                if self._session is not session:
+                await live.keys.engine()
+                page = read_page(await live.session.messages(room_id, room.before, OLDER_PAGE), room.before)
+                if self._live is not live:
                     return False
-                new = self._store.add_older(room_id, open_page(page, room_id, keys.open))
+                new = self._store.add_older(room_id, open_page(page, room_id, live.keys.open))
             except LobbyError as error:
                 log.info("older messages: %s", error)
                 return False
-            self._errands.start(keys.settle())
+            live.settle_keys()
             if new:
                 self._changed("chat", room_id)
                 return True
@@ -266,7 +245,7 @@ class MatrixMessenger:
         return room is not None and not room.before
 
     async def send(self, room_id: str, text: str, key: str = "") -> str:
-        if self._sending is None:
+        if self._live is None:
             raise NotKept("You are signed out, so this was not kept. Log in and write it again.")
         if self._store.room(room_id) is None:
             raise NotKept("You are no longer in this chat, so this was not kept.")
@@ -275,16 +254,16 @@ class MatrixMessenger:
             return key
         # A key that is taken for other words would cost the person this message: it goes out under a new one.
         txn = key if known is None else self._new_id()
-        self._sending.send(room_id, text, txn)
+        self._live.sending.send(room_id, text, txn)
         return txn
 
     async def resend(self, room_id: str, key: str) -> None:
-        if self._sending is not None:
-            self._sending.resend(key)
+        if self._live is not None:
+            self._live.sending.resend(key)
 
     async def discard(self, room_id: str, key: str) -> None:
-        if self._sending is not None:
-            self._sending.discard(key)
+        if self._live is not None:
+            self._live.sending.discard(key)
 
     async def start_chat(self, user_id: str) -> str:
         session = self._signed_in()
@@ -314,8 +293,8 @@ class MatrixMessenger:
         if chat is None or not chat.unread:
             return
         event = self._store.mark_read(room_id)
-        if event is not None:
-            self._errands.start(self._tell_read())
+        if event is not None and self._live is not None:
+            self._live.tell_read()
         self._changed("chat", room_id)
         self._changed("chats")
         self.on_read(room_id)
@@ -342,9 +321,9 @@ class MatrixMessenger:
         return self._login.user_id if self._login else ""
 
     def _signed_in(self) -> Session:
-        if self._session is None or self._connection is Connection.SIGNED_OUT:
+        if self._live is None or self._connection is Connection.SIGNED_OUT:
             raise ChatRefused("You are signed out. Log in first; nothing was changed.")
-        return self._session
+        return self._live.session
 
     def _keep_login(self, login: Login) -> None:
         """Write a new login down in place of the old one; when it cannot be, the old one stays. Raises LobbyError."""
@@ -365,106 +344,39 @@ class MatrixMessenger:
         self.reading.me = login.user_id
         refused = self._store.note(REFUSED_LOGIN) == login.token_mark
         self._connection = Connection.SIGNED_OUT if refused else Connection.CONNECTING
-        self._session = self.pushing.session = session = Session(login)
-        path = self._home.folder / KEYS
-        self.keys = keys = LoginKeys(path, session, self._store, self._clock, self._keys_open, self._opened)
-        self._sync = Sync(session, self._store, keys, self._clock, self._applied, self._connected, self._news_unkept)
-        self._sending = Sending(
-            session,
-            self._store,
-            keys,
-            self._guard,
-            self._clock,
-            room_name=self._room_name,
-            on_change=self._outbox_changed,
-            on_unsent=lambda drafts: self.on_unsent(drafts),
-            on_token_refused=lambda: self._connected(Connection.SIGNED_OUT),
+        hears = Hears(
+            account=lambda: self._changed("account"),
+            chats=lambda: self._changed("chats"),
+            chat=lambda room_id: self._changed("chat", room_id),
+            encryption=lambda: self._changed("encryption"),
+            connection=self._connected,
+            unkept=self._news_unkept,
+            named=self._named,
+            read=lambda room_id: self.on_read(room_id),
+            unsent=lambda drafts: self.on_unsent(drafts),
+            opened=lambda events: self.on_opened(events),
         )
-        self.reading.as_it_is = self._sending.as_it_is
+        self._live = LiveLogin(
+            login, self._home, self._store, self.reading, self.pushing, self._guard, self._clock, hears
+        )
         if self._may_send:
-            self.take_up_outbox()
-
-    async def _stop_watching(self) -> None:
-        # Whoever is back while this waits begins to watch anew; that one is not touched.
-        watching, self._watching = self._watching, None
-        if watching is not None:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
+            self._live.take_up_outbox()
 
     async def _let_go(self) -> None:
-        sync, self._sync = self._sync, None
-        if sync is not None:
-            sync.end()
-        await self._stop_watching()
-        await self._errands.drop()
-        if self._sending is not None:
-            await self._sending.stop()
-        if self._encryption is not None:
-            await self._encryption.stop()
-        if self._session is not None:
-            await self._session.close()
-        # What was begun meanwhile finds no connection any more.
-        await self._errands.drop()
-        if self.keys is not None:
-            self.keys.close()
-        self._session = self._sending = self.keys = self.pushing.session = self._encryption = None
-        self.reading.as_it_is = lambda draft: draft
-
-    def _watching_ended(self, task: asyncio.Task[None]) -> None:
-        if self._watching is task:
-            self._watching = None
-        if not task.cancelled() and (error := task.exception()):
-            log.error("Fetching news ended; open Lobby again to resume.", exc_info=error)
-
-    async def _refresh(self) -> None:
-        """What is worth a request each time somebody looks: receipts, the pusher and the person's own name."""
-        session, login = self._session, self._login
-        if session is None or login is None:
-            return
-        await self._tell_read()
-        await self.pushing.settle(again=True)
-        name = await session.display_name()
-        if name != login.name and self._session is session:
-            self._login = Login(login.homeserver, login.user_id, login.device_id, login.token, name)
-            self._home.keep_login(self._login)
-            self._changed("account")
-        if self._encryption is not None:
-            await self._encryption.look()
-
-    async def _tell_read(self) -> None:
-        if self._session is not None:
-            await self._receipts.tell(self._session)
+        live = self._live
+        if live is not None:
+            await live.end()
+        if self._live is live:
+            self._live = None
 
     def _made(self, room_id: str) -> str:
         self._changed("chat", room_id)
         self._changed("chats")
-        if self._sync is not None:
-            self._sync.hurry()
+        if self._live is not None:
+            self._live.hurry()
         return room_id
 
-    def _applied(self, applied: Applied) -> None:
-        assert self._sending is not None
-        for room_id in applied.left:
-            self._sending.room_gone(room_id)
-        for txn, event_id in applied.delivered:
-            self._sending.seen(txn, event_id)
-        if applied.direct:
-            self.reading.forget(None)
-        for room_id in applied.rooms:
-            self._changed("chat", room_id)
-        for room_id in (*applied.read, *applied.left):
-            chat = self.chat(room_id)
-            if chat is None or not chat.unread:
-                self.on_read(room_id)
-        if applied.rooms or applied.invitations or applied.direct:
-            self._changed("chats")
-
     def _connected(self, connection: Connection) -> None:
-        if connection is Connection.ONLINE and self._sending is not None:
-            self._sending.reachable()
-            self._settle_debts()
-        if connection is Connection.SIGNED_OUT and self._sending is not None:
-            self._sending.give_up_all(box.SIGNED_OUT)
         if connection is Connection.OFFLINE and self._connection is Connection.SIGNED_OUT:
             return  # Whoever cannot be reached has not taken the login back.
         if connection is not self._connection:
@@ -485,61 +397,15 @@ class MatrixMessenger:
             self._unkept = why
             self._changed("account")
 
-    def _settle_debts(self) -> None:
-        """The homeserver answers: tell it what it could not be told before."""
-        if self._receipts.owed:
-            self._errands.start(self._tell_read())
-        if self.pushing.owed:
-            self._errands.start(self.pushing.settle())
-        if self.keys is not None:
-            self._errands.start(self.keys.settle())
-        if self._foreground and self._encryption is not None and self._encryption.look_again:
-            self._errands.start(self._encryption.look())
-
-    async def _open_keys(self) -> None:
-        if self.keys is not None:
-            await self.keys.engine()
-
-    async def _keys_open(self, engine: Engine) -> None:
-        """The keys of this login can be used: whoever does more with them than sealing and opening takes them up."""
-        session, keys = self._session, self.keys
-        # What it imports is slow, too: the page is served before.
-        module = await asyncio.to_thread(importlib.import_module, "lobby.encryption.keys")
-        if session is None or keys is None or self.keys is not keys:
-            return
-        self._encryption = module.AccountEncryption(
-            engine,
-            keys,
-            session,
-            self._home.folder,
-            self._store,
-            self._guard,
-            self._clock,
-            changed=lambda: self._changed("encryption"),
-        )
+    def _named(self, login: Login) -> None:
+        self._login = login
         self._changed("account")
-        self._changed("encryption")
 
-    def _opened(self, events: list[timeline.KeptEvent]) -> None:
-        for room_id in {event.room_id for event in events}:
-            self._changed("chat", room_id)
-        self._changed("chats")
-        self._changed("encryption")
-        self.on_opened(events)
-
-    def _outbox_changed(self, room_id: str) -> None:
-        self._changed("chat", room_id)
-        self._changed("chats")
-
-    def _changed(self, kind: Any, room_id: str | None = None) -> None:
+    def _changed(self, kind: ChangeKind, room_id: str | None = None) -> None:
         if room_id is not None:
             self.reading.forget(room_id)
         for listener in list(self._listeners):
             listener(Change(kind, room_id))
-
-    def _room_name(self, room_id: str) -> str:
-        chat = self.chat(room_id)
-        return chat.name if chat else "a chat"
 
 
 async def _tell_nobody(drafts: list[timeline.Draft]) -> None:

@@ -123,13 +123,16 @@ class Bubble:
     """Encrypted, and its key has not come yet; ``text`` says so, and becomes what was said when the key comes."""
 
 
+ChangeKind = Literal["account", "chats", "chat", "encryption"]
+"""``account``: any of ``Account``; ``chats``: the list or the invitations; ``chat``: the one that is named;
+``encryption``: ``EncryptionState`` or a verification."""
+
+
 @dataclass(frozen=True)
 class Change:
     """Something that is shown may look different now; ask again."""
 
-    kind: Literal["account", "chats", "chat", "encryption"]
-    """``account``: any of ``Account``; ``chats``: the list or the invitations; ``chat``: the one ``room_id`` names;
-    ``encryption``: ``EncryptionState`` or a verification."""
+    kind: ChangeKind
     room_id: str | None = None
 
 
