@@ -120,13 +120,12 @@ async def test_that_somebody_was_signed_out_is_known_at_the_next_start_until_the
 
     accounts = run()
     assert connection(accounts.messengers()[1]) is Connection.SIGNED_OUT
-    assert accounts.signed_out_as(homeserver.url, user_id) == 1
+    assert await accounts.signed_out_as(homeserver.url, user_id) == 1
     await accounts.stop()
     accounts.close()
 
-    async def lobby_login() -> tuple[int | None, bytes, bytes]:
-        """`lobby login` of the same person, where no desk runs."""
-        words = ["login", "--homeserver", homeserver.url, "--user", user_id, "--password-stdin"]
+    async def lobby(*words: str, says: str = "") -> tuple[int | None, str, str]:
+        """`lobby WORDS…` of the same person, where no desk runs: exit status, and what it says on either way out."""
         process = await asyncio.create_subprocess_exec(
             *[sys.executable, "-m", "lobby.main", *words],
             env={"PATH": "/usr/bin:/bin", "FRONTDESK_HOME": str(tmp_path / "d"), "LOBBY_HOME": str(tmp_path)},
@@ -135,14 +134,28 @@ async def test_that_somebody_was_signed_out_is_known_at_the_next_start_until_the
             stderr=subprocess.PIPE,
         )
         async with asyncio.timeout(30.0):
-            out, error = await process.communicate(f"{PASSWORD}\n".encode())
-        return process.returncode, out, error
+            out, error = await process.communicate(says.encode())
+        return process.returncode, out.decode(), error.decode()
 
-    assert await lobby_login() == (0, f"Logged in as {user_id}.\n".encode(), b"")
-    status, _, error = await lobby_login()
-    assert status == 1 and b"logged in already" in error
+    log_in = ("login", "--homeserver", homeserver.url, "--user", user_id, "--password-stdin")
+    line = f"1  {user_id}  {homeserver.url}"
+    status, out, error = await lobby("accounts")
+    assert status == 0 and out.startswith(f"{line}  signed out") and error == ""
+    assert f"lobby login --homeserver {homeserver.url} --user {user_id}" in out, "what to do"
+    assert await lobby(*log_in, says=PASSWORD) == (0, f"Logged in as {user_id}.\n", "")
+    assert await lobby("accounts") == (0, f"{line}\n", "")
+    status, _, error = await lobby(*log_in, says=PASSWORD)
+    assert status == 1 and "logged in already" in error
     after = home.account(1).login()
     assert after is not None and after.device_id == before.device_id and after.token != before.token
+
+    # Signed out once more, and Lobby has not noticed.
+    session = Session(after)
+    await session.request("POST", "/logout/all", {})
+    await session.close()
+    assert await lobby(*log_in, says=PASSWORD) == (0, f"Logged in as {user_id}.\n", "")
+    last = home.account(1).login()
+    assert last is not None and last.device_id == before.device_id and last.token != after.token
     accounts = run()
     assert connection(accounts.messengers()[1]) is Connection.CONNECTING
     await accounts.stop()

@@ -21,6 +21,7 @@ from demo.synapse import Synapse
 from lobby.accounts import Accounts
 from lobby.database import Database
 from lobby.home import Home
+from lobby.matrix.session import Session
 from lobby.page_store import PAGE, PageStore
 from lobby.sign_on import NobodyCame, token_of_browser
 from lobby.ui.codes import mint
@@ -193,6 +194,20 @@ async def test_in_a_terminal_single_sign_on_comes_back_to_an_address_that_nobody
     status, _, error = await again.end()
     assert status == 1 and "is logged in already" in error
     assert Home(tmp_path / "lobby").account(1).login() == login
+
+    # Signed out, and Lobby has not noticed: whoever comes back is the same device, and has to be named before.
+    session = Session(login)
+    await session.request("POST", "/logout/all", {})
+    await session.close()
+    with pytest.raises(AssertionError, match="--user @signer:sso"):
+        await terminal().run("--homeserver", synapse.url)
+    back_again = terminal()
+    await back_again.run("--homeserver", synapse.url, "--user", "signer")
+    async with aiohttp.ClientSession() as browser, browser.get(await back_again.back()) as answer:
+        assert answer.status == 200
+    assert await back_again.end() == (0, "Logged in as @signer:sso.localhost.", "")
+    after = Home(tmp_path / "lobby").account(1).login()
+    assert after is not None and after.device_id == login.device_id and after.token != login.token
 
 
 @pytest.mark.timeout(120)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from lobby.core.views import Change, Connection, WaysIn
 from lobby.database import Database
-from lobby.errors import LobbyError, LoginRefused
+from lobby.errors import LobbyError, LoginRefused, TokenRefused
 from lobby.home import AccountHome, Home, Login
 from lobby.matrix import login as ways
 from lobby.matrix.logout import end_unused
@@ -117,13 +117,16 @@ class Accounts:
         account = self._accounts[number].messenger.account()
         return account is not None and account.connection is Connection.SIGNED_OUT
 
-    def signed_out_as(self, address: str, user: str) -> int | None:
-        """The account that somebody who types this name surely means to log in again; None: there is none."""
-        for number in filter(self.is_signed_out, self.numbers()):
+    async def signed_out_as(self, address: str, user: str) -> int | None:
+        """The account that somebody who types this name surely means to log in again; None: there is none.
+
+        Where nobody has noticed yet that its login was ended, the homeserver is asked.
+        """
+        for number in self.numbers():
             login = self._accounts[number].home.login()
             local = login.user_id[1:].partition(":")[0] if login else ""
             if login and (user == login.user_id or (login.homeserver == address and user in (local, f"@{local}"))):
-                return number
+                return number if await self._has_ended(number) else None
         return None
 
     def subscribe(self, on_change: Callable[[int, Change], None]) -> Callable[[], None]:
@@ -148,7 +151,7 @@ class Accounts:
         self, homeserver: str, user: str, password: str, cleartext: str = "", number: int | None = None
     ) -> int:
         address = await ways.find_homeserver(homeserver)
-        number = self.signed_out_as(address, user.strip()) if number is None else number
+        number = await self.signed_out_as(address, user.strip()) if number is None else number
         login = await ways.log_in(address, user, password, cleartext, self._device_of(number))
         return await self._take(login, number)
 
@@ -178,7 +181,7 @@ class Accounts:
         async with self._one_at_a_time:
             if number not in self._accounts:
                 number = self.number_of(login.user_id)
-                if number is not None and not self.is_signed_out(number):
+                if number is not None and not await self._has_ended(number):
                     # Logged in twice, in two tabs say: the one that is at work stays.
                     await end_unused(login)
                     return number
@@ -190,6 +193,21 @@ class Accounts:
             except LobbyError as error:
                 await end_unused(login)
                 raise LoginRefused(str(error)) from error
+
+    async def _has_ended(self, number: int) -> bool:
+        """Whether the login of that account is good no more; when its homeserver does not say, as far as is known."""
+        account = self._accounts[number]
+        login = account.home.login()
+        if login is not None and not self.is_signed_out(number):
+            try:
+                try:
+                    await ways.insist_on_login(login)
+                except TokenRefused:
+                    # It finds that out for itself, and sees to all that follows.
+                    await account.messenger.fetch()
+            except LobbyError as error:
+                log.info("whether %s is still logged in: %s", login.user_id, error)
+        return self.is_signed_out(number)
 
     def _add(self, login: Login) -> int:
         taken = self._home.account_numbers()

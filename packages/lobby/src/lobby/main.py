@@ -7,7 +7,6 @@ What only one subcommand needs is imported there: `lobby run` must serve its pag
 
 import argparse
 import asyncio
-import contextlib
 import getpass
 import json
 import logging
@@ -15,17 +14,15 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from lobby.core.alerts import NOWHERE, Place
-from lobby.errors import Cleartext, LobbyError, LoginRefused
+from lobby.errors import LobbyError, LoginRefused
 from lobby.home import Home, home_from_environment
 from lobby.ui.codes import mint
 
 if TYPE_CHECKING:
-    from lobby.accounts import Accounts
     from lobby.database import Database
 
 log = logging.getLogger("lobby")
@@ -45,18 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
         match options.command:
             case "run":
                 return asyncio.run(_run(home))
-            case "login" if options.sso or options.provider:
-                words = (options.homeserver, options.provider, options.user, options.cleartext)
-                return asyncio.run(_sign_on(home, *words))
-            case "login" if not options.user:
-                raise LoginRefused("Who logs in? Name them with --user, or use --sso. Nothing was changed.")
-            case "login":
-                password = _password(options.password_stdin)
-                return asyncio.run(_log_in(home, options.homeserver, options.user, password, options.cleartext))
-            case "logout":
-                return asyncio.run(_log_out(home, options.user))
-            case "accounts":
-                return _list_accounts(home)
+            case "login" | "logout" | "accounts":
+                return _change_accounts(home, options)
             case "address":
                 return asyncio.run(_address(home))
             case _:
@@ -66,6 +53,26 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _change_accounts(home: Home, options: argparse.Namespace) -> int:
+    from lobby.account_commands import AccountCommands
+
+    commands = AccountCommands(home, _app_id())
+    match options.command:
+        case "accounts":
+            asyncio.run(commands.list())
+        case "logout":
+            asyncio.run(commands.log_out(options.user))
+        case _ if options.sso or options.provider:
+            words = (options.homeserver, options.provider, options.user, options.cleartext)
+            asyncio.run(commands.sign_on(*words))
+        case _ if not options.user:
+            raise LoginRefused("Who logs in? Name them with --user, or use --sso. Nothing was changed.")
+        case _:
+            password = _password(options.password_stdin)
+            asyncio.run(commands.log_in(options.homeserver, options.user, password, options.cleartext))
+    return 0
 
 
 def write_manifest(home: Home) -> None:
@@ -107,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
         "logout", help="log out while Lobby is not running; pusher, login and local chats are removed"
     )
     log_out.add_argument("user", nargs="?", default="", help="whom; needed where there are several accounts")
-    commands.add_parser("accounts", help="list who is logged in")
+    commands.add_parser("accounts", help="list who is logged in, and who was signed out")
     commands.add_parser("address", help="print an address that opens the page once, within a minute")
     return parser
 
@@ -135,8 +142,10 @@ def _address_with_code(home: Home, page: str, place: Place = NOWHERE) -> str:
 
 
 async def _run(home: Home) -> int:
+    from lobby.page_store import page_database
+
     write_manifest(home)
-    with _page_database(home) as database:
+    with page_database(home) as database:
         return await _serve(home, database)
 
 
@@ -238,149 +247,6 @@ async def _own_page(home: Home, patience: float) -> str:
             f"Set LOBBY_HOME to the folder it uses, or run `frontdesk quit {_app_id()}` and then `lobby`."
         )
     return page
-
-
-async def _log_in(home: Home, homeserver: str, user: str, password: str, cleartext: bool) -> int:
-    from lobby.matrix.login import find_homeserver
-
-    await _insist_on_rest("Log in on its page")
-    async with _accounts(home) as accounts:
-        address = await find_homeserver(homeserver)
-        before = _at_work(accounts)
-        with _asking_for_agreement():
-            number = await accounts.log_in(address, user, password, address if cleartext else "")
-        return _tell_logged_in(accounts, number, before)
-
-
-async def _sign_on(home: Home, homeserver: str, provider_id: str, user: str, cleartext: bool) -> int:
-    """Log in as whom the homeserver's pages say; ``user``: who was signed out, and goes on as the same device."""
-    from lobby import sign_on
-    from lobby.matrix import login
-
-    await _insist_on_rest("Log in on its page")
-    ways = await login.ways_in(homeserver)
-    provider, agreed = sign_on.chosen(ways, provider_id), ways.homeserver if cleartext else ""
-    with _asking_for_agreement():
-        login.insist_on_agreement(ways.homeserver, agreed)
-    token = await sign_on.token_of_browser(
-        lambda back: login.sign_on_address(ways.homeserver, provider.id, back), sign_on.show, sign_on.PATIENCE
-    )
-    # Much may have happened meanwhile.
-    await _insist_on_rest("Log in on its page")
-    async with _accounts(home) as accounts:
-        before = _at_work(accounts)
-        number = accounts.signed_out_as(ways.homeserver, user)
-        number = await accounts.log_in_by_token(ways.homeserver, token, agreed, number)
-        return _tell_logged_in(accounts, number, before)
-
-
-@contextlib.contextmanager
-def _asking_for_agreement() -> Iterator[None]:
-    try:
-        yield
-    except Cleartext as asked:
-        raise LoginRefused(f"{asked} To confirm, add --cleartext.") from asked
-
-
-async def _log_out(home: Home, user: str) -> int:
-    await _insist_on_rest("Log out on its page")
-    async with _accounts(home) as accounts:
-        known = _logged_in(accounts)
-        if not known:
-            print("Nobody was logged in.")
-            return 0
-        number = _meant(known, user)
-        told = await accounts.log_out(number)
-    print(f"{known[number]} is logged out; nothing of it is kept here.")
-    if not told:
-        print(
-            "lobby: The homeserver could not be told, so it still lists this login. End it there from another client.",
-            file=sys.stderr,
-        )
-    return 0
-
-
-def _list_accounts(home: Home) -> int:
-    logins = [(number, home.account(number).login()) for number in home.account_numbers()]
-    known = [(number, login) for number, login in logins if login is not None]
-    for number, login in known:
-        print(f"{number}  {login.user_id}  {login.homeserver}")
-    if not known:
-        print("Nobody is logged in.")
-    return 0
-
-
-async def _insist_on_rest(instead: str) -> None:
-    """Two processes must not change one login at once."""
-    from lobby import background
-
-    if await background.is_running(_app_id()):
-        raise LobbyError(
-            f"Lobby is running. {instead}, or run `frontdesk quit {_app_id()}` first. Nothing was changed."
-        )
-
-
-def _logged_in(accounts: "Accounts") -> dict[int, str]:
-    """The number and Matrix id of every account."""
-    found = {number: messenger.account() for number, messenger in accounts.messengers().items()}
-    return {number: account.user_id for number, account in found.items() if account is not None}
-
-
-def _at_work(accounts: "Accounts") -> frozenset[int]:
-    """The accounts whose log-in is good, as far as is known here."""
-    return frozenset(number for number in accounts.numbers() if not accounts.is_signed_out(number))
-
-
-def _tell_logged_in(accounts: "Accounts", number: int, before: frozenset[int]) -> int:
-    user_id = _logged_in(accounts)[number]
-    if number in before:
-        raise LobbyError(f"{user_id} is logged in already. Run `lobby logout {user_id}` first; nothing was changed.")
-    print(f"Logged in as {user_id}.")
-    return 0
-
-
-def _meant(known: dict[int, str], user: str) -> int:
-    """The account that ``user`` names, the only one where nobody is named. Raises LobbyError."""
-    numbers = [number for number, user_id in known.items() if user in ("", user_id, user_id[1:].partition(":")[0])]
-    if len(numbers) == 1:
-        return numbers[0]
-    those = ", ".join(known.values())
-    if not numbers:
-        raise LobbyError(f"{user} is not logged in here; {those} is. Nothing was changed.")
-    raise LobbyError(f"Which account? Say one of {those}. Nothing was changed.")
-
-
-@contextlib.asynccontextmanager
-async def _accounts(home: Home) -> AsyncIterator["Accounts"]:
-    """The accounts, with nothing under way."""
-    from lobby.accounts import Accounts
-    from lobby.folder_layout import bring_up
-    from lobby.page_store import PageStore
-    from lobby.sending import Unguarded
-
-    with _page_database(home) as database:
-        bring_up(home, PageStore(database))
-    accounts = Accounts(home, Unguarded(), time.time, lambda: "")
-    try:
-        accounts.start()
-        yield accounts
-    finally:
-        await accounts.stop()
-        accounts.close()
-
-
-@contextlib.contextmanager
-def _page_database(home: Home) -> Iterator["Database"]:
-    from lobby.database import Database
-    from lobby.page_store import PAGE
-
-    database = Database(home.page_database, PAGE)
-    if database.trouble:
-        print(f"lobby: {database.trouble}", file=sys.stderr)
-    try:
-        yield database
-    finally:
-        database.close()
 
 
 if __name__ == "__main__":

@@ -3,8 +3,15 @@
 Every account's page is the same page, so none of it lies with an account.
 """
 
+import contextlib
+import logging
+from collections.abc import Iterator
+
 from lobby.database import Database, Shape
+from lobby.home import Home
 from lobby.ui.sessions import SignOn
+
+log = logging.getLogger("lobby")
 
 PAGE = Shape(
     1,
@@ -68,3 +75,15 @@ class PageStore:
         if row is None:
             return None
         return SignOn(row["session"], row["homeserver"], row["cleartext"], row["account"], row["until"])
+
+
+@contextlib.contextmanager
+def page_database(home: Home) -> Iterator[Database]:
+    """The page's database of that folder, open. Raises LobbyError."""
+    database = Database(home.page_database, PAGE)
+    if database.trouble:
+        log.warning("%s", database.trouble)
+    try:
+        yield database
+    finally:
+        database.close()

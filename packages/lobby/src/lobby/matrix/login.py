@@ -60,6 +60,18 @@ async def log_in_by_token(homeserver: str, token: str, cleartext: str = "", devi
     return await _log_in(homeserver, {"type": "m.login.token", "token": token}, cleartext, device_id)
 
 
+async def insist_on_login(login: Login) -> None:
+    """Ask the homeserver whether it still knows this login. Raises TokenRefused: it does not; LobbyError: unknown."""
+    timeout = aiohttp.ClientTimeout(total=REQUEST_TIME)
+    headers = {"Authorization": f"Bearer {login.token}"}
+    try:
+        session = aiohttp.ClientSession(timeout=timeout, trace_configs=_guards(login.homeserver), headers=headers)
+        async with session as http, http.get(f"{login.homeserver}{CLIENT}/account/whoami") as answer:
+            understood(answer.status, await _beginning(answer))
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        raise Unreachable(why_unreachable(error, login.homeserver)) from error
+
+
 def sign_on_address(homeserver: str, provider_id: str, back: str) -> str:
     """Where the browser goes for single sign-on; ``back``: where it comes back to, with a ``loginToken``."""
     which = f"/{path_part(provider_id)}" if provider_id else ""
@@ -118,10 +130,9 @@ async def _log_in(address: str, proof: Json, cleartext: str, device_id: str) -> 
 
 async def _ask(address: str, method: str, body: Json | None = None) -> Json:
     """One request about log-ins, without a login. Raises LoginRefused."""
-    guards = [] if crosses_network_readable(address) else [only_unreadable()]
     timeout = aiohttp.ClientTimeout(total=REQUEST_TIME)
     try:
-        session = aiohttp.ClientSession(timeout=timeout, trace_configs=guards)
+        session = aiohttp.ClientSession(timeout=timeout, trace_configs=_guards(address))
         async with session as http, http.request(method, f"{address}{CLIENT}/login", json=body) as answer:
             return understood(answer.status, await _beginning(answer))
     except (ValueError, aiohttp.InvalidURL) as error:
@@ -131,6 +142,11 @@ async def _ask(address: str, method: str, body: Json | None = None) -> Json:
         raise LoginRefused(f"{why_unreachable(error, address)} Nothing was changed.") from error
     except LobbyError as error:
         raise _refused(error, address, by_token="token" in (body or {})) from error
+
+
+def _guards(address: str) -> list[aiohttp.TraceConfig]:
+    """Whoever asks at an address that nobody can read along with is sent on to no other."""
+    return [] if crosses_network_readable(address) else [only_unreadable()]
 
 
 async def _beginning(answer: aiohttp.ClientResponse) -> bytes:
