@@ -81,7 +81,7 @@ async def test_of_a_batch_over_which_the_core_fails_nothing_is_kept_then_or_late
         await asyncio.wait_for(stand.failed.wait(), 20)
     assert [type(error) for error in stand.errors] == [PlantedFault]
     if where == "next_wake":  # the batch itself was whole
-        assert stand.kept() == {"history", "lifecycle", "shown"}
+        assert stand.kept() == {"desktop", "history", "lifecycle", "shown"}
         return
     # The core is as it was made to be again, and knows of what came: it is not to be believed any more.
     stand.notify("later")
@@ -99,7 +99,7 @@ async def test_an_effect_that_fails_leaves_the_commit_and_ends_the_loop(stand: S
     stand.notify("kept")
     await asyncio.wait_for(stand.failed.wait(), 20)
     kept = set(stand.store.saved())
-    assert stand.kept() == {"history", "lifecycle", "shown"}
+    assert stand.kept() == {"desktop", "history", "lifecycle", "shown"}
     stand.notify("later")
     stand.loop.close()
     assert set(stand.store.saved()) == kept

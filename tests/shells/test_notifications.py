@@ -10,6 +10,7 @@ import pytest
 from dbus_fast import Message, MessageType, RequestNameReply, Variant
 from dbus_fast.aio import MessageBus
 
+from frontdesk.agent.core import events as ev
 from frontdesk.agent.shell import notifications
 from frontdesk.agent.shell.notifications import DesktopNotifications
 from frontdesk.terms import Action, AppState, Level, Notification
@@ -102,10 +103,21 @@ class Desk:
     def __init__(self) -> None:
         self.actions: asyncio.Queue[tuple[str, str, str]] = asyncio.Queue()
         self.dismissed: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
-        self.desktop = DesktopNotifications(
-            lambda *pressed: self.actions.put_nowait(pressed), lambda *key: self.dismissed.put_nowait(key)
-        )
+        self.came: asyncio.Queue[ev.OnDesktop] = asyncio.Queue()
+        self.went: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+        self.desktop = DesktopNotifications(self._take)
         self.running = asyncio.ensure_future(self.desktop.run())
+
+    def _take(self, event: ev.Event) -> None:
+        match event:
+            case ev.ActAsked(app=app, notification=id, action=action):
+                self.actions.put_nowait((app, id, action))
+            case ev.DismissAsked(app=app, notification=id):
+                self.dismissed.put_nowait((app, id))
+            case ev.OnDesktop():
+                self.came.put_nowait(event)
+            case ev.OffDesktop(app=app, notification=id):
+                self.went.put_nowait((app, id))
 
     def show(self, id: str, title: str = "Ann", body: str = "", **more: Any) -> None:
         self.desktop.show(APP, "Chat", Notification(id, title, body, **more))
@@ -465,3 +477,134 @@ async def test_a_service_that_tells_its_capabilities_wrongly_is_as_none(
     await until(lambda: "where 'as' was due" in caplog.text)
     assert not desk.running.done() and not desk.desktop.available
     bus.disconnect()
+
+
+# --- what an earlier desk has shown -----------------------------------------------------------------------------------
+
+
+async def came(desk: Desk) -> ev.OnDesktop:
+    return await asyncio.wait_for(desk.came.get(), 20)
+
+
+async def shown_before(bus: Bus, service: Service, *ids: str) -> list[ev.OnDesktop]:
+    """A desk shows these, tells what came of them, and is gone."""
+    desk = Desk()
+    for id in ids:
+        desk.show(id, id)
+    told = [await came(desk) for _ in ids]
+    await desk.stop()
+    assert [(await service.next())[1] for _ in ids] == [0] * len(ids)
+    return told
+
+
+def take_up(desk: Desk, told: ev.OnDesktop, *, withdrawn: bool = False) -> None:
+    words = None if withdrawn else told.notification
+    desk.desktop.take_up(APP, "Chat", told.notification.id, told.service, told.number, words)
+
+
+@pytest.mark.contract("L06", "N03", "N04")
+async def test_what_another_desk_showed_is_replaced_withdrawn_and_pressed(bus: Bus) -> None:
+    service = await started(bus.address)
+    told = await shown_before(bus, service, "replaced", "withdrawn", "pressed", "withdrawn before")
+    assert [each.number for each in told] == [11, 12, 13, 14]
+    desk = Desk()
+    for each in told[:3]:
+        take_up(desk, each)
+    take_up(desk, told[3], withdrawn=True)
+    desk.show("replaced", "newer words")
+    desk.desktop.withdraw(APP, "withdrawn")
+    assert (await service.next())[1:4] == [11, "", "newer words"]
+    assert [await asyncio.wait_for(service.closed.get(), 20) for _ in range(2)] == [14, 12]
+    service.press(13, "default")
+    assert await asyncio.wait_for(desk.actions.get(), 20) == (APP, "pressed", "")
+    service.dismiss(13)
+    assert await asyncio.wait_for(desk.dismissed.get(), 20) == (APP, "pressed")
+    assert [await asyncio.wait_for(desk.went.get(), 20) for _ in range(3)] == [
+        (APP, "withdrawn before"),
+        (APP, "withdrawn"),
+        (APP, "pressed"),
+    ]
+    assert service.notified.empty()
+    await desk.stop()
+
+
+@pytest.mark.contract("N03", "N05")
+async def test_numbers_of_a_service_that_went_meanwhile_are_no_numbers_of_the_next(bus: Bus) -> None:
+    first = await started(bus.address)
+    told = await shown_before(bus, first, "stood", "withdrawn before")
+    first.bus.disconnect()
+    second = await started(bus.address)
+    desk = Desk()
+    take_up(desk, told[0])
+    take_up(desk, told[1], withdrawn=True)
+    assert (await second.next())[1:4] == [0, "", "stood"]
+    assert (await came(desk)).number == 11
+    assert await asyncio.wait_for(desk.went.get(), 20) == (APP, "withdrawn before")
+    assert second.closed.empty() and second.notified.empty()
+    await desk.stop()
+
+
+@pytest.mark.contract("N05")
+async def test_what_stood_before_another_log_in_stays_in_the_list(bus: Bus) -> None:
+    told = await shown_before(bus, await started(bus.address), "stood")
+    await bus.kill()
+    await bus.start()
+    service = await started(bus.address)
+    desk = Desk()
+    take_up(desk, told[0])
+    assert await asyncio.wait_for(desk.went.get(), 20) == (APP, "stood")
+    desk.show("new", "new")
+    assert (await service.next())[3] == "new"
+    await desk.stop()
+
+
+async def test_what_nobody_can_show_is_told(bus: Bus, desk: Desk) -> None:
+    for number in range(notifications.WAITING_MOST + 1):
+        desk.show(f"m{number}", str(number))
+    assert (await came(desk)).notification.id == "m0"
+    desk.desktop.withdraw(APP, "m0")
+    assert await asyncio.wait_for(desk.went.get(), 20) == (APP, "m0")
+
+
+async def test_withdrawn_while_a_service_that_dies_is_given_it_it_is_not_shown_by_the_next(
+    bus: Bus, desk: Desk
+) -> None:
+    first = await started(bus.address)
+    await until(lambda: desk.desktop.available)
+    first.answers = False
+    desk.show("m1", "withdrawn")
+    assert await asyncio.wait_for(first.unanswered.get(), 20) == "Notify"
+    desk.desktop.withdraw(APP, "m1")
+    first.bus.disconnect()
+    second = await started(bus.address)
+    assert await asyncio.wait_for(desk.went.get(), 20) == (APP, "m1")
+    desk.show("m2", "Bob")
+    assert (await second.next())[3] == "Bob"
+
+
+@pytest.mark.contract("L06", "N03", "N04")
+async def test_a_killed_desk_leaves_its_bubbles_to_the_next(bus: Bus, home: DeskHome) -> None:
+    home.environment["DBUS_SESSION_BUS_ADDRESS"] = bus.address
+    service = await started(bus.address)
+    await home.start()
+    await home.install()
+    puppet = await home.launch()
+    for id in ("replaced", "withdrawn", "pressed"):
+        await puppet.do("notify", id=id, title=id)
+        await service.next()
+    service.answers = False
+    await puppet.do("notify", id="perhaps", title="killed over it")
+    assert await asyncio.wait_for(service.unanswered.get(), 20) == "Notify"
+    service.answers = True
+    await home.kill_desk()
+    await home.disconnect()
+    await home.connect()
+    assert (await service.next())[1:4] == [0, "", "killed over it"]
+    await puppet.do("notify", id="replaced", title="newer words")
+    assert (await service.next())[1:4] == [11, "", "newer words"]
+    await puppet.do("withdraw", id="withdrawn")
+    assert await asyncio.wait_for(service.closed.get(), 20) == 12
+    service.press(13, "default")
+    assert (await puppet.hears("pressed"))["notification"] == "pressed"
+    assert {each.notification.id for each in (await home.status()).shown} == {"replaced", "perhaps"}
+    assert service.notified.empty()

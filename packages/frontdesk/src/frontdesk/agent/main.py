@@ -68,10 +68,7 @@ class Desk:
         freezer = choose_freezer(str(places.runtime_folder()), settings.freezer)
         self._processes = Processes(keeper, freezer, self._loop.post, self._manifest)
         self._pages = PageWatch(lambda app: self._loop.post(ev.PageVisited(app)))
-        self._desktop = DesktopNotifications(
-            lambda app, shown, action: self._loop.post(ev.ActAsked(app, shown, action)),
-            lambda app, shown: self._loop.post(ev.DismissAsked(app, shown)),
-        )
+        self._desktop = DesktopNotifications(self._loop.post)
         self._pressure = MemoryPressure(lambda: self._loop.post(ev.MemoryShort()))
         self._push: PushLink | None = None
         self._reception: Reception | None = None
@@ -229,8 +226,11 @@ class Desk:
             case do.ReconnectPush() if self._push is not None:
                 self._push.connection.reconnect_now()
             case do.Show(app=app, notification=notification):
-                manifest = self._manifest(app)
-                self._desktop.show(app, manifest.name if manifest else app, notification)
+                self._desktop.show(app, self._name(app), notification)
+            case do.StoodBefore(app=app):
+                self._desktop.take_up(
+                    app, self._name(app), effect.id, effect.service, effect.number, effect.notification
+                )
             case do.Unshow(app=app, notification=shown):
                 self._desktop.withdraw(app, shown)
 
@@ -312,6 +312,10 @@ class Desk:
 
     def _manifest(self, app: str) -> Any:
         return self._dispatcher.lifecycle.manifests().get(app)
+
+    def _name(self, app: str) -> str:
+        manifest = self._manifest(app)
+        return manifest.name if manifest is not None else app
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         doing = asyncio.get_running_loop().create_task(work)

@@ -73,7 +73,7 @@ class Dispatcher:
                 self.assertions.restore(key, value)
             case history.MACHINE:
                 self.history.restore(key, value)
-            case notifications.MACHINE | notifications.PRESSED:
+            case notifications.MACHINE | notifications.PRESSED | notifications.DESKTOP:
                 self.notifications.restore(machine, key, value)
             case subscriptions.MACHINE | subscriptions.LINK:
                 self.subscriptions.restore(machine, key, value)

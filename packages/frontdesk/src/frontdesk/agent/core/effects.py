@@ -143,6 +143,19 @@ class Unshow(Effect, frozen=True):
     notification: str
 
 
+class StoodBefore(Effect, frozen=True):
+    """An earlier desk put it on the desktop: its bubble is ours now, to be replaced, withdrawn and pressed (N03, N04).
+
+    ``service`` and ``number`` as in ``OnDesktop``. ``notification``: what it says; None: it is to be withdrawn.
+    """
+
+    app: str
+    id: str
+    service: str
+    number: int
+    notification: Notification | None
+
+
 class Note(Effect, frozen=True):
     """A line for the event list: ``what`` is a stable word, ``text`` is for a person; the rest as in ``Happening``."""
 

@@ -76,6 +76,26 @@ class DismissAsked(Event, frozen=True):
     notification: str
 
 
+class OnDesktop(Event, frozen=True):
+    """What came of a notification that the desktop was to show: what stands there now has this number.
+
+    0: nothing stands, it is in the desk's own list only. ``service`` says who gave the number, and is no other's ever
+    after; to another the same number is somebody else's bubble.
+    """
+
+    app: str
+    notification: Notification
+    service: str
+    number: int
+
+
+class OffDesktop(Event, frozen=True):
+    """Nothing of it stands on the desktop any more: closed, withdrawn, its time over."""
+
+    app: str
+    notification: str
+
+
 # --- events: processes and connections ----------------------------------------------------------------------------
 
 

@@ -7,8 +7,8 @@ from frontdesk.agent.core import events as ev
 from frontdesk.terms import Notification, Shown
 from frontdesk.wire import desk as wire
 
-MACHINE, PRESSED = "shown", "pressed"
-"""Under these words the list, and presses that their apps have not heard of, are saved."""
+MACHINE, PRESSED, DESKTOP = "shown", "pressed", "desktop"
+"""Under these words the list, presses that their apps have not heard of, and bubbles on the desktop are saved."""
 
 MOST_SHOWN = 200
 """Notifications in the desk's own list; past it the oldest goes."""
@@ -16,12 +16,30 @@ MOST_SHOWN = 200
 Out = list[do.Effect | ev.Signal]
 
 
+class Bubble(msgspec.Struct, frozen=True):
+    """What is on the desktop of one notification. One that the list no longer has is to be withdrawn."""
+
+    app: str
+    id: str
+    service: str = ""
+    number: int = 0
+    """As ``OnDesktop`` has them; 0: nothing is known to stand."""
+    due: bool = True
+    """The words in the list have not been seen to arrive there: a desk that finds it so shows them."""
+
+
 class Notifications:
-    """The machine. The list is complete whether or not this desktop has a notification service (N05)."""
+    """The machine. The list is complete whether or not this desktop has a notification service (N05).
+
+    Whatever is put on the desktop is saved before as due, and its number afterwards: the desk that follows a killed one
+    shows what may not have been shown, in the same bubble where its number is known, and withdraws what has to go. Only
+    a desk killed in the moment between the bubble and its number leaves one that the next cannot know.
+    """
 
     def __init__(self) -> None:
         self._shown: dict[tuple[str, str], Shown] = {}
         self._pressed: dict[str, list[wire.Pressed]] = {}
+        self._bubbles: dict[tuple[str, str], Bubble] = {}
 
     def handle(self, happened: ev.Event | ev.Signal, now: float) -> Out:
         match happened:
@@ -37,6 +55,16 @@ class Notifications:
                 # The lifecycle opens the app for the same event; the press is given when it is awake (N04).
                 self._pressed.setdefault(app, []).append(wire.Pressed(notification_id, action))
                 return [self._save_pressed(app), *self._gone(app, notification_id)]
+            case ev.OnDesktop(app=app, notification=notification, service=service, number=number):
+                current = self._shown.get((app, notification.id))
+                due = current is not None and current.notification != notification
+                return self._bubble(Bubble(app, notification.id, service if number else "", number, due))
+            case ev.OffDesktop(app=app, notification=notification_id):
+                known = self._bubbles.get((app, notification_id))
+                due = known is not None and known.due and (app, notification_id) in self._shown
+                return self._bubble(Bubble(app, notification_id, due=due))
+            case ev.DeskStarted():
+                return self._taken_up()
             case ev.Awake(app=app) if app in self._pressed:
                 pressed = self._pressed.pop(app)
                 return [*(do.Send(app, each) for each in pressed), self._save_pressed(app)]
@@ -56,12 +84,15 @@ class Notifications:
         return []
 
     def restore(self, machine: str, key: str, value: bytes) -> None:
-        """Take back one saved part; ``machine`` is one of the two words above."""
+        """Take back one saved part; ``machine`` is one of the three words above."""
         if machine == PRESSED:
             self._pressed[key] = msgspec.msgpack.decode(value, type=list[wire.Pressed])
-            return
-        shown = msgspec.msgpack.decode(value, type=Shown)
-        self._shown[shown.app, shown.notification.id] = shown
+        elif machine == DESKTOP:
+            bubble = msgspec.msgpack.decode(value, type=Bubble)
+            self._bubbles[bubble.app, bubble.id] = bubble
+        else:
+            shown = msgspec.msgpack.decode(value, type=Shown)
+            self._shown[shown.app, shown.notification.id] = shown
 
     def shown(self) -> tuple[Shown, ...]:
         """Newest first."""
@@ -74,8 +105,10 @@ class Notifications:
     def _present(self, app: str, notification: Notification, now: float, cause: str = "") -> Out:
         shown = Shown(app, now, notification)
         self._shown[app, notification.id] = shown
+        before = self._bubbles.get((app, notification.id), Bubble(app, notification.id))
         out: Out = [
             do.Save(MACHINE, _key(app, notification.id), msgspec.msgpack.encode(shown)),
+            *self._bubble(msgspec.structs.replace(before, due=True)),
             do.Show(app, notification),
             # The title only: what stands in the body is kept no longer than the notification is.
             do.Note(
@@ -98,10 +131,34 @@ class Notifications:
         if shown is None:
             return []
         out: Out = [do.Save(MACHINE, _key(app, notification_id), None), do.Unshow(app, notification_id)]
+        bubble = self._bubbles.get((app, notification_id))
+        if bubble is not None:
+            out += self._bubble(msgspec.structs.replace(bubble, due=False))
         if how:
             title = shown.notification.title
             out.append(do.Note(app, how, f"notification {how}: {title}", about=notification_id, name=title))
         return out
+
+    def _bubble(self, bubble: Bubble) -> Out:
+        """Keep what is known of it; one that is neither there nor wanted is forgotten."""
+        key = bubble.app, bubble.id
+        if self._bubbles.get(key) == bubble:
+            return []
+        if bubble.number or bubble.due:
+            self._bubbles[key] = bubble
+            return [do.Save(DESKTOP, _key(*key), msgspec.msgpack.encode(bubble))]
+        return [do.Save(DESKTOP, _key(*key), None)] if self._bubbles.pop(key, None) is not None else []
+
+    def _taken_up(self) -> Out:
+        """What the desk before left on the desktop, and what it may not have shown any more, the oldest first."""
+        out: Out = []
+        for (app, notification_id), bubble in self._bubbles.items():
+            if bubble.number:
+                shown = self._shown.get((app, notification_id))
+                words = shown.notification if shown is not None else None
+                out.append(do.StoodBefore(app, notification_id, bubble.service, bubble.number, words))
+        due = [shown for key, shown in self._shown.items() if key in self._bubbles and self._bubbles[key].due]
+        return out + [do.Show(shown.app, shown.notification) for shown in sorted(due, key=lambda shown: shown.at)]
 
 
 def _key(app: str, notification_id: str) -> str:

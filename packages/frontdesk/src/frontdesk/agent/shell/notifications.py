@@ -3,6 +3,7 @@
 Best effort beside the desk's own list, which has every notification: where there is no bus, no service, or one that
 hangs, nothing here fails and nobody waits (contract N05). What could not be shown yet is shown when a service appears;
 what stood on the desktop when bus or service went is shown once by the next. Looked for only while something waits.
+What the desk before put there is taken up by its number, where the service that gave the number is still there.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from dbus_fast import Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
 from dbus_fast.errors import AuthError, DBusError, InvalidAddressError
 
+from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.backoff import Backoff
 from frontdesk.terms import Level, Notification
 
@@ -58,7 +60,17 @@ class _Standing(NamedTuple):
     """What stands on the desktop, under the number the service gave it."""
 
     number: int
-    wanted: _Wanted
+    wanted: _Wanted | None
+    """None: an earlier desk put it there, and it is about to be withdrawn."""
+
+
+class _Before(NamedTuple):
+    """What an earlier desk put there, until it is known whether the service that did is still there."""
+
+    service: str
+    number: int
+    wanted: _Wanted | None
+    """None: it is to be withdrawn."""
 
 
 class _CallFailed(Exception):
@@ -68,23 +80,20 @@ class _CallFailed(Exception):
 class DesktopNotifications:
     """Shows and withdraws; ``run`` does the work, in a task of its own.
 
-    ``on_action(app, notification id, action id)`` is called when the person presses a button; "" is a click on the
-    notification itself (N04). ``on_dismissed(app, notification id)``: the person closed it.
+    ``post`` is told what the person presses (``ActAsked``, N04) and closes (``DismissAsked``), and what came of each
+    notification (``OnDesktop``, ``OffDesktop``).
     """
 
-    def __init__(
-        self,
-        on_action: Callable[[str, str, str], None],
-        on_dismissed: Callable[[str, str], None] = lambda app, notification: None,
-    ) -> None:
-        self._on_action = on_action
-        self._on_dismissed = on_dismissed
+    def __init__(self, post: Callable[[ev.Event], None]) -> None:
+        self._post = post
+        self._bus_id = ""
         self._owner = ""
         """The bus name of the service that runs now; what others send in its place is ignored."""
         self._capabilities: frozenset[str] | None = None
         self._standing: dict[_Key, _Standing] = {}
         self._waiting: dict[_Key, _Wanted | None] = {}
         """What is to be done next for each notification; None: withdraw it."""
+        self._before: dict[_Key, _Before] = {}
         self._in_flight: _Key | None = None
         """Which one the service is being given; its number is on its way to us."""
         self._early: list[Message] = []
@@ -93,6 +102,11 @@ class DesktopNotifications:
         self._pauses = Backoff(TRY_FIRST, TRY_MOST)
         self._next_try = 0.0
         self._met_at: float | None = None
+
+    @property
+    def _service(self) -> str:
+        """Who numbers what is shown now: no other service gets its name on the same bus, nor a bus that id (D-Bus)."""
+        return f"{self._bus_id} {self._owner}"
 
     @property
     def available(self) -> bool:
@@ -108,10 +122,24 @@ class DesktopNotifications:
     def withdraw(self, app: str, notification: str) -> None:
         """Take it off the desktop, if it is there. Never waits."""
         key = (app, notification)
-        if key in self._standing or key == self._in_flight:
+        if key in self._standing or self._may_come(key):
             self._next(key, None)
         else:
             self._waiting.pop(key, None)
+            self._post(ev.OffDesktop(*key))
+
+    def take_up(
+        self, app: str, name: str, notification_id: str, service: str, number: int, notification: Notification | None
+    ) -> None:
+        """An earlier desk showed it, under this number of this service; None: it is to be withdrawn. Never waits.
+
+        Another service on the same bus shows it once, as after any end of a service. On another bus, so after another
+        login, it is in the desk's own list only.
+        """
+        key, wanted = (app, notification_id), _Wanted(name, notification) if notification is not None else None
+        self._before[key] = _Before(service, number, wanted)
+        if wanted is None:
+            self._next(key, None)
 
     async def run(self) -> None:
         """Do what was asked, on one session bus after another, until cancelled."""
@@ -137,6 +165,7 @@ class DesktopNotifications:
                 f"type='signal',sender='{_BUS}',member='NameOwnerChanged',arg0='{_NAME}'",
             ):
                 await self._call(bus, _BUS, "AddMatch", "s", [rule], path=_BUS_PATH)
+            self._bus_id = str((await self._call(bus, _BUS, "GetId", path=_BUS_PATH, due="s"))[0])
             await self._meet_service(bus)
             while not gone.done():
                 self._wake.clear()
@@ -149,12 +178,28 @@ class DesktopNotifications:
             self._service_is("")
             bus.disconnect()
 
+    def _may_come(self, key: _Key) -> bool:
+        """It may turn out that it stands: the service is being given it, or was by an earlier desk."""
+        return key == self._in_flight or key in self._before
+
     def _next(self, key: _Key, what: _Wanted | None) -> None:
         self._waiting.pop(key, None)
         self._waiting[key] = what
-        while len(self._waiting) > WAITING_MOST:
-            del self._waiting[next(iter(self._waiting))]
+        self._keep_newest()
         self._wake.set()
+
+    def _keep_newest(self) -> None:
+        while len(self._waiting) > WAITING_MOST:
+            key = next(iter(self._waiting))
+            if (given_up := self._waiting.pop(key)) is not None:
+                self._came_of(key, given_up)
+
+    def _came_of(self, key: _Key, wanted: _Wanted) -> None:
+        """Nothing more is done for it; tell what stands."""
+        standing = self._standing.get(key)
+        self._post(
+            ev.OnDesktop(key[0], wanted.notification, self._service, standing.number if standing is not None else 0)
+        )
 
     async def _work(self, bus: MessageBus) -> None:
         """Do what waits, in order; stops when the service is gone or does not answer."""
@@ -185,6 +230,7 @@ class DesktopNotifications:
             )
             if self._owner == owner:
                 self._standing[key] = _Standing(number, wanted)
+                self._came_of(key, wanted)
             else:
                 self._waiting.setdefault(key, wanted)
         except _CallFailed:
@@ -193,6 +239,7 @@ class DesktopNotifications:
                 return
             if self._owner == owner and before is not None:
                 self._standing[key] = before
+            self._came_of(key, wanted)
             raise
         finally:
             self._in_flight = None
@@ -205,7 +252,12 @@ class DesktopNotifications:
     async def _withdraw(self, bus: MessageBus, key: _Key) -> None:
         standing = self._standing.pop(key, None)
         if standing is not None:
-            await self._call(bus, _NAME, "CloseNotification", "u", [standing.number])
+            try:
+                await self._call(bus, _NAME, "CloseNotification", "u", [standing.number])
+            except _CallFailed as error:
+                # To a service that closed it while no desk listened it is unknown.
+                log.info("A notification of %s could not be withdrawn: %s", key[0], error)
+        self._post(ev.OffDesktop(*key))
 
     def _arguments(self, key: _Key, wanted: _Wanted, replaced: int) -> list[Any]:
         can = self._capabilities or frozenset()
@@ -277,8 +329,23 @@ class DesktopNotifications:
         if owner_before in ("", self._owner):
             self._capabilities = frozenset(answer[0])
             self._met_at = asyncio.get_running_loop().time()
+            self._sort_out_before()
         else:
             self._wake.set()  # it was replaced while it answered: ask the new one
+
+    def _sort_out_before(self) -> None:
+        """Now that it is known who is there: which of the bubbles of earlier desks stand, and which went."""
+        before, self._before = self._before, {}
+        again: dict[_Key, _Wanted | None] = {}
+        for key, (service, number, wanted) in before.items():
+            if service == self._service:
+                self._standing[key] = _Standing(number, wanted)
+            elif wanted is not None and service.partition(" ")[0] == self._bus_id:
+                again[key] = wanted
+            elif key not in self._waiting:
+                self._post(ev.OffDesktop(*key))
+        self._waiting = again | self._waiting
+        self._keep_newest()
 
     async def _call(
         self,
@@ -326,10 +393,13 @@ class DesktopNotifications:
 
     def _service_is(self, owner: str) -> None:
         """Another service, or none: numbers of the one before mean nothing to it, and what stood there is gone."""
-        stood = {key: standing.wanted for key, standing in self._standing.items() if key not in self._waiting}
-        waiting = {key: wanted for key, wanted in self._waiting.items() if wanted is not None}
-        self._waiting = dict(list({**stood, **waiting}.items())[-WAITING_MOST:])
+        waiting = {key: standing.wanted for key, standing in self._standing.items() if standing.wanted} | self._waiting
         self._standing.clear()
+        for key in [key for key, what in waiting.items() if what is None and not self._may_come(key)]:
+            del waiting[key]
+            self._post(ev.OffDesktop(*key))
+        self._waiting = waiting
+        self._keep_newest()
         self._early.clear()
         self._owner, self._capabilities = owner, None
         if owner:
@@ -347,18 +417,19 @@ class DesktopNotifications:
         if key is None:
             return
         if action == _CLICKED:
-            self._on_action(*key, "")
+            self._post(ev.ActAsked(*key, ""))
         elif action.startswith(_BUTTON):
-            self._on_action(*key, action.removeprefix(_BUTTON))
+            self._post(ev.ActAsked(*key, action.removeprefix(_BUTTON)))
 
     def _on_closed(self, number: int, reason: int) -> None:
         """Its popup's time being over, reason 1, is no word of the person: it stays in the desk's own list."""
         key = self._key(number)
         if key is not None:
             del self._standing[key]
+            self._post(ev.OffDesktop(*key))
             by_the_person = 2
             if reason == by_the_person and key not in self._waiting:
-                self._on_dismissed(*key)
+                self._post(ev.DismissAsked(*key))
 
     def _key(self, number: int) -> _Key | None:
         return next((key for key, standing in self._standing.items() if standing.number == number), None)
