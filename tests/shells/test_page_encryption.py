@@ -247,6 +247,26 @@ async def test_another_person_is_verified_from_the_lock_in_their_chat(page: Page
     await expect(page.locator("#verification")).to_contain_text("Right turned it down.")
 
 
+async def test_who_is_verified_is_seen_in_the_chat_and_so_is_a_new_identity(page: Page, lobby: Lobby) -> None:
+    await page.get_by_role("link", name="Right").click()
+    head = page.locator("#head")
+    await expect(head).not_to_contain_text("Verified")
+    lobby.keys.become(verified_people=frozenset({RIGHT}))
+    await expect(head).to_contain_text("Verified")
+    lobby.keys.become(verified_people=frozenset(), changed_people=frozenset({RIGHT}))
+    await expect(head).to_contain_text("New identity since you verified Right")
+    await page.get_by_role("textbox", name="Message to Right").fill("who are you?")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#bubbles")).to_contain_text("who are you?")
+    await head.get_by_role("link", name="Verify again").click()
+    await expect(page.get_by_role("heading", name="Right has a new identity")).to_be_visible()
+    await page.get_by_role("button", name="Verify Right again").click()
+    lobby.keys.move("asked-1", VerificationPhase.DONE)
+    lobby.keys.become(verified_people=frozenset({RIGHT}), changed_people=frozenset())
+    await page.get_by_role("link", name="Done").click()
+    await expect(head).to_contain_text("Verified")
+
+
 async def test_a_sealed_message_waits_and_is_replaced_in_place(page: Page, lobby: Lobby) -> None:
     key = lobby.messenger.put(ROOM, SEALED, RIGHT, sealed=True)
     await page.get_by_role("link", name="Right").click()

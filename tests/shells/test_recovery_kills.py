@@ -45,7 +45,7 @@ def changes_something(method: str, path: str) -> bool:
 
 async def master_of(person: Person) -> str:
     """The public master key that the homeserver shows."""
-    found = await recovery(person).identity_of(person.user_id)
+    found = await recovery(person).people.identity_of(person.user_id)
     return found.master if found is not None else ""
 
 

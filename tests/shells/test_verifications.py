@@ -97,6 +97,8 @@ async def test_who_saw_other_emoji_can_be_asked_again(world: World) -> None:
     await reaches(right, again, Phase.OFFERED)
     await right.lobby.encryption.accept_verification(again)
     await agree(left, right, again)
+    for person, other in ((left, right), (right, left)):
+        assert state(person).verified_people == {other.user_id}
 
 
 async def test_one_who_declines_ends_it_everywhere(account: Account) -> None:

@@ -196,6 +196,24 @@ def test_a_person_can_be_verified_in_their_own_encrypted_chat_only() -> None:
     assert "/encryption/verify" not in unverified and 'href="/encryption"' in unverified
 
 
+def test_head_and_security_say_who_is_verified_and_who_is_another_since() -> None:
+    partner = frozenset({"@right:x"})
+    around = standing(Standing.VERIFIED, Backup.IN_USE, verified_people=partner)
+    assert "Verified" in RENDERER.head(around, CHAT) and "icon-shield-check" in RENDERER.head(around, CHAT)
+    page = RENDERER.security(around, CHAT)
+    assert "Right is verified" in page and "Verify Right again" in page
+    changed = standing(Standing.VERIFIED, Backup.IN_USE, changed_people=partner)
+    head = RENDERER.head(changed, CHAT)
+    assert "New identity since you verified Right" in head and 'href="/chat/%21r%3Ax/security"' in head
+    assert "Verified" not in head
+    page = RENDERER.security(changed, CHAT)
+    assert "Right has a new identity" in page and "You can go on writing" in page and "Verify Right again" in page
+    neither = standing(Standing.VERIFIED, Backup.IN_USE)
+    assert "Verified" not in RENDERER.head(neither, CHAT) and "not verified" in RENDERER.security(neither, CHAT)
+    group = dataclasses.replace(CHAT, group=True, partner="")
+    assert "Verified" not in RENDERER.head(around, group)
+
+
 def test_a_message_without_its_key_looks_as_if_it_waits() -> None:
     waiting = Bubble("k", "!r:x", "@right:x", "Right", False, "Its key has not come.", 1e9, None, "", False, True)
     opened = dataclasses.replace(waiting, sealed=False, text="hello")

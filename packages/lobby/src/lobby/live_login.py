@@ -228,7 +228,7 @@ class LiveLogin:
             self._errands.start(self._pushing.settle())
         self.settle_keys()
         if self._foreground and self.encryption is not None and self.encryption.look_again:
-            self._errands.start(self.encryption.look())
+            self._errands.start(self.encryption.look(only_changes=True))
 
     async def _refresh(self) -> None:
         """What is worth a request each time somebody looks: receipts, the pusher and the person's own name."""

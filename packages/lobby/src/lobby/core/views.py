@@ -182,6 +182,10 @@ class EncryptionState:
     others: tuple[OtherDevice, ...] = ()
     trouble: str = ""
     """What did not work lately, sentences for the person; else empty."""
+    verified_people: frozenset[str] = frozenset()
+    """Matrix ids of other persons who are who this person has verified."""
+    changed_people: frozenset[str] = frozenset()
+    """Of those who were verified, and show another identity now."""
 
 
 class VerificationPhase(enum.StrEnum):

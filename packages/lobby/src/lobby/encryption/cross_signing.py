@@ -1,4 +1,4 @@
-"""The account's identity at the homeserver: looked at, made, used to sign devices and persons ("Cross-signing").
+"""The account's identity at the homeserver: looked at, made, used to sign the person's devices ("Cross-signing").
 
 A homeserver may show an identity of its own making. So the master key counts as the person's only once it was made
 here, opened with the recovery key, or compared in a verification: ``RecoveryStore.trusted_master``.
@@ -8,7 +8,6 @@ import logging
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from lobby.core import identity as identities
 from lobby.core.batch import Json
@@ -50,18 +49,14 @@ class CrossSigning:
         kept = store.shown()
         self.shown: Shown | None = self._read_own(kept) if kept is not None else None
         """As of the last look, in this run or an earlier one; None: the homeserver was never asked."""
-        self.changed_people: tuple[str, ...] = ()
-        """Verified persons who show another identity now than they had then."""
 
     # Looking
 
     async def look(self) -> None:
-        """Ask the homeserver for this account and for all persons that were verified. Raises LobbyError."""
-        people = self._store.people()
-        answer = await self._query([self._me, *people])
+        """Ask the homeserver for this account. Raises LobbyError."""
+        answer = await self.query([self._me])
         self.shown = self._read_own(answer)
         self._store.keep_shown(_own_part(answer, self._me))
-        self.changed_people = tuple(user for user, master in people.items() if _has_another(user, master, answer))
 
     @property
     def standing(self) -> Standing:
@@ -89,17 +84,6 @@ class CrossSigning:
         if self.shown is None or found is None:
             return set()
         return {device for device, keys in self.shown.devices.items() if identities.has_signed_device(found, keys)}
-
-    async def identity_of(self, user_id: str) -> Identity | None:
-        """The identity that the homeserver shows of somebody; None: that person has none, or none that is valid.
-
-        Raises LobbyError. That its keys are signed by each other does not prove that they are the person's.
-        """
-        try:
-            return identities.read(user_id, await self._query([user_id]))
-        except ValueError as error:
-            log.warning("The identity of %s is not valid: %s", user_id, error)
-            return None
 
     # Making
 
@@ -188,7 +172,7 @@ class CrossSigning:
         keys = self._engine.device_keys() if own else (self.shown or Shown()).devices.get(device_id)
         if keys is None or device_id in self.verified_devices():
             return keys is not None
-        await self._upload_signatures({device_id: identities.device_signature(keys, self._me, seeds)}, self._me)
+        await self.upload_signatures({device_id: identities.device_signature(keys, self._me, seeds)}, self._me)
         await self.look()
         return device_id in self.verified_devices()
 
@@ -198,21 +182,17 @@ class CrossSigning:
         if not isinstance(keys, dict) or keys.get(f"ed25519:{device_id}") != device_key:
             raise RecoveryRefused("The homeserver shows another key of that device than the one that was verified.")
 
-    async def sign_person(self, user_id: str, master: str) -> bool:
-        """A verification has shown that this master key is that person's; False: we have not got the key to sign it.
+    async def upload_signatures(self, signed: Json, user_id: str) -> None:
+        """Have everybody see signatures of keys of ``user_id``. Raises LobbyError."""
+        answer = await self._session.request("POST", "/keys/signatures/upload", {user_id: signed})
+        failures = answer.get("failures")
+        if isinstance(failures, dict) and failures.get(user_id):
+            raise Unreachable("The homeserver did not take a signature. Nothing else was changed; try again.")
 
-        That this was shown is remembered in any case. Raises LobbyError.
-        """
-        other = await self.identity_of(user_id)
-        if other is None or other.master != master:
-            return False
-        self._store.keep_person(user_id, master)
-        seeds = self.seeds()
-        if seeds is None or not seeds.user_signing:
-            return False
-        signed = identities.person_signature(other, self._me, seeds)
-        await self._upload_signatures({master: signed}, user_id)
-        return True
+    async def query(self, user_ids: Iterable[str]) -> Json:
+        """What the homeserver says of the keys of these persons. Raises LobbyError."""
+        body = {"device_keys": {user_id: [] for user_id in user_ids}, "timeout": SERVERS_TIME}
+        return await self._session.request("POST", "/keys/query", body)
 
     # Inside
 
@@ -274,17 +254,7 @@ class CrossSigning:
         """This device says that the identity is its owner's, as other clients expect it."""
         bare = {name: value for name, value in found.master_object.items() if name not in ("signatures", "unsigned")}
         signed = with_signature(bare, self._me, self._engine.device_id, self._engine.sign(bare))
-        await self._upload_signatures({found.master: signed}, self._me)
-
-    async def _upload_signatures(self, signed: Json, user_id: str) -> None:
-        answer = await self._session.request("POST", "/keys/signatures/upload", {user_id: signed})
-        failures = answer.get("failures")
-        if isinstance(failures, dict) and failures.get(user_id):
-            raise Unreachable("The homeserver did not take a signature. Nothing else was changed; try again.")
-
-    async def _query(self, user_ids: Iterable[str]) -> Json:
-        body = {"device_keys": {user_id: [] for user_id in user_ids}, "timeout": SERVERS_TIME}
-        return await self._session.request("POST", "/keys/query", body)
+        await self.upload_signatures({found.master: signed}, self._me)
 
 
 def backup_signature(seeds: Seeds, user_id: str, auth_data: Json) -> Json:
@@ -304,12 +274,3 @@ def _own_part(answer: Json, user_id: str) -> Json:
 
 def _are_whole(seeds: Seeds) -> bool:
     return bool(seeds.master and seeds.self_signing and seeds.user_signing)
-
-
-def _has_another(user_id: str, master: str, answer: Any) -> bool:
-    """Whether somebody shows another identity than they had. Their homeserver not answering is no change."""
-    try:
-        found = identities.read(user_id, answer)
-    except ValueError:
-        return True
-    return found is not None and found.master != master

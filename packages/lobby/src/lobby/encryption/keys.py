@@ -37,7 +37,7 @@ class AccountEncryption:
         self.recovery = Recovery(engine, session, store, chats, guard, clock, changed)
         self._verifications = Verifications(engine, keys, session, self.recovery, chats, clock, changed)
         keys.on_keys = self.recovery.keys_came
-        keys.on_own_devices = self.recovery.own_devices_changed
+        keys.on_devices = self.recovery.devices_changed
         keys.ask = self.recovery.ask
         keys.on_message = self._hear
         keys.on_verification = self._verifications.hear_event
@@ -45,7 +45,7 @@ class AccountEncryption:
 
     @property
     def look_again(self) -> bool:
-        """The homeserver was not asked yet how things stand, or did not answer; and nobody is asking it."""
+        """The homeserver was not asked how things stand since they changed, or did not answer; nobody is asking it."""
         return self.recovery.look_again
 
     async def stop(self) -> None:
@@ -56,8 +56,8 @@ class AccountEncryption:
     def state(self) -> EncryptionState | None:
         return self.recovery.state()
 
-    async def look(self) -> None:
-        await self.recovery.look()
+    async def look(self, only_changes: bool = False) -> None:
+        await self.recovery.look(only_changes)
 
     async def create_recovery(self, password: str = "") -> str:
         return await self.recovery.create_recovery(password)

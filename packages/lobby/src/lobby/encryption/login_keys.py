@@ -54,8 +54,8 @@ class LoginKeys:
         reached (Unreachable) comes again."""
         self.on_verification: Callable[[str, Json], Awaitable[None]] = _nobody_listens
         """Awaited with (room, event in clear) for events of a verification in a room, in order."""
-        self.on_own_devices: Callable[[], None] = lambda: None
-        """Called when the person's devices, or their keys, are not what they were."""
+        self.on_devices: Callable[[frozenset[str]], None] = lambda user_ids: None
+        """Called with persons whose devices or identities are not what they were."""
         self.on_keys: Callable[[frozenset[Key]], None] = lambda keys: None
         """Called with keys that are new or open more than before."""
         self.ask: Callable[[str, str], Awaitable[object]] = _nobody_knows
@@ -93,10 +93,9 @@ class LoginKeys:
 
     async def receive(self, news: KeyNews) -> None:
         """Take in what a /sync says about keys; durable when this returns. Raises LobbyError: nothing was taken in."""
-        engine = await self.engine()
-        await engine.receive(news)
-        if engine.user_id in news.changed:
-            self.on_own_devices()
+        await (await self.engine()).receive(news)
+        if news.changed:
+            self.on_devices(news.changed)
 
     def open(self, room_id: str, event: Json) -> Json:
         """An encrypted event in clear (``batch.Opener``). Raises Sealed."""

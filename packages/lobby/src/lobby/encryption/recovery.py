@@ -19,6 +19,7 @@ from lobby.core.views import Backup, EncryptionState, OtherDevice, Standing
 from lobby.encryption.cross_signing import CrossSigning
 from lobby.encryption.engine import Engine
 from lobby.encryption.key_backup import KeyBackup
+from lobby.encryption.people import People
 from lobby.encryption.recovery_store import RecoveryStore
 from lobby.encryption.secret_storage import OpenStorage, SecretStorage
 from lobby.errands import Errands
@@ -71,6 +72,8 @@ class Recovery:
         self._chats = chats
         self._changed = changed
         self._cross_signing = CrossSigning(engine, session, store)
+        self.people = People(self._cross_signing, store, chats, engine.user_id)
+        """Other persons, as this account stands with them."""
         self._storage = SecretStorage(session)
         self._backup = KeyBackup(engine, session, store, clock, changed)
         self._sharing = SecretSharing()
@@ -108,6 +111,8 @@ class Recovery:
             sealed=self._chats.sealed_count(),
             others=tuple(OtherDevice(id, self._names.get(id, id), id in verified) for id in sorted(others)),
             trouble=" ".join(self._troubles()),
+            verified_people=self.people.verified,
+            changed_people=self.people.changed,
         )
 
     def verified_devices(self) -> Collection[str]:
@@ -116,18 +121,22 @@ class Recovery:
 
     @property
     def look_again(self) -> bool:
-        """The homeserver was not asked yet how things stand, or did not answer; and nobody is asking it."""
-        return self._stale and not self._one_at_a_time.locked()
+        """The homeserver was not asked how things stand since they changed, or did not answer; nobody is asking it."""
+        return not self._one_at_a_time.locked() and (self._stale or self.people.look_again)
 
-    def own_devices_changed(self) -> None:
-        """The person's devices, or their keys, are not what they were at the last look."""
-        self._stale = True
+    def devices_changed(self, user_ids: Collection[str]) -> None:
+        """The devices or identities of these persons are not what they were at the last look."""
+        self._stale = self._stale or self._engine.user_id in user_ids
+        self.people.devices_changed(user_ids)
 
-    async def look(self) -> None:
-        """Ask the homeserver how things stand now. Raises LobbyError."""
+    async def look(self, only_changes: bool = False) -> None:
+        """Ask the homeserver how things stand now; ``only_changes``: with what changed. Raises LobbyError."""
         async with self._one_at_a_time:
-            await self._look()
+            if self._stale or not only_changes:
+                await self._look()
         self._feed_when_due()
+        await self.people.look()
+        self._changed()
 
     async def _look(self) -> None:
         self._stale = True
@@ -162,7 +171,7 @@ class Recovery:
             troubles.append(BACKUP_GONE)
         troubles += [
             f"{user_id} has a new identity since you verified them. Verify them again before you trust what they write."
-            for user_id in cross.changed_people
+            for user_id in sorted(self.people.changed)
         ]
         troubles.append(self._failed)
         return [trouble for trouble in troubles if trouble]
@@ -392,14 +401,9 @@ class Recovery:
     async def sign_person(self, user_id: str, master: str) -> bool:
         """Sign the master key of a person who was verified; False: there is no key for it. Raises LobbyError."""
         async with self._one_at_a_time:
-            signed = await self._cross_signing.sign_person(user_id, master)
-            await self._cross_signing.look()
+            signed = await self.people.sign(user_id, master)
         self._changed()
         return signed
-
-    async def identity_of(self, user_id: str) -> Identity | None:
-        """The identity that the homeserver shows of somebody, its chain of signatures checked. Raises LobbyError."""
-        return await self._cross_signing.identity_of(user_id)
 
     # Files of keys
 

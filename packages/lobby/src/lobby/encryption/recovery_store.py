@@ -108,6 +108,15 @@ class RecoveryStore:
         with self._db.transaction() as db:
             db.execute("INSERT OR REPLACE INTO people VALUES (?, ?)", (user_id, master))
 
+    def changed_people(self) -> set[str]:
+        """Those of them who showed another identity at the last look."""
+        text = self._note("changed_people")
+        return set(json.loads(text)) if text else set()
+
+    def keep_changed_person(self, user_id: str, changed: bool) -> None:
+        known = self.changed_people()
+        self._keep_note("changed_people", json.dumps(sorted(known | {user_id} if changed else known - {user_id})))
+
     # The key backup
 
     @property

@@ -178,7 +178,7 @@ class Verifications:
     # Asking
 
     async def _ask_own_devices(self, device_id: str) -> str:
-        if await self._recovery.identity_of(self._me.user_id) is None:
+        if await self._recovery.people.identity_of(self._me.user_id) is None:
             raise LobbyError("This account has no identity yet. Nothing was asked. Create a recovery key first.")
         devices = await self._engine.devices_of(self._me.user_id, fresh=True)
         asked = tuple(sorted(devices)) if not device_id else tuple({device_id} & set(devices))
@@ -211,7 +211,7 @@ class Verifications:
                 "This device cannot sign for others to see whom you verified. Nothing was asked. Enter your recovery "
                 "key first, or create one."
             )
-        if await self._recovery.identity_of(user_id) is None:
+        if await self._recovery.people.identity_of(user_id) is None:
             raise LobbyError(
                 f"{self._name_of(user_id)} has no identity to verify: no client of theirs made one. Nothing was asked."
             )
@@ -310,7 +310,7 @@ class Verifications:
 
     async def _keys_of(self, party: Party) -> TheirKeys | None:
         devices = await self._engine.devices_of(party.user_id, fresh=True)
-        identity = await self._recovery.identity_of(party.user_id)
+        identity = await self._recovery.people.identity_of(party.user_id)
         key = devices.get(party.device_id, {}).get("keys", {}).get(f"ed25519:{party.device_id}")
         return TheirKeys(key, identity.master if identity is not None else "") if is_id(key) else None
 
