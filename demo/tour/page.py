@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 from urllib.parse import unquote
 
 _CHAT = "/chat/"
+_ROW = "chat-"
 _INVITATION = "/invitations/"
 _VOID = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"})
 
@@ -31,9 +32,21 @@ class Page(HTMLParser):
         self.chats: list[str] = []
         """Room ids, the newest chat first."""
         self.invitations: list[str] = []
+        self._gone: list[str] = []
+        self._placed: list[tuple[str, str]] = []
+        self._below: str | None = None
         self._text_depth = 0
         self.feed(html)
         self.close()
+
+    def changed(self, chats: list[str]) -> list[str]:
+        """The chats, the newest first, after the changes that this fragment tells of."""
+        changed = [chat for chat in chats if chat not in self._gone]
+        for chat, above in self._placed:
+            if chat in changed:
+                changed.remove(chat)
+            changed.insert(changed.index(above) + 1 if above in changed else 0, chat)
+        return changed
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
@@ -42,6 +55,13 @@ class Page(HTMLParser):
             self._text_depth += tag not in _VOID
         elif tag == "span" and "text" in classes and self.messages:
             self._text_depth = 1
+        if "data-gone" in given:
+            self._gone.append(given["data-gone"].removeprefix(_ROW))
+        elif "data-below" in given:
+            self._below = given["data-below"].removeprefix(_ROW)
+        elif tag == "li" and self._below is not None and given.get("data-key", "").startswith(_ROW):
+            self._placed.append((given["data-key"].removeprefix(_ROW), self._below))
+            self._below = None
         if given.get("name") == "csrf" and tag in ("meta", "input"):
             self.csrf = given.get("content") or given.get("value") or self.csrf
         elif "data-key" in given and "data-mark" in given:

@@ -30,6 +30,7 @@ class Window:
         parts = urlsplit(address)
         self._origin = f"{parts.scheme}://{parts.netloc}"
         self._fragments: dict[str, Page] = {}
+        self._chats: list[str] = []
         self._news = asyncio.Event()
         self._http: aiohttp.ClientSession | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -68,7 +69,7 @@ class Window:
     @property
     def chats(self) -> list[str]:
         """Room ids of the chats, the newest first."""
-        return self._fragments["chats"].chats if "chats" in self._fragments else []
+        return self._chats
 
     @property
     def invitations(self) -> list[str]:
@@ -111,6 +112,7 @@ class Window:
 
     async def _show(self) -> None:
         self._fragments.clear()
+        self._chats = []
         page = await self._get(self._origin + (f"/chat/{quote(self.chat, safe='')}" if self.chat else "/"))
         self._csrf = Page(page).csrf
         answered = asyncio.get_running_loop().create_future()
@@ -133,7 +135,11 @@ class Window:
                 answer.raise_for_status()
                 answered.set_result(None)
                 async for name, data in _events(answer.content):
-                    self._fragments[name] = Page(data)
+                    self._fragments[name] = part = Page(data)
+                    if name == "chats":
+                        self._chats = part.chats
+                    elif name == "rows":
+                        self._chats = part.changed(self._chats)
                     self._news.set()
         except (aiohttp.ClientError, OSError) as reason:
             if not answered.done():

@@ -467,6 +467,22 @@ async def test_from_chat_to_chat_by_keyboard(page: Page, lobby: Lobby) -> None:
     await expect(page.get_by_role("heading", name="Right")).to_be_visible()
 
 
+async def test_a_chat_with_news_comes_to_the_top_where_the_others_stay(page: Page, lobby: Lobby) -> None:
+    names = page.locator(".chat .name")
+    await expect(names).to_have_text(["Right", "Ann", "Hills"])
+    await page.get_by_role("link", name="Ann").focus()
+    lobby.messenger.put(GROUP, "who is coming?", "@ann:demo.localhost")
+    await expect(names).to_have_text(["Hills", "Right", "Ann"])
+    await expect(page.get_by_role("link", name="Ann")).to_be_focused()
+    await expect(page.locator(".chat", has_text="who is coming?").locator(".badge")).to_have_count(1)
+    await expect(page).to_have_title(re.compile(r"^\(2\) "))
+    lobby.messenger.leave(GROUP)
+    lobby.messenger.put_chat("!new:demo.localhost", "Zoe")
+    await expect(names).to_have_text(["Right", "Ann", "Zoe"])
+    await expect(page).to_have_title(re.compile(r"^\(1\) "))
+    await expect(page.locator(".chat[aria-current]")).to_have_text(re.compile("Right"))
+
+
 async def test_a_new_chat_an_invitation_and_a_log_out_by_keyboard(page: Page, lobby: Lobby) -> None:
     await page.get_by_role("link", name="New chat").press("Enter")
     await expect(page.get_by_label("Matrix address")).to_be_focused()

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from demo.tour.page import Message, Page
 from lobby.core.views import Account, Bubble, ChatSummary, Connection, Invitation, Mark
+from lobby.ui.chat_list import changes
 from lobby.ui.render import Conversation, Renderer
 from lobby.ui.scenes import Scene
 
@@ -42,6 +43,16 @@ def test_chats_and_invitations() -> None:
     invitation = Invitation("!c:x", "Ann", "@ann:x", "Ann", False, 3.0)
     page = Page(RENDERER.chats(scene(invitation), ""))
     assert (page.chats, page.invitations) == (["!a/b:x"], ["!c:x"])
+
+
+def test_changes_of_the_chat_list_are_followed() -> None:
+    shown = {name: ChatSummary(name, name, False, "", None, False, None, 0, ()) for name in ("!a", "!b", "!c", "!d")}
+    now = ["!d", "!a", "!e/e", "!c"]
+    chats = [shown.get(name, ChatSummary(name, name, False, "", None, False, None, 0, ())) for name in now]
+    around = Scene(ACCOUNT, chats, [], 10.0, "the-token")
+    rows = RENDERER.chat_rows(around, "")
+    changed = changes(dict.fromkeys(shown, "another"), rows)
+    assert Page(RENDERER.chats_changed(around, rows, changed)).changed([*shown]) == now
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), min_size=1, max_size=60))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lobby.core.views import Backup, Connection, Mark, Standing, VerificationPhase
+from lobby.core.views import Backup, Connection, Invitation, Mark, Standing, VerificationPhase
 from lobby.errors import NotKept
 from lobby.ui import static_files
 from lobby.ui.render import Renderer
@@ -92,7 +92,7 @@ async def test_it_begins_with_all_there_is_and_marks_the_open_chat_read(
     messenger: MemoryMessenger, page: Reader
 ) -> None:
     assert [(await page.events.get())[0] for _ in range(5)] == ["strip", "account", "chats", "head", "bubbles"]
-    assert 'class="badge"' not in await page.next("chats")
+    assert 'class="badge"' not in await page.next("rows")
     assert messenger.read == [ROOM]
 
 
@@ -116,7 +116,7 @@ async def test_a_message_and_its_mark_arrive(messenger: MemoryMessenger, page: R
 
 async def test_what_looks_the_same_is_not_sent_again(messenger: MemoryMessenger, page: Reader) -> None:
     await page.next("bubbles")
-    await page.next("chats")
+    await page.next("rows")
     messenger.connect(Connection.ONLINE)
     messenger.connect(Connection.OFFLINE)
     assert (await page.events.get())[0] == "strip"
@@ -124,6 +124,40 @@ async def test_what_looks_the_same_is_not_sent_again(messenger: MemoryMessenger,
     messenger._tell("chats")
     messenger.connect(Connection.ONLINE)
     assert "account" in [(await page.events.get())[0] for _ in range(2)]
+
+
+async def test_of_the_chat_list_only_what_changed_is_sent(messenger: MemoryMessenger, page: Reader) -> None:
+    others = [f"!{number}:x" for number in range(3)]
+    for room_id in others:
+        messenger.put_chat(room_id, f"Chat {room_id}")
+    assert 'class="badge"' not in await page.next("rows"), "the open chat is read"
+    messenger.put(others[1], "news", RIGHT, 2e9)
+    changed = await page.next("rows")
+    assert 'data-unread="1"' in changed and 'data-below=""' in changed
+    assert others[1] in changed and ROOM not in changed and others[0] not in changed
+    messenger.leave(others[0])
+    changed = await page.next("rows")
+    assert f'data-gone="chat-{others[0]}"' in changed and "<li" not in changed
+
+
+async def test_an_invitation_brings_the_whole_list(messenger: MemoryMessenger, page: Reader) -> None:
+    await page.next("bubbles")
+    messenger.put_invitation(Invitation("!c:x", "Ann", "@ann:x", "Ann", False, 3.0))
+    assert "!c:x" in await page.next("chats")
+
+
+async def test_many_changes_at_once_are_few_fragments(messenger: MemoryMessenger, page: Reader) -> None:
+    others = [f"!{number}:x" for number in range(100)]
+    await page.next("bubbles")
+    for room_id in others:
+        messenger.put_chat(room_id, "Chat")
+        await asyncio.sleep(0)
+    parts = 0
+    while others:
+        changed = await page.next("rows")
+        others = [room_id for room_id in others if f"chat-{room_id}" not in changed]
+        parts += 1
+    assert parts <= 10
 
 
 async def test_a_full_disk_does_not_end_the_stream(messenger: MemoryMessenger, page: Reader) -> None:

@@ -3,6 +3,7 @@
 Everything is escaped by Jinja2's autoescape; the only markup made outside a template is that of ``text.linked``.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, tzinfo
@@ -10,15 +11,20 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import jinja2
+from markupsafe import Markup
 
 from lobby.core.views import Backup, Bubble, ChatSummary, Verification, WaysIn
 from lobby.ui import avatars, people, times
+from lobby.ui.chat_list import Changes
 from lobby.ui.conversation import rows
 from lobby.ui.scenes import Scene
 from lobby.ui.text import linked, only_emoji
 
 LONGEST_TEXT = 30_000
 """Characters of one message; a Matrix event holds 65,536 bytes in all."""
+
+KEPT_ROWS = 4096
+"""Lines of chat lists that are kept drawn: what looks the same is not drawn again, however many chats there are."""
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -73,6 +79,7 @@ class Renderer:
 
     def __init__(self, static: Mapping[str, str], zone: tzinfo | None = None) -> None:
         self._zone = zone
+        self._chat_row = functools.lru_cache(KEPT_ROWS)(self._draw_row)
         self._templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(_TEMPLATES),
             autoescape=True,
@@ -91,7 +98,7 @@ class Renderer:
             host=lambda address: urlsplit(address).netloc or address,
             iso=lambda at: times.local(at, zone).isoformat(timespec="seconds"),
             clock_time=lambda at: times.clock_time(at, zone),
-            list_time=lambda at, now: times.list_time(at, now, zone),
+            list_time=lambda at, today: times.list_time(at, today, zone),
             day_name=self._day_name,
         )
 
@@ -172,9 +179,18 @@ class Renderer:
         """The head of the chat list."""
         return self._page("_account.html", **_around(scene))
 
+    def chat_rows(self, scene: Scene, current: str) -> dict[str, str]:
+        """Room id → its line of the chat list, from the top; ``current``: the room that is open."""
+        today = times.local(scene.now, self._zone).date()
+        return {chat.room_id: self._chat_row(chat, chat.room_id == current, scene.base, today) for chat in scene.chats}
+
     def chats(self, scene: Scene, current: str) -> str:
         """Invitations and the chat list; ``current``: the room that is open."""
-        return self._page("_chats.html", current=current, **_around(scene))
+        return self._page("_chats.html", chat_rows=self.chat_rows(scene, current).values(), **_around(scene))
+
+    def chats_changed(self, scene: Scene, rows: Mapping[str, str], changes: Changes) -> str:
+        """What of the chat list has changed; ``rows``: all of it as it is now."""
+        return self._page("_chats_changed.html", chat_rows=rows, changes=changes, **_around(scene))
 
     def encryption_state(self, scene: Scene) -> str:
         """What stands on the encryption page, but for its head."""
@@ -199,7 +215,8 @@ class Renderer:
     def _messenger(self, scene: Scene, pane: str, current: str, title: str, **inside: object) -> str:
         unread = sum(chat.unread for chat in scene.chats)
         title = f"({unread}) {title}" if unread else title
-        around = _around(scene) | {"pane": pane, "current": current, "title": title}
+        chat_rows = self.chat_rows(scene, current).values()
+        around = _around(scene) | {"pane": pane, "current": current, "title": title, "chat_rows": chat_rows}
         return self._page("messenger.html", **(around | inside))
 
     def _inside(self, conversation: Conversation, scene: Scene) -> dict[str, object]:
@@ -210,6 +227,10 @@ class Renderer:
             "most": conversation.most,
             "beginning": conversation.beginning,
         } | _around(scene)
+
+    def _draw_row(self, chat: ChatSummary, current: bool, base: str, today: date) -> str:
+        row = self._page("_chat_row.html", chat=chat, current=current, base=base, today=today)
+        return Markup(row.strip())
 
     def _page(self, template: str, **values: object) -> str:
         return self._templates.get_template(template).render(values)

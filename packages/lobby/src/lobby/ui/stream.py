@@ -1,7 +1,8 @@
 """What keeps an open page fresh: changes of the messenger → HTML fragments → server-sent events.
 
 A stream begins with every fragment as it is now, so a page that was hidden has missed nothing. Changes that come
-while a fragment is on its way are taken together: a slow page gets fewer fragments, never a growing queue.
+while a fragment is on its way are taken together: a slow page gets fewer fragments, never a growing queue. Of the chat
+list only what has changed is sent.
 """
 
 import asyncio
@@ -11,12 +12,15 @@ from collections.abc import Awaitable, Callable, Iterator
 
 from lobby.core.views import Change
 from lobby.messenger import LobbyError, Messenger
+from lobby.ui.chat_list import Changes, changes
 from lobby.ui.render import Conversation, Renderer
 from lobby.ui.scenes import Scene
 
 NEWEST = 50
 """Bubbles in the fragment of a conversation; older ones that the page shows stay as they are."""
 
+TOGETHER = 0.05
+"""Seconds for which changes are gathered after some were sent: many messages at once are few fragments."""
 
 log = logging.getLogger("lobby")
 
@@ -59,6 +63,9 @@ class Stream:
         self._changed: set[str] = {"account", "chats", "chat", "encryption"}
         self._news = asyncio.Event()
         self._sent: dict[str, str] = {}
+        self._rows: dict[str, str] = {}
+        """The chat list that the page shows, and what stands around it."""
+        self._around_rows: tuple[object, ...] | None = None
         self._quit = False
 
     def end(self) -> None:
@@ -91,6 +98,7 @@ class Stream:
                         self._sent[name] = html
                         await write(event(name, html))
                 await self._mark_read()
+                await asyncio.sleep(TOGETHER)
                 await self._news.wait()
         finally:
             unsubscribe()
@@ -102,13 +110,12 @@ class Stream:
 
     def _fragments(self, scene: Scene, changed: set[str]) -> Iterator[tuple[str, str]]:
         messenger, renderer = self._messenger, self._renderer
-        current = self._room_id or ""
         if changed & {"account", "chats", "encryption"}:
             yield "strip", renderer.strip(scene, self._verification)
         if "account" in changed:
             yield "account", renderer.account(scene)
         if "chats" in changed:
-            yield "chats", renderer.chats(scene, current)
+            yield from self._chats(scene)
         if self._room_id is None:
             if "encryption" in changed:
                 yield self._encryption(scene)
@@ -118,10 +125,21 @@ class Stream:
         shown = conversation(messenger, self._room_id, NEWEST)
         if shown is None:
             return
-        if "chats" in changed:
+        if changed & {"chats", "encryption"}:
             yield "head", renderer.head(scene, shown.chat)
         if "chat" in changed:
             yield "bubbles", renderer.bubbles(shown, scene)
+
+    def _chats(self, scene: Scene) -> Iterator[tuple[str, str]]:
+        current = self._room_id or ""
+        rows = self._renderer.chat_rows(scene, current)
+        around = (*scene.invitations, bool(rows))
+        before, self._rows = self._rows, rows
+        if around != self._around_rows:
+            self._around_rows = around
+            yield "chats", self._renderer.chats(scene, current)
+        elif (changed := changes(before, rows)) != Changes():
+            yield "rows", self._renderer.chats_changed(scene, rows, changed)
 
     def _encryption(self, scene: Scene) -> tuple[str, str]:
         for one in scene.verifications:

@@ -25,9 +25,9 @@ def clock_time(at: float, zone: tzinfo | None) -> str:
     return f"{local(at, zone):%H:%M}"
 
 
-def list_time(at: float, now: float, zone: tzinfo | None) -> str:
+def list_time(at: float, today: date, zone: tzinfo | None) -> str:
     """The short form of the chat list: ``14:05``, ``Yesterday``, ``Tue``, ``12 May``, ``12 May 2025``."""
-    day, today = local(at, zone).date(), local(now, zone).date()
+    day = local(at, zone).date()
     if day >= today:
         return clock_time(at, zone)
     if day == today - timedelta(days=1):

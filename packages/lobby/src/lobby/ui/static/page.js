@@ -175,6 +175,23 @@ function takePart(selector, html) {
   if (inside && !part.contains(document.activeElement)) one("#pane-title")?.focus();
 }
 
+/** Take in the rows of the chat list that have changed; the others stay as they are. */
+function takeRows(changed) {
+  const list = one("#chats .chats");
+  const rows = new Map([...list.children].map((row) => [keyOf(row), row]));
+  for (const { dataset } of changed.querySelectorAll("[data-gone]")) rows.get(dataset.gone)?.remove();
+  for (const { dataset, firstElementChild: wanted } of changed.querySelectorAll("[data-below]")) {
+    const row = rows.get(keyOf(wanted)) || wanted;
+    const above = rows.get(dataset.below);
+    const place = above ? above.nextElementSibling : list.firstElementChild;
+    if (row !== wanted) morph(row, wanted);
+    if (row !== place) list.insertBefore(row, place);
+    rows.set(keyOf(row), row);
+  }
+  one("#chats [data-unread]").dataset.unread = one("[data-unread]", changed).dataset.unread;
+  countUnread();
+}
+
 const takers = {
   strip: (html) => morphChildren(one("#strip"), parsed(html)),
   account: (html) => morphChildren(one("#account"), parsed(html)),
@@ -182,6 +199,7 @@ const takers = {
     morphChildren(one("#chats"), parsed(html));
     countUnread();
   },
+  rows: (html) => takeRows(parsed(html)),
   welcome: (html) => one("#welcome") && morphChildren(one("#welcome"), parsed(html)),
   encryption: (html) => takePart("#encryption", html),
   verification: (html) => takePart("#verification", html),
