@@ -225,6 +225,8 @@ class Happening(msgspec.Struct, frozen=True):
     """``about`` of what it came of: of a notification, the push."""
     number: int = 0
     """In the order in which the desk saw and did things, through its restarts."""
+    count: int = 1
+    """So many of the same came in a row, this being the first: a burst of pushes is one line."""
 
 
 class Span(msgspec.Struct, frozen=True):

@@ -4,7 +4,7 @@ import pytest
 
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
-from frontdesk.agent.core.history import KEPT, MACHINE, MOST_HAPPENINGS, MOST_OF_ONE_APP, History
+from frontdesk.agent.core.history import KEPT, MACHINE, MOST_HAPPENINGS, MOST_OF_ONE_APP, ROW, History
 from frontdesk.terms import AppState, AppStatus, Happening, Hold, Notification, Span, Verdict
 from tests.frontdesk.agent.core.core_driver import MAIL, NOTES, T0, Driver, asleep, in_front
 
@@ -153,3 +153,33 @@ def test_a_clock_that_is_set_back_leaves_no_overlap() -> None:
         if value is not None:
             again.restore(key, value)
     assert again.spans() == history.spans()
+
+
+def test_a_burst_of_pushes_is_a_line_and_leaves_what_was_before_it() -> None:
+    driver = asleep()
+    driver.subscribe(APP)
+    before = lines(driver)
+    driver.now += 5
+    for _ in range(2 * MOST_OF_ONE_APP):
+        driver.push(APP)
+    for given in driver.pushes(APP):
+        driver.answer(APP, given.push)
+    first, woken, rest, answered, slept = lines(driver)[len(before) :]
+    assert lines(driver)[: len(before)] == before
+    assert [line.what for line in (first, woken, slept)] == ["push", "thawed", "suspended"]
+    assert (rest.count, answered.count) == (2 * MOST_OF_ONE_APP - 1, 2 * MOST_OF_ONE_APP)
+    assert rest.text == f"{rest.count} × push for news"
+    driver.desk_dies()
+    assert [line for line in lines(driver) if line.what == "push"][-1] == rest, "as saved, too"
+
+
+def test_what_shows_something_or_comes_later_has_a_line_of_its_own() -> None:
+    driver = in_front()
+    driver.subscribe(APP)
+    for pause in (0, 0.5, ROW):
+        driver.now += pause
+        driver.push(APP)
+    assert [line.count for line in lines(driver) if line.what == "push"] == [2, 1]
+    for given in driver.pushes(APP):
+        driver.answer(APP, given.push, Verdict.SHOW_THIS, Notification("room", "Left", "words"))
+    assert [line.count for line in lines(driver) if line.what in ("push_answered", "notified")] == [1] * 6

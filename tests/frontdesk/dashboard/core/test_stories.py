@@ -197,15 +197,126 @@ def test_opened_by_the_person() -> None:
     assert told(driver)["Opened"] == "You opened Notes; it was asleep, so it was woken; 0.2 s later you saw it."
 
 
+def test_a_burst_is_one_story() -> None:
+    driver = subscribed()
+    driver.pass_time(700)
+    for _ in range(30):
+        driver.push(APP)
+        driver.now += 0.05
+    driver.connect(APP)
+    driver.now += 1
+    *rest, last = driver.pushes(APP)
+    for push in rest:
+        driver.answer(APP, push.push)
+    driver.answer(APP, last.push, Verdict.SHOW_THIS, Notification("summary", "30 messages", "in 3 chats"))
+    stories = told(driver)
+    assert stories["30 pushes: “30 messages” shown"] == (
+        "30 pushes for Notes arrived. Notes was not running, so it was launched; 2.5 s later it showed "
+        "“30 messages: in 3 chats” and slept."
+    )
+    assert not [title for title in stories if "ush, " in title]
+
+
+def test_a_burst_of_which_nothing_is_shown_and_one_that_falls_back() -> None:
+    driver = subscribed()
+    for _ in range(3):
+        driver.push(APP)
+    for push in driver.pushes(APP):
+        driver.answer(APP, push.push)
+    text = told(driver)["3 pushes, nothing shown"]
+    assert text.endswith("it answered that there is nothing to show and slept again.")
+    driver.now += 10
+    for _ in range(3):
+        driver.push(APP)
+    driver.pass_time(26)
+    text = told(driver)["3 pushes, fallback"]
+    assert text.count("stepped in") == 1 and text.count("showed “Something new”") == 1
+
+
+def test_a_push_that_the_app_leaves_as_it_is_and_the_words_that_follow() -> None:
+    driver = subscribed()
+    driver.push(APP)
+    driver.now += 0.5
+    driver.answer(APP, driver.pushes(APP)[-1].push, Verdict.SHOW_AS_IT_IS)
+    driver.now += 5
+    driver.open(APP)
+    driver.handle(ev.NotifyAsked(APP, 1, 9, Notification("fallback", "Left", "the words")))
+    text = told(driver)["Push: “Something new” shown"]
+    assert "0.5 s later it had nothing to add, and the desk showed “Something new”" in text
+    assert text.endswith("Notes changed what it says to “Left: the words”.")
+
+
+def test_what_was_not_done_in_time_and_said_so() -> None:
+    driver = in_front()
+    driver.begin(APP, 1, "send to Right")
+    driver.sleep(APP)
+    driver.pass_time(25)
+    driver.now += 0.2
+    driver.handle(ev.NotifyAsked(APP, 1, 9, Notification("unsent", "Not sent", "please resend")))
+    driver.end(APP, 1)
+    assert told(driver)["Task “send to Right”: time was up"].endswith(
+        "25 s later its time was almost up, and Notes was told to come to an end; 0.2 s later it showed “Not sent: "
+        "please resend”; it was ended and slept."
+    )
+    driver.handle(ev.OpenAsked(APP))
+    driver.to_front(APP)
+    driver.handle(ev.NotifyAsked(APP, 1, 10, Notification("other", "Other")))
+    assert "Notification" in told(driver), "what is shown later has nothing to do with it"
+
+
+def test_an_app_that_crashes_over_and_over_is_given_a_pause() -> None:
+    driver = subscribed()
+    driver.pass_time(700)
+    driver.push(APP)
+    for _ in range(3):
+        driver.connect(APP)
+        driver.exit(APP, -9)
+        driver.pass_time(4)
+    stories = told(driver)
+    assert stories["Push, fallback"].count("launched") == 3
+    assert "(the app ended 3 times over it) and showed “Something new”" in stories["Push, fallback"]
+    assert stories["Ended"].startswith("Notes ended unexpectedly (signal 9).")
+    assert stories["Ended"].endswith("It was not started by itself for 4 s: it failed 3 times in a row.")
+
+
+def test_a_push_service_that_is_away_and_back() -> None:
+    driver = subscribed()
+    for _ in range(3):
+        driver.handle(ev.PushLinkDown("connection refused", 1.0))
+        driver.now += 1
+    driver.handle(ev.PushLinkUp("uaid", changed=False))
+    status = DeskStatus(driver.now, 1, "1", (), (), driver.desk.history.happenings())
+    (desk,) = lanes(status, driver.now)
+    (away,) = (story for story in desk.stories if story.title == "Push service away")
+    assert away.text == (
+        "The push service cannot be reached (connection refused). Pushes wait there, and it is tried again and again. "
+        "3.0 s later the push service was reached again, and gave out what had waited there."
+    )
+    assert [mark.title for mark in desk.marks] == ["Push service away", "Push service back"]
+
+
 WORDS = """
     push push_answered push_fallback push_over push_refused thawed launched connected foreground suspended notified
-    pressed dismissed withdrawn task_begun task_ended expiring quit stopped restarted desk_back refused removed odd
+    pressed dismissed withdrawn task_begun task_ended expiring quit stopped restarted desk_back
+    paused push_service_lost push_service_back refused removed odd
 """
 words = st.sampled_from(WORDS.split())
 reasons = st.sampled_from(["", *WakeReason, *StopReason, *Verdict, *PushKind, "anything"])
 small = st.sampled_from(["", "one", "two"])
 happened = st.lists(
-    st.builds(Happening, st.floats(0, 5000), st.just(APP), words, st.text(max_size=9), small, small, reasons, small)
+    st.builds(
+        Happening,
+        st.floats(0, 5000),
+        st.just(APP),
+        words,
+        st.text(max_size=9),
+        small,
+        small,
+        reasons,
+        small,
+        st.just(0),
+        st.integers(1, 3),
+    )
 )
 
 

@@ -12,7 +12,7 @@ from itertools import chain
 import msgspec
 
 from frontdesk.agent.core import effects as do
-from frontdesk.terms import AppState, AppStatus, Happening, Hold, Span
+from frontdesk.terms import AppState, AppStatus, Happening, Hold, Span, Verdict
 
 MACHINE = "history"
 """Under this word spans and happenings are saved."""
@@ -26,8 +26,13 @@ MOST_HAPPENINGS = 300
 MOST_OF_ONE_APP = 100
 """Lines, and spans, that one app may fill of them: a busy one does not push out what the others did."""
 
+ROW = 2.0
+"""Seconds within which the same, seen again and again, is one line: a burst leaves the rest of the list alone."""
+
 MOST_HOLDS = 8
 """Holds of one span that are named."""
+
+_IN_ROWS = frozenset({"push", "push_answered", "push_fallback"})
 
 _MOVES = frozenset({"launched", "thawed", "connected", "background", "stopped"})
 """Lines whose reason is that of the state the app is in from then on."""
@@ -51,11 +56,16 @@ class History:
 
     def note(self, note: do.Note, now: float) -> None:
         """Write down one line."""
-        number = self._number()
-        line = Happening(now, note.app, note.what, note.text, note.about, note.name, str(note.why), note.cause, number)
         lines = self._lines.setdefault(note.app, deque())
+        line = Happening(now, note.app, note.what, note.text, note.about, note.name, str(note.why), note.cause)
+        if lines and _in_a_row(lines[-1], line):
+            row = lines.pop()
+            text = f"{row.count + 1} × {note.text}"
+            line = msgspec.structs.replace(row, text=text, count=row.count + 1)
+        else:
+            line = msgspec.structs.replace(line, number=self._number())
         lines.append(line)
-        self._unsaved[_line_key(number)] = msgspec.msgpack.encode(line)
+        self._unsaved[_line_key(line.number)] = msgspec.msgpack.encode(line)
         if len(lines) > MOST_OF_ONE_APP:
             self._unsaved[_line_key(lines.popleft().number)] = None
         if note.what in _MOVES:
@@ -155,6 +165,12 @@ class History:
             spans = self._spans.setdefault(span.app, deque())
             spans.append((number, span))
             self._spans[span.app] = deque(sorted(spans, key=lambda each: each[0]))
+
+
+def _in_a_row(row: Happening, line: Happening) -> bool:
+    """Whether ``line`` is one more of what the last line tells; each notification keeps a line of its own."""
+    same = (row.what, row.name, row.why) == (line.what, line.name, line.why)
+    return same and line.what in _IN_ROWS and line.why != Verdict.SHOW_THIS and 0 <= line.at - row.at < ROW
 
 
 def _new_holds(span: Span, holds: tuple[Hold, ...]) -> list[Hold]:

@@ -135,7 +135,8 @@ class Stopping:
             pause = self._limits.retry_first * 2.0 ** min(life.failures, _DOUBLINGS_MOST)
             life.failures += 1
             at.retry_at, at.wanted = now + min(pause, self._limits.retry_most), wanted
-            return out
+            text = f"not started by itself for {at.retry_at - now:g} s: it failed {life.failures} times in a row"
+            return [*out, do.Note(life.app, "paused", text)] if life.failures > 1 else out
         if receipt.reason is StopReason.QUIT and wanted is None and self._lives.has_page(life.app):
             # A page that was just loading asks for its icon, say: no person who opens the app again.
             out.append(do.TurnAway(life.app))

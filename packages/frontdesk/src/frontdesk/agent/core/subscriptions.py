@@ -72,8 +72,8 @@ class Subscriptions:
                 return [out for entry in mine for out in self._drop(entry)]
             case ev.PushLinkUp(uaid=uaid, changed=changed):
                 return self._link_up(uaid, changed)
-            case ev.PushLinkDown():
-                self._link_is_down = True
+            case ev.PushLinkDown(text=text):
+                return self._link_down(text)
             case ev.CameForeground() if self._link_is_down:
                 return [do.ReconnectPush()]
             case ev.ChannelRegistered(channel=channel, endpoint=endpoint):
@@ -185,9 +185,17 @@ class Subscriptions:
                 out.append(ev.HoldOn(app, "endpoint", entry.channel, entry.name))
         return out
 
+    def _link_down(self, why: str) -> Out:
+        """Each attempt that fails says it again: noted is the first."""
+        if self._link_is_down:
+            return []
+        self._link_is_down = True
+        text = f"the push service cannot be reached ({why}); pushes wait there, and it is tried again"
+        return [do.Note("", "push_service_lost", text, why=why)]
+
     def _link_up(self, uaid: str, changed: bool) -> Out:
+        out: Out = [do.Note("", "push_service_back", "the push service is reached again")] if self._link_is_down else []
         self._link_is_down = False
-        out: Out = []
         if uaid != self.uaid:
             self.uaid = uaid
             out.append(do.Save(LINK, "uaid", uaid.encode()))

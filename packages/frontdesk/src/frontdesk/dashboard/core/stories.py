@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from frontdesk.dashboard.core.threads import Kind, Mark, Story, Thread
-from frontdesk.dashboard.core.wording import sentence
+from frontdesk.dashboard.core.threads import SOON, Kind, Mark, Story, Thread
 from frontdesk.terms import AppState, Happening, PushKind, Span, StopReason, Verdict, WakeReason
 
 S = AppState
@@ -52,13 +51,23 @@ class _Teller:
         self._bodies = bodies
         self._key = ""
         self._pushes: dict[str, Thread] = {}
-        """By the word for the push; those in ``_open`` have not been answered."""
-        self._open: dict[str, Thread] = {}
+        """By the word for the push; of a row of them only the first is sure to be here."""
+        self._open: list[Thread] = []
+        """Those of pushes that have not all been answered."""
+        self._row: Thread | None = None
+        """The latest of them, and when its last push came."""
+        self._row_at = 0.0
         self._notifications: dict[str, Thread] = {}
         self._tasks: dict[str, Thread] = {}
+        self._expired: Thread | None = None
+        """The task whose time is up: what the app shows now is about it."""
+        self._link: Thread | None = None
+        """How long the push service is away."""
         self._opening: Thread | None = None
         """What brings the app to the front, should it come there now."""
         self._quitting: Thread | None = None
+        self._ended: Thread | None = None
+        """Its latest end."""
         self._until_sleep: list[Thread] = []
         """What ends with the app's next sleep."""
         self._tellers: dict[str, Callable[[Happening], None]] = {
@@ -81,6 +90,9 @@ class _Teller:
             "expiring": self._expiring,
             "quit": self._quit,
             "stopped": self._stopped,
+            "paused": self._paused,
+            "push_service_lost": self._service_lost,
+            "push_service_back": self._service_back,
             "restarted": self._desk,
             "desk_back": self._desk,
         }
@@ -118,8 +130,16 @@ class _Teller:
     # --- pushes ---------------------------------------------------------------------------------------------------
 
     def _push(self, line: Happening) -> None:
-        thread = self._begin(line, Kind.PUSH, "Push", f"a push for {self._name} arrived")
-        self._pushes[line.about] = thread
+        if self._row is not None and self._row in self._open and not line.why and line.at - self._row_at < SOON:
+            self._one_more(self._row, line)
+            return
+        arrived = (
+            f"{line.count} pushes for {self._name} arrived" if line.count > 1 else f"a push for {self._name} arrived"
+        )
+        thread = self._begin(line, Kind.PUSH, "Push", arrived)
+        thread.row = line.count
+        self._pushes[line.about] = self._row = thread
+        self._row_at = line.at
         if line.why == PushKind.ALERT:
             thread.say(line.at, f"it is of the kind that the desk shows by itself, without waking {self._name}")
         elif line.why == "quit":
@@ -129,34 +149,50 @@ class _Teller:
         else:
             match self._before(line.at):
                 case S.FOREGROUND:
-                    thread.say(line.at, f"{self._name} was in front and was given it")
+                    thread.say(line.at, f"{self._name} was in front and was given {_it(thread)}")
                 case S.BACKGROUND:
-                    thread.say(line.at, f"{self._name} was running, unseen, and was given it")
-            self._open[line.about] = thread
+                    thread.say(line.at, f"{self._name} was running, unseen, and was given {_it(thread)}")
+            self._open.append(thread)
             self._ends_with_sleep(thread, line.at)
 
-    def _of_push(self, line: Happening) -> Thread:
-        """The story of a push; a new one when its beginning is not remembered."""
-        thread = self._pushes.get(line.about)
+    def _one_more(self, thread: Thread, line: Happening) -> None:
+        """A burst is one story: the app answers its pushes together."""
+        thread.row += line.count
+        self._row_at = line.at
+        self._pushes[line.about] = thread
+        thread.begin_with(f"{thread.row} pushes for {self._name} arrived")
+        thread.title = f"{thread.row} pushes"
+
+    def _story_of(self, push: str) -> Thread | None:
+        """None: what began it is not remembered."""
+        return self._pushes.get(push) or (self._row if self._row is not None and self._row.row > 1 else None)
+
+    def _answer_of(self, line: Happening) -> Thread:
+        thread = self._story_of(line.about)
         if thread is None:
             thread = self._begin(line, Kind.PUSH, "Push", f"a push for {self._name} had arrived some time before")
             self._pushes[line.about] = thread
-        self._open.pop(line.about, None)
+        thread.answered += line.count
+        if thread in self._open and thread.answered >= thread.row:
+            self._open.remove(thread)
         return thread
 
     def _push_answered(self, line: Happening) -> None:
-        thread = self._of_push(line)
-        if line.why == Verdict.SHOW_NOTHING:
-            thread.title = "Push, nothing shown"
+        thread = self._answer_of(line)
+        if line.why == Verdict.SHOW_AS_IT_IS:
+            thread.as_it_is = True
+        elif line.why == Verdict.SHOW_NOTHING and thread.title == _many(thread.row) and thread not in self._open:
+            thread.title = f"{thread.title}, nothing shown"
             thread.then(line.at, "it answered that there is nothing to show")
 
     def _push_fallback(self, line: Happening) -> None:
-        thread = self._of_push(line)
-        thread.kind, thread.title, thread.fell_back = Kind.TROUBLE, "Push, fallback", True
-        thread.say(line.at, f"the desk stepped in for {self._name} ({line.why})")
+        thread = self._answer_of(line)
+        if not thread.fell_back:
+            thread.kind, thread.title, thread.fell_back = Kind.TROUBLE, f"{_many(thread.row)}, fallback", True
+            thread.say(line.at, f"the desk stepped in for {self._name} ({line.why})")
 
     def _push_over(self, line: Happening) -> None:
-        self._of_push(line).say(line.at, "it was dropped: its time to live was over")
+        self._answer_of(line).say(line.at, "it was dropped: its time to live was over")
 
     def _push_refused(self, line: Happening) -> None:
         words = f"a push for {self._name} arrived and could not be decrypted; it was dropped"
@@ -167,7 +203,7 @@ class _Teller:
     def _woken(self, line: Happening) -> None:
         asleep = "was asleep, so it was woken" if line.what == "thawed" else "was not running, so it was launched"
         if line.why == WakeReason.PUSH:
-            for thread in self._open.values():
+            for thread in self._open:
                 thread.woken = line.what == "thawed"
                 thread.say(line.at, f"{self._name} {asleep}")
             if not self._open:
@@ -198,32 +234,49 @@ class _Teller:
     def _in_front(self, line: Happening) -> None:
         if self._opening is not None:
             self._opening.then(line.at, f"{self._who} saw it")
-        self._opening = None
+        self._opening = self._expired = None
         self._until_sleep.clear()
 
     def _asleep(self, line: Happening) -> None:
         for thread in self._until_sleep:
             thread.and_(line.at, "slept again" if thread.woken else "slept")
         self._until_sleep.clear()
-        self._opening = None
+        self._opening = self._expired = None
 
     # --- notifications --------------------------------------------------------------------------------------------
 
     def _notified(self, line: Happening) -> None:
         body = self._bodies.get((line.about, line.at), "")
         words = f"showed “{line.name}: {body}”" if body else f"showed “{line.name or line.text}”"
-        thread = self._pushes.get(line.cause) if line.cause else None
-        if thread is None:
-            thread = self._begin(line, Kind.NOTIFICATION, "Notification", f"{self._name} {words}")
-        else:
-            if thread.kind is Kind.PUSH:
-                thread.title = f"Push: “{line.name}” shown"
-            if thread.fell_back:
-                thread.and_(line.at, words)
-            else:
-                thread.then(line.at, f"it {words}")
+        thread = self._story_of(line.cause) if line.cause else None
+        if thread is not None:
+            self._shown_for_push(thread, line, words)
+        elif line.about in self._notifications:
+            thread = self._notifications[line.about]
+            thread.say(line.at, f"{self._name} changed what it says{f' to “{line.name}: {body}”' if body else ''}")
+            self._mark(line, Kind.NOTIFICATION, f"Notification “{line.name}” changed", thread)
+        elif self._expired is not None:
+            thread = self._expired
+            thread.title = f"{thread.title}: time was up"
+            thread.then(line.at, f"it {words}")
             self._mark(line, Kind.NOTIFICATION, f"Notification “{line.name}”", thread)
+            self._expired = None
+        else:
+            thread = self._begin(line, Kind.NOTIFICATION, "Notification", f"{self._name} {words}")
         self._notifications[line.about] = thread
+
+    def _shown_for_push(self, thread: Thread, line: Happening, words: str) -> None:
+        if thread.fell_back and self._notifications.get(line.about) is thread:
+            return  # the same fallback again, for another push of the row
+        if thread.kind is Kind.PUSH:
+            thread.title = f"{_many(thread.row)}: “{line.name}” shown"
+        if thread.fell_back:
+            thread.and_(line.at, words)
+        elif thread.as_it_is:
+            thread.then(line.at, f"it had nothing to add, and the desk {words}")
+        else:
+            thread.then(line.at, f"it {words}")
+        self._mark(line, Kind.NOTIFICATION, f"Notification “{line.name}”", thread)
 
     def _pressed(self, line: Happening) -> None:
         thread = self._notifications.get(line.about)
@@ -271,6 +324,7 @@ class _Teller:
             thread.say(line.at, f"its time was almost up, and {self._name} was told to come to an end")
         for thread in list(self._tasks.values())[:1]:
             self._mark(line, Kind.TROUBLE, "Time almost up", thread)
+            self._expired = thread
         if not self._tasks:
             self._begin(line, Kind.TROUBLE, "Time almost up", line.text)
 
@@ -283,21 +337,55 @@ class _Teller:
     def _stopped(self, line: Happening) -> None:
         reason = next((reason for reason in StopReason if reason == line.why), None)
         told = line.text.partition(": ")[2] or line.text
-        for thread in (*self._tasks.values(), *self._open.values()):
+        for thread in (*self._tasks.values(), *self._open):
             thread.say(line.at, f"{self._name} ended before that was done")
         self._tasks.clear()
         self._until_sleep.clear()
-        self._opening = None
+        self._opening = self._expired = self._ended = None
         if reason is StopReason.QUIT and self._quitting is None:
             self._quit(line)
         elif reason is StopReason.QUIT and self._quitting is not None:
             self._quitting.then(line.at, "it left")
         else:
             kind = Kind.TROUBLE if reason in _TROUBLE else Kind.STOPPED
-            title, verb = ("Ended", "ended") if reason in _BY_ITSELF else ("Stopped", "was stopped")
-            self._begin(line, kind, title, f"{self._name} {verb}. {sentence(told)}")
+            own = reason in _BY_ITSELF
+            words = (
+                f"{self._name} {told[3:]}" if own and told.startswith("It ") else f"{self._name} was stopped. {told}"
+            )
+            self._ended = self._begin(line, kind, "Ended" if own else "Stopped", words)
         self._quitting = None
+
+    def _paused(self, line: Happening) -> None:
+        """What follows from an end: who wakes it, waits."""
+        if self._ended is None:
+            self._begin(line, Kind.TROUBLE, "Trouble", f"{self._name} was {line.text}")
+        else:
+            self._ended.say(line.at, f"it was {line.text}")
+
+    # --- the desk -------------------------------------------------------------------------------------------------
+
+    def _service_lost(self, line: Happening) -> None:
+        why = f" ({line.why})" if line.why else ""
+        words = f"the push service cannot be reached{why}. Pushes wait there, and it is tried again and again"
+        self._link = self._begin(line, Kind.TROUBLE, "Push service away", words)
+
+    def _service_back(self, line: Happening) -> None:
+        words = "the push service was reached again, and gave out what had waited there"
+        if self._link is None:
+            self._begin(line, Kind.DESK, "Push service back", words)
+        else:
+            self._link.say(line.at, words)
+            self._mark(line, Kind.DESK, "Push service back", self._link)
+        self._link = None
 
     def _desk(self, line: Happening) -> None:
         words = line.text if line.text.casefold().startswith("the desk") else f"the desk was {line.text}"
         self._begin(line, Kind.DESK, "Desk back", words)
+
+
+def _it(thread: Thread) -> str:
+    return "them" if thread.row > 1 else "it"
+
+
+def _many(row: int) -> str:
+    return f"{row} pushes" if row > 1 else "Push"

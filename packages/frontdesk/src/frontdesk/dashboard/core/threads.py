@@ -57,7 +57,7 @@ class _Beat:
     joint: str
 
 
-@dataclass
+@dataclass(eq=False)
 class Thread:
     """Grows while the happenings of an app are told in order."""
 
@@ -71,7 +71,17 @@ class Thread:
     """The app had been asleep, and was woken for it."""
     fell_back: bool = False
     """Of a push: the desk had to show something in the app's place."""
+    as_it_is: bool = False
+    """Of a push: the app left it at what the push says by itself."""
+    row: int = 1
+    """Pushes that it tells of."""
+    answered: int = 0
+    """Of those, the ones that have had their answer."""
     beats: list[_Beat] = field(default_factory=list)
+
+    def begin_with(self, words: str) -> None:
+        """Other words for what began it: there is more of it by now."""
+        self.beats[0] = _Beat(self.at, words, self.beats[0].joint)
 
     def say(self, at: float, words: str) -> None:
         """A sentence of its own."""
