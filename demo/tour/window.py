@@ -26,6 +26,8 @@ class Window:
 
     def __init__(self, address: str, chat: str = "") -> None:
         self.chat = chat
+        self.taken = 0
+        """Characters of what Lobby has told this window live, all in all."""
         self._address = address
         parts = urlsplit(address)
         self._origin = f"{parts.scheme}://{parts.netloc}"
@@ -135,6 +137,7 @@ class Window:
                 answer.raise_for_status()
                 answered.set_result(None)
                 async for name, data in _events(answer.content):
+                    self.taken += len(data)
                     self._fragments[name] = part = Page(data)
                     if name == "chats":
                         self._chats = part.chats
