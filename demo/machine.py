@@ -31,9 +31,17 @@ class Machine:
 
     `stage`: the origin whose pages frame Lobby's; empty: no page does.
     `limits` are the desk's settings of that name, in seconds; empty: the contract's defaults.
+    `session_bus`: the D-Bus address of the person's desktop; empty: there is none, as on a server.
     """
 
-    def __init__(self, person: str, folder: Path, stage: str, limits: Mapping[str, float] | None = None) -> None:
+    def __init__(
+        self,
+        person: str,
+        folder: Path,
+        stage: str,
+        limits: Mapping[str, float] | None = None,
+        session_bus: str = "",
+    ) -> None:
         self.person = person
         self.user = person.lower()
         self.folder = folder
@@ -50,6 +58,8 @@ class Machine:
             self.environment |= {"LOBBY_FRAME_PARENTS": stage, "BROWSER": self.doorbell.browser}
         else:
             self.environment["LOBBY_BROWSER"] = "none"
+        if session_bus:
+            self.environment["DBUS_SESSION_BUS_ADDRESS"] = session_bus
 
     async def start(self, homeserver_port: int, push_port: int) -> None:
         """Opens the network and starts the desk; both servers may start later. DemoError when the desk does not."""

@@ -23,12 +23,14 @@ Told = Callable[[str, float], None]
 class World:
     """The parts, running. `chat` is the room in which Left and Right talk."""
 
-    def __init__(self, folder: Path, stage: str, limits: Mapping[str, float]) -> None:
+    def __init__(self, folder: Path, stage: str, limits: Mapping[str, float], session_buses: Mapping[str, str]) -> None:
         self.folder = folder
         self.synapse = Synapse(folder / "synapse")
         self.push = PushService(folder / "push")
-        self.left = Machine("Left", folder / "left", stage, limits)
-        self.right = Machine("Right", folder / "right", stage, limits)
+        self.left, self.right = (
+            Machine(person, folder / person.lower(), stage, limits, session_buses.get(person, ""))
+            for person in ("Left", "Right")
+        )
         self.chat = ""
 
     @property
@@ -43,12 +45,15 @@ class World:
 
 
 @asynccontextmanager
-async def running(folder: Folder, stage: str, limits: Mapping[str, float], told: Told) -> AsyncIterator[World]:
+async def running(
+    folder: Folder, stage: str, limits: Mapping[str, float], told: Told, session_buses: Mapping[str, str] | None = None
+) -> AsyncIterator[World]:
     """A world for as long as the block lasts; whatever was started is stopped, also when the start is broken off.
 
-    `stage` is the origin whose pages show Lobby's, empty where nobody looks. DemoError when a part does not start.
+    `stage` is the origin whose pages show Lobby's, empty where nobody looks. `session_buses`: D-Bus addresses of
+    desktops, by person; none: nobody has one. DemoError when a part does not start.
     """
-    world = World(folder.path, stage, limits)
+    world = World(folder.path, stage, limits, session_buses or {})
     async with AsyncExitStack() as stops:
         stops.push_async_callback(_stop_all, world)
         homeserver_port, push_port = world.synapse.choose_port(), world.push.choose_port()

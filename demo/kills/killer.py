@@ -30,11 +30,17 @@ class Killer:
         self._app = app
         self._dice = random.Random(str(blow))
         self._dealing: asyncio.Task[None] | None = None
+        self._struck = asyncio.Event()
 
     def moment(self, name: str) -> None:
         """The story has come to this point; the blow falls from here on, if this is its moment."""
         if name == self.blow.moment and self._dealing is None:
             self._dealing = asyncio.create_task(self._deal())
+
+    async def struck(self, patience: float) -> None:
+        """Waits until the victim has died, for `patience` seconds at most: one that does not run dies of a launch."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._struck.wait(), patience)
 
     async def over(self) -> None:
         """Waits until the victim has died and was started again. DemoError when the story never came to the moment."""
@@ -91,6 +97,7 @@ class Killer:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
         self.dealt = f"process {pid} was killed"
+        self._struck.set()
 
     @property
     def _spectator(self) -> Spectator:

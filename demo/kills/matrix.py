@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -14,12 +14,13 @@ from demo import world
 from demo.errors import DemoError
 from demo.folder import Folder
 from demo.kills import plan
+from demo.kills.desktop import Desktop
 from demo.kills.killer import Killer
 from demo.kills.person import Person
 from demo.kills.plan import Blow, Cell, Victim
-from demo.kills.spectator import Spectator, processes_of
+from demo.kills.spectator import Spectator, processes_of, visitors_waiting
 from demo.kills.stories import STORIES, Play, all_is_well
-from demo.kills.verdict import Ending, faults, strays
+from demo.kills.verdict import Ending, ended_badly, faults, left_over, strays, unheard
 from demo.machine import LOBBY
 from demo.tour import forgetful_app
 from demo.tour.page import Message
@@ -53,10 +54,16 @@ async def play(cells: Sequence[Cell], seed: int, folder: Path, told: Callable[[O
         place = folder / f"world{number}"
         with Folder(place) as held:
             async with AsyncExitStack() as stops:
-                stand = await stops.enter_async_context(world.running(held, "", LIMITS, lambda what, took: None))
+                desktops = {
+                    person: await stops.enter_async_context(Desktop(person, place / f"{person.lower()}-desktop"))
+                    for person in ("Left", "Right")
+                }
+                buses = {person: desktop.address for person, desktop in desktops.items()}
+                stand = await stops.enter_async_context(world.running(held, "", LIMITS, lambda what, took: None, buses))
                 observer = await stops.enter_async_context(Witness(stand.synapse.url, "right", world.PASSWORD))
+                stage = _Stage(stand, desktops, observer)
                 while waiting:
-                    outcome = await _play(stand, observer, waiting.pop(0), seed)
+                    outcome = await _play(stage, waiting.pop(0), seed)
                     for pid in [program.pid for program in stand.programs] + [
                         await machine.keeper_pid() for machine in stand.machines
                     ]:
@@ -70,12 +77,23 @@ async def play(cells: Sequence[Cell], seed: int, folder: Path, told: Callable[[O
     return outcomes
 
 
-async def _play(stand: world.World, observer: Witness, cell: Cell, seed: int) -> Outcome:
+@dataclasses.dataclass
+class _Stage:
+    """What cells are played on, one after the other, as long as they end well."""
+
+    stand: world.World
+    desktops: dict[str, Desktop]
+    observer: Witness
+    said: list[str] = dataclasses.field(default_factory=list)
+    """All that Left's Lobby took so far."""
+
+
+async def _play(stage: _Stage, cell: Cell, seed: int) -> Outcome:
     blow = plan.blow(cell, seed)
     before = time.monotonic()
     try:
         async with asyncio.timeout(CELL_PATIENCE):
-            wrong = await _wrong(stand, observer, cell, blow)
+            wrong = await _wrong(stage, cell, blow)
     except TimeoutError:
         wrong = [f"Not over after {CELL_PATIENCE:g} s."]
     except (DemoError, FrontdeskError, aiohttp.ClientError, OSError) as reason:
@@ -83,7 +101,8 @@ async def _play(stand: world.World, observer: Witness, cell: Cell, seed: int) ->
     return Outcome(cell, blow, time.monotonic() - before, tuple(wrong))
 
 
-async def _wrong(stand: world.World, observer: Witness, cell: Cell, blow: Blow) -> list[str]:
+async def _wrong(stage: _Stage, cell: Cell, blow: Blow) -> list[str]:
+    stand, observer = stage.stand, stage.observer
     async with AsyncExitStack() as stops:
         spectators = {machine.user: await stops.enter_async_context(Spectator(machine)) for machine in stand.machines}
         left, right = (Person(machine, stand.chat) for machine in stand.machines)
@@ -94,7 +113,8 @@ async def _wrong(stand: world.World, observer: Witness, cell: Cell, blow: Blow) 
         stops.push_async_callback(killer.stop)
         sender = stand.synapse.user_id("left")
         had = await observer.sent(stand.chat, sender)
-        scene = Play(left, right, spectators, killer, str(cell), LIMITS["suspended"])
+        put_up = {person: len(desktop.bubbles) for person, desktop in stage.desktops.items()}
+        scene = Play(left, right, spectators, stage.desktops["Right"], killer, str(cell), LIMITS["suspended"])
         await STORIES[cell.number - 1](scene)
         await all_is_well(scene)
         ending = Ending(
@@ -102,29 +122,32 @@ async def _wrong(stand: world.World, observer: Witness, cell: Cell, blow: Blow) 
             at_homeserver=len((await observer.sent(stand.chat, sender)).keys() - had.keys()),
             windows={"Left": await _shown(left), "Right": await _shown(right)},
             showings={"Left": scene.on_left.showings(scene.began), "Right": scene.on_right.showings(scene.began)},
+            bubbles={person: desktop.bubbles[put_up[person] :] for person, desktop in stage.desktops.items()},
+            said_before=tuple(stage.said),
         )
-        return faults(ending) + await _left_behind(scene)
+        stage.said += left.accepted
+        return faults(ending) + await _in_rest(scene, stage.desktops)
 
 
 async def _shown(person: Person) -> list[Message]:
     return (await person.looks()).messages
 
 
-async def _left_behind(scene: Play) -> list[str]:
-    """Both windows are closed: what is wrong with the processes once both Lobbies sleep."""
+async def _in_rest(scene: Play, desktops: Mapping[str, Desktop]) -> list[str]:
+    """Both windows are closed: what is wrong once both Lobbies sleep."""
     for person in (scene.left, scene.right):
         await person.leaves()
     for spectator in (scene.on_left, scene.on_right):
         await spectator.lobby(AppState.SUSPENDED, AppState.STOPPED)
     deadline = time.monotonic() + _SETTLED_WITHIN
     while True:
-        found = _strays(scene)
+        found = _restless(scene, desktops)
         if not found or time.monotonic() > deadline:
-            return found
+            return found + await _runs_that_ended_badly(scene)
         await asyncio.sleep(0.2)  # The kernel tells nobody that a process was frozen.
 
 
-def _strays(scene: Play) -> list[str]:
+def _restless(scene: Play, desktops: Mapping[str, Desktop]) -> list[str]:
     found = []
     for spectator in (scene.on_left, scene.on_right):
         machine = spectator.machine
@@ -132,4 +155,20 @@ def _strays(scene: Play) -> list[str]:
         asleep = {row.pid for row in rows if row.state is AppState.SUSPENDED}
         awake = {row.pid for row in rows if row.state not in (AppState.SUSPENDED, AppState.STOPPED)}
         found += strays(machine.person, processes_of(machine.folder), asleep, awake)
+        found += unheard(machine.person, rows, visitors_waiting())
+        found += left_over(
+            machine.person, desktops[machine.person].stands, spectator.listed(), tuple(scene.left.accepted)
+        )
+    return found
+
+
+async def _runs_that_ended_badly(scene: Play) -> list[str]:
+    found = []
+    for spectator in (scene.on_left, scene.on_right):
+        machine, blow = spectator.machine, scene.killer.blow
+        if blow.victim is Victim.LOBBY and blow.person == machine.user:
+            continue
+        async with machine.desk() as desk:
+            receipts = await desk.receipts(LOBBY)
+        found += ended_badly(machine.person, [receipt for receipt in receipts if receipt.at >= scene.began])
     return found

@@ -28,6 +28,11 @@ class Person:
         self.accepted: list[str] = []
         self._chat = chat
         self._window: Window | None = None
+        self._address = ""
+
+    async def finds_the_page(self) -> None:
+        """Has an address of the page at hand, so that the next look at it takes no command first."""
+        self._address = await self.machine.page_address()
 
     async def looks(self) -> Window:
         """The window on the chat, open and live; opened anew as often as need be."""
@@ -83,7 +88,8 @@ class Person:
                 return self._window
             except _BROKEN:
                 await self.leaves()
-        self._window = Window(await self.machine.page_address(), self._chat)
+        address, self._address = self._address or await self.machine.page_address(), ""
+        self._window = Window(address, self._chat)
         try:
             await self._window.open()
         except BaseException:

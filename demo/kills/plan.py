@@ -30,7 +30,7 @@ class Moment:
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """A step of the tour as the matrix knows it. `people`: on whose machines it plays."""
+    """A step of the tour as the matrix knows it, or one of its own. `people`: on whose machines it plays."""
 
     title: str
     people: tuple[str, ...]
@@ -88,8 +88,13 @@ STEPS = (
         ("right",),
         (Moment("the desk was killed", 0.6), Moment("a message is sent", 0.8)),
     ),
+    Step(
+        "Right opens the page of a sleeping Lobby",
+        ("right",),
+        (Moment("Lobby is suspended", 0.3), Moment("Lobby is stopped", 0.3)),
+    ),
 )
-"""In the order of the tour."""
+"""In the order of the tour; the last one is the matrix's own: somebody who comes in the moment of a death."""
 
 _AWAY = {Victim.KEEPER: (0.1, 1.5), Victim.PUSH: (0.2, 3.0), Victim.SYNAPSE: (0.2, 2.0)}
 """Between how many seconds the one who restarts it takes; desk and Lobby come back by what the system itself does."""
@@ -97,7 +102,7 @@ _AWAY = {Victim.KEEPER: (0.1, 1.5), Victim.PUSH: (0.2, 3.0), Victim.SYNAPSE: (0.
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """One field of the matrix: `victim` dies in step `number` (1 to 7)."""
+    """One field of the matrix: `victim` dies in step `number` (1 to 8)."""
 
     victim: Victim
     number: int

@@ -8,10 +8,13 @@ from pathlib import Path
 from demo.errors import DemoError
 from demo.kills.verdict import Process, Showing
 from demo.machine import LOBBY, Machine, app_of
-from frontdesk import AppState, AppStatus, DeskStatus, FrontdeskError
+from frontdesk import AppState, AppStatus, DeskStatus, FrontdeskError, Shown
 
 PATIENCE = 30.0
 """Seconds after which something awaited is taken for missing, time to come back from a death included."""
+
+_LISTENS = "0A"
+"""The kernel's number for a listening socket."""
 
 
 class Spectator:
@@ -37,6 +40,11 @@ class Spectator:
         """What the desk has shown of the app since that time of its clock, the oldest first."""
         found = [shown for (of, _, at), shown in self._showings.items() if of == app and at >= since]
         return sorted(found, key=lambda shown: shown.at)
+
+    def listed(self) -> list[Showing]:
+        """What is in the desk's list of Lobby now."""
+        rows = self.last.shown if self.last is not None else ()
+        return [_showing(shown) for shown in rows if shown.app == LOBBY]
 
     async def until(self, seen: Callable[[DeskStatus], bool], what: str, patience: float = PATIENCE) -> DeskStatus:
         """Waits until a desk says it; DemoError with `what` when none does within `patience` seconds."""
@@ -93,9 +101,23 @@ class Spectator:
         async with self._news:
             self.last = status
             for shown in status.shown if status is not None else ():
-                said = shown.notification
-                self._showings[shown.app, said.id, shown.at] = Showing(said.id, shown.at, said.title, said.body)
+                self._showings[shown.app, shown.notification.id, shown.at] = _showing(shown)
             self._news.notify_all()
+
+
+def _showing(shown: Shown) -> Showing:
+    said = shown.notification
+    return Showing(said.id, shown.at, said.title, said.body)
+
+
+def visitors_waiting() -> dict[int, int]:
+    """How many connections nobody has accepted yet, by the port of this machine at which they wait."""
+    found = {}
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if fields[3] == _LISTENS:
+            found[int(fields[1].rpartition(":")[2], 16)] = int(fields[4].rpartition(":")[2], 16)
+    return found
 
 
 def processes_of(folder: Path) -> list[Process]:

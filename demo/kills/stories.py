@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
 from demo.errors import DemoError
+from demo.kills.desktop import Desktop
 from demo.kills.killer import Killer
 from demo.kills.person import Person
 from demo.kills.plan import Victim
@@ -26,6 +27,9 @@ FALLBACK = "New message"
 _UP = (AppState.LAUNCHING, AppState.BACKGROUND)
 _ASLEEP = (AppState.SUSPENDED, AppState.STOPPED)
 _AGAIN = 0.3
+_STRUCK_WITHIN = 1.0
+_OPEN_WITHIN = 15.0
+"""Seconds that somebody at a page has patience for, its desk's or Lobby's start included."""
 
 Answer = TypeVar("Answer")
 
@@ -34,12 +38,20 @@ class Play:
     """Who plays a cell. `tag` makes its messages different from those of every other cell."""
 
     def __init__(
-        self, left: Person, right: Person, spectators: dict[str, Spectator], killer: Killer, tag: str, sleep: float
+        self,
+        left: Person,
+        right: Person,
+        spectators: dict[str, Spectator],
+        desktop: Desktop,
+        killer: Killer,
+        tag: str,
+        sleep: float,
     ) -> None:
         self.left = left
         self.right = right
         self.on_left = spectators["left"]
         self.on_right = spectators["right"]
+        self.right_desktop = desktop
         self.killer = killer
         self.began = time.time()
         self.sleep = sleep
@@ -54,6 +66,19 @@ class Play:
         """Waits for Right's notification: the fallback, where the homeserver that knows the text was dead."""
         fallback = (FALLBACK,) if self.killer.blow.victim is Victim.SYNAPSE else ()
         await self.on_right.told((text, *fallback), self.began)
+        words = (text, *fallback)
+        await self.right_desktop.until(
+            lambda desktop: any(word in bubble.title + bubble.body for bubble in desktop.stands for word in words),
+            f"“{text}” on the desktop",
+            PATIENCE,
+        )
+
+    async def right_presses(self, text: str) -> None:
+        """Clicks on the notification of it, whichever desk has put that up: the desk takes the click."""
+        words = (text, FALLBACK)
+        about = [each for each in self.right_desktop.stands if any(word in each.title + each.body for word in words)]
+        _check(bool(about), f"Right has not read “{text}”, and its notification is gone.")
+        await self.right_desktop.press(about[-1], PATIENCE)
 
     async def right_moves(self, since: float) -> None:
         """Waits until Right's Lobby has changed its state after that time."""
@@ -227,7 +252,25 @@ async def desk_killed(play: Play) -> None:
     await play.right_is_told(text)
 
 
-STORIES = (both_see, closed_and_asleep, reached, send_and_leave, out_of_time, forgetful, desk_killed)
+async def opened(play: Play) -> None:
+    """8. Whoever opens the page of a sleeping Lobby right after a death finds it there, with what came meanwhile."""
+    asleep = AppState(play.killer.blow.moment.rpartition(" ")[2])
+    await play.left.looks()
+    await play.right.looks()
+    await play.right.leaves()
+    await play.on_right.lobby(AppState.SUSPENDED)
+    text = play.text("While you were away")
+    await play.left.writes(text)
+    await play.right_is_told(text)
+    await play.on_right.lobby(asleep)
+    await play.right.finds_the_page()
+    play.killer.moment(f"Lobby is {asleep}")
+    await play.killer.struck(_STRUCK_WITHIN)
+    async with _patience("the page of a sleeping Lobby to show what came", _OPEN_WITHIN):
+        await play.right.sees(lambda window: text in texts(window), f"“{text}”")
+
+
+STORIES = (both_see, closed_and_asleep, reached, send_and_leave, out_of_time, forgetful, desk_killed, opened)
 """In the order of `plan.STEPS`."""
 
 
@@ -242,6 +285,7 @@ async def all_is_well(play: Play) -> None:
     await play.left.writes(text)
     await play.right_is_told(text)
     await play.killer.over()
+    await play.right_presses(text)
     for text in play.left.accepted:
         await play.right.sees(lambda window, text=text: text in texts(window), f"“{text}” in the end")  # type: ignore[misc]
         await play.arrives(text)
@@ -270,9 +314,9 @@ def _check_receipt(play: Play, receipts: tuple[Receipt, ...]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _patience(what: str) -> AsyncIterator[None]:
+async def _patience(what: str, seconds: float = 2 * PATIENCE) -> AsyncIterator[None]:
     try:
-        async with asyncio.timeout(2 * PATIENCE):
+        async with asyncio.timeout(seconds):
             yield
     except TimeoutError:
-        raise DemoError(f"Waited {2 * PATIENCE:g} s for {what}.") from None
+        raise DemoError(f"Waited {seconds:g} s for {what}.") from None

@@ -1,9 +1,13 @@
 """Whether a story ended well: what was seen afterwards, in; what is wrong with it, out. Pure."""
 
 import dataclasses
+import math
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from urllib.parse import urlsplit
 
 from demo.tour.page import Message
+from frontdesk import AppState, AppStatus, Receipt, StopReason
 
 _DESK = ("-m", "frontdesk.agent.main")
 _KEEPERS = (("-m", "frontdesk.cli.main", "agent"), ("-m", "frontdesk.agent.keeper"))
@@ -37,6 +41,21 @@ class Showing:
         return text in self.body
 
 
+@dataclasses.dataclass
+class Bubble:
+    """A notification as the desktop was given it. `fresh`: not in the place of one that stood there."""
+
+    number: int
+    title: str
+    body: str
+    fresh: bool
+    outlived_by: float = math.inf
+    """Seconds for which the desk that asked for it has lived on."""
+
+    def tells(self, text: str) -> bool:
+        return text in self.body
+
+
 @dataclasses.dataclass(frozen=True)
 class Ending:
     """What was seen when the dust had settled."""
@@ -49,6 +68,15 @@ class Ending:
     """What each person's window shows of the chat, the oldest first."""
     showings: Mapping[str, Sequence[Showing]]
     """What each person's desk has shown since the story began, in that order."""
+    bubbles: Mapping[str, Sequence[Bubble]] = dataclasses.field(default_factory=dict)
+    """What each person's desktop was given since then, in that order."""
+    said_before: Collection[str] = ()
+    """What was accepted in the stories before, in the same chat."""
+
+
+_NUMBER_IS_KEPT_WITHIN = 0.5
+"""Seconds. A desk that dies sooner after it put a bubble up may not have come to keep its number; the next desk, which
+cannot know of that bubble, puts up another: better twice than not at all."""
 
 
 def faults(ending: Ending) -> list[str]:
@@ -57,21 +85,28 @@ def faults(ending: Ending) -> list[str]:
     if ending.at_homeserver != len(ending.accepted):
         found.append(f"The homeserver has {ending.at_homeserver} new messages; Left sent {len(ending.accepted)}.")
     for person, shown in ending.windows.items():
-        found += _in_window(person, [message.text for message in shown], ending.accepted)
+        found += _in_window(person, [message.text for message in shown], ending.accepted, ending.said_before)
         for message in shown:
             if message.text in ending.accepted and message.mark not in ("", "sent"):
                 found.append(f"{person}'s window marks “{message.text}” as {message.mark}.")
     for person, showings in ending.showings.items():
         found += _as_notifications(person, showings, ending.accepted)
+    for person, bubbles in ending.bubbles.items():
+        found += _on_desktop(person, bubbles, ending.accepted)
     return found
 
 
-def _in_window(person: str, shown: Sequence[str], accepted: Sequence[str]) -> list[str]:
+def _in_window(person: str, shown: Sequence[str], accepted: Sequence[str], before: Collection[str]) -> list[str]:
     found = []
     for text in accepted:
         times = shown.count(text)
         if times != 1:
             found.append(f"{person}'s window shows “{text}” {times} times.")
+    for text in dict.fromkeys(shown):
+        if text not in accepted and text not in before:
+            found.append(f"{person}'s window shows “{text}”, which nobody wrote.")
+        elif text in before and shown.count(text) > 1:
+            found.append(f"{person}'s window shows “{text}” of a story before {shown.count(text)} times.")
     ours = [text for text in shown if text in accepted]
     if not found and ours != list(accepted):
         found.append(f"{person}'s window shows them out of order: {', '.join(ours)}.")
@@ -94,8 +129,55 @@ def _as_notifications(person: str, showings: Sequence[Showing], accepted: Sequen
     return found
 
 
+def _on_desktop(person: str, bubbles: Sequence[Bubble], accepted: Sequence[str]) -> list[str]:
+    """One that takes the place of a bubble with the same words is seen once; one beside it, or after it, is not."""
+    found = []
+    lasting = [bubble for bubble in bubbles if bubble.fresh and bubble.outlived_by > _NUMBER_IS_KEPT_WITHIN]
+    for text in accepted:
+        put_up = Counter((bubble.title, bubble.body) for bubble in lasting if bubble.tells(text))
+        found += [
+            f"{person}'s desktop was given “{title}: {body}” {times} times."
+            for (title, body), times in put_up.items()
+            if times > 1
+        ]
+    return found
+
+
+def left_over(person: str, bubbles: Sequence[Bubble], listed: Sequence[Showing], accepted: Sequence[str]) -> list[str]:
+    """What still tells of messages that everybody has seen: on the desktop, or in the desk's list."""
+    found = []
+    for text in accepted:
+        if any(bubble.tells(text) for bubble in bubbles):
+            found.append(f"{person}'s desktop still tells of “{text}”.")
+        if any(showing.tells(text) for showing in listed):
+            found.append(f"The list of {person}'s desk still has “{text}”.")
+    return found
+
+
 def _about_sending(showing: Showing) -> bool:
     return showing.id.startswith("unsent:")
+
+
+def unheard(person: str, apps: Sequence[AppStatus], queues: Mapping[int, int]) -> list[str]:
+    """Who waits for an app that sleeps: visitors of its page (`queues`: how many at which port), and pushes."""
+    found = []
+    for row in apps:
+        if row.state not in (AppState.SUSPENDED, AppState.STOPPED):
+            continue
+        if number := queues.get(urlsplit(row.page).port or 0, 0):
+            found.append(f"{number} visitors wait at the page of {person}'s {row.name}, which is {row.state}.")
+        if row.pushes_waiting:
+            found.append(f"{row.pushes_waiting} pushes wait for {person}'s {row.name}, which is {row.state}.")
+    return found
+
+
+def ended_badly(person: str, receipts: Sequence[Receipt]) -> list[str]:
+    """Runs of a Lobby that was not killed itself, and yet did not end in its sleep."""
+    return [
+        f"A run of {person}'s Lobby ended: {receipt.text}"
+        for receipt in receipts
+        if receipt.reason is not StopReason.SUSPENDED_LONG
+    ]
 
 
 def strays(person: str, processes: Sequence[Process], asleep: Collection[int], awake: Collection[int]) -> list[str]:

@@ -2,11 +2,14 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as some
+from msgspec.structs import replace as replace_status
 
-from demo.kills.verdict import Ending, Process, Showing, faults, strays
+from demo.kills.verdict import Bubble, Ending, Process, Showing, ended_badly, faults, left_over, strays, unheard
 from demo.tour.page import Message
+from frontdesk import AppState, AppStatus, Receipt, StopReason
 
 SENT = ("hello", "are you there", "good night")
 
@@ -33,7 +36,18 @@ def test_all_once_and_in_order_is_well() -> None:
 
 def test_what_others_had_sent_before_is_no_part_of_it() -> None:
     older = [bubble("an older one"), *WELL.windows["Right"]]
-    assert faults(replace(WELL, windows={"Right": older})) == []
+    assert faults(replace(WELL, windows={"Right": older}, said_before=("an older one",))) == []
+
+
+def test_in_a_window_stands_nothing_that_nobody_wrote_and_nothing_of_before_twice() -> None:
+    strange = [bubble("cannot be read"), *WELL.windows["Right"]]
+    assert faults(replace(WELL, windows={"Right": strange})) == [
+        "Right's window shows “cannot be read”, which nobody wrote."
+    ]
+    twice = [bubble("older"), bubble("older"), *WELL.windows["Right"]]
+    assert faults(replace(WELL, windows={"Right": twice}, said_before=("older",))) == [
+        "Right's window shows “older” of a story before 2 times."
+    ]
 
 
 def test_lost_or_doubled_at_the_homeserver() -> None:
@@ -77,6 +91,54 @@ def test_a_message_that_could_not_be_sent_at_first_is_told_of_once_for_itself() 
     unsent = [showing("To Right: hello", 5.0, "unsent:!room", "Message not sent, please resend")]
     assert faults(replace(WELL, showings={"Left": unsent})) == []
     assert len(faults(replace(WELL, showings={"Left": [*unsent, replace(unsent[0], at=7.0)]}))) == 1
+
+
+def put_up(text: str, number: int = 1, *, fresh: bool = True, title: str = "Left", outlived_by: float = 9.0) -> Bubble:
+    return Bubble(number, title, text, fresh, outlived_by)
+
+
+def test_on_the_desktop_the_same_words_are_put_up_once() -> None:
+    twice = [put_up("hello"), put_up("hello", 2)]
+    assert faults(replace(WELL, bubbles={"Right": twice})) == ["Right's desktop was given “Left: hello” 2 times."]
+
+
+def test_a_bubble_in_the_place_of_its_like_is_none_more() -> None:
+    again = [put_up("hello"), put_up("hello", fresh=False), put_up("hello", 2, title="Message not sent")]
+    assert faults(replace(WELL, bubbles={"Right": again})) == []
+
+
+def test_a_desk_that_died_over_a_bubble_could_not_keep_its_number() -> None:
+    for outlived_by, wrong in ((0.1, 0), (2.0, 1)):
+        twice = [put_up("hello", outlived_by=outlived_by), put_up("hello", 2)]
+        assert len(faults(replace(WELL, bubbles={"Right": twice}))) == wrong
+
+
+def test_what_everybody_has_seen_is_told_of_no_longer() -> None:
+    assert left_over("Right", [put_up("an older one")], [showing("something else", 1.0)], SENT) == []
+    assert left_over("Right", [put_up("hello")], [showing("good night", 1.0)], SENT) == [
+        "Right's desktop still tells of “hello”.",
+        "The list of Right's desk still has “good night”.",
+    ]
+
+
+@pytest.mark.parametrize("state", [AppState.SUSPENDED, AppState.STOPPED])
+def test_nobody_waits_for_an_app_that_sleeps(state: AppState) -> None:
+    row = AppStatus("org.example.Lobby", "Lobby", state, 0.0, page="http://lobby.localhost:8001/")
+    assert unheard("Left", [row, replace_status(row, page="")], {8001: 0, 8002: 3}) == []
+    assert unheard("Left", [row], {8001: 2}) == [f"2 visitors wait at the page of Left's Lobby, which is {state}."]
+    assert unheard("Left", [replace_status(row, pushes_waiting=1)], {}) == [
+        f"1 pushes wait for Left's Lobby, which is {state}."
+    ]
+    awake = replace_status(row, state=AppState.BACKGROUND, pushes_waiting=1)
+    assert unheard("Left", [awake], {8001: 2}) == []
+
+
+def test_a_run_ends_in_its_sleep_or_badly() -> None:
+    receipts = [
+        Receipt("org.example.Lobby", StopReason.SUSPENDED_LONG, 0.0, "It slept long."),
+        Receipt("org.example.Lobby", StopReason.CRASHED, 0.0, "It crashed."),
+    ]
+    assert ended_badly("Left", receipts) == ["A run of Left's Lobby ended: It crashed."]
 
 
 KEEPER = Process(10, 1, "S", ("python", "-m", "frontdesk.cli.main", "agent"))
