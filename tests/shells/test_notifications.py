@@ -11,7 +11,7 @@ from dbus_fast import Message, MessageType, RequestNameReply, Variant
 from dbus_fast.aio import MessageBus
 
 from frontdesk.agent.core import events as ev
-from frontdesk.agent.shell import notifications
+from frontdesk.agent.shell import notifications, session_bus
 from frontdesk.agent.shell.notifications import DesktopNotifications
 from frontdesk.terms import Action, AppState, Level, Notification
 from tests.desks import DeskHome
@@ -323,7 +323,7 @@ async def test_a_service_that_hangs_costs_time_and_nothing_else(
     await until(lambda: desk.desktop.available)
     service.answers = False
     with monkeypatch.context() as impatient:
-        impatient.setattr(notifications, "ANSWER_WITHIN", 0.1)
+        impatient.setattr(session_bus, "ANSWER_WITHIN", 0.1)
         desk.show("m1", "lost on the desktop")
         assert await asyncio.wait_for(service.unanswered.get(), 20) == "Notify"
         await until(lambda: not desk.desktop._waiting and desk.desktop._in_flight is None)
@@ -393,7 +393,7 @@ async def test_a_bus_that_stays_away_is_looked_for_only_while_something_waits(
         looks += 1
         return bus.address
 
-    monkeypatch.setattr(notifications, "_session_bus", look)
+    monkeypatch.setattr(session_bus, "address", look)
     await bus.kill()
     await until(lambda: not desk.desktop.available)
     await asyncio.sleep(0.3)  # many times the first pause: nothing is to happen in it

@@ -9,24 +9,21 @@ What the desk before put there is taken up by its number, where the service that
 import asyncio
 import html
 import logging
-import os
 import random
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from dbus_fast import Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
-from dbus_fast.errors import AuthError, DBusError, InvalidAddressError
 
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.backoff import Backoff
+from frontdesk.agent.shell import session_bus
+from frontdesk.agent.shell.session_bus import BUS, CallFailed, NoBus
 from frontdesk.terms import Level, Notification
 
 log = logging.getLogger("frontdesk.notifications")
 
-ANSWER_WITHIN = 5.0
-"""Seconds the service has to answer a call; one that is started for it takes a while."""
 WAITING_MOST = 100
 """Notifications kept for a service that is not there yet; past it the oldest are in the desk's own list only."""
 TRIES = 6
@@ -36,8 +33,6 @@ TRY_FIRST, TRY_MOST = 1.0, 30.0
 
 _NAME = "org.freedesktop.Notifications"
 _PATH = "/org/freedesktop/Notifications"
-_BUS = "org.freedesktop.DBus"
-_BUS_PATH = "/org/freedesktop/DBus"
 _CLICKED = "default"
 """The specification's key for a click on the notification itself."""
 _BUTTON = "app:"
@@ -71,10 +66,6 @@ class _Before(NamedTuple):
     number: int
     wanted: _Wanted | None
     """None: it is to be withdrawn."""
-
-
-class _CallFailed(Exception):
-    """The service or the bus answered with an error, or not in time."""
 
 
 class DesktopNotifications:
@@ -162,17 +153,17 @@ class DesktopNotifications:
             bus.add_message_handler(self._on_message)
             for rule in (
                 f"type='signal',sender='{_NAME}',interface='{_NAME}'",
-                f"type='signal',sender='{_BUS}',member='NameOwnerChanged',arg0='{_NAME}'",
+                f"type='signal',sender='{BUS}',member='NameOwnerChanged',arg0='{_NAME}'",
             ):
-                await self._call(bus, _BUS, "AddMatch", "s", [rule], path=_BUS_PATH)
-            self._bus_id = str((await self._call(bus, _BUS, "GetId", path=_BUS_PATH, due="s"))[0])
+                await session_bus.hear(bus, rule)
+            self._bus_id = await session_bus.bus_id(bus)
             await self._meet_service(bus)
             while not gone.done():
                 self._wake.clear()
                 await self._work(bus)
                 if not gone.done():
                     await self._rest()
-        except _CallFailed as error:
+        except CallFailed as error:
             log.warning("Notifications stay in the desk's own list: %s", error)
         finally:
             self._service_is("")
@@ -213,7 +204,7 @@ class DesktopNotifications:
                     await self._withdraw(bus, key)
                 else:
                     await self._show(bus, key, what)
-            except _CallFailed as error:
+            except CallFailed as error:
                 log.warning("A notification of %s is in the desk's own list only: %s", key[0], error)
 
     async def _show(self, bus: MessageBus, key: _Key, wanted: _Wanted) -> None:
@@ -221,19 +212,14 @@ class DesktopNotifications:
         replaced = before.number if before is not None else 0
         self._in_flight = key
         try:
-            number = int(
-                (
-                    await self._call(
-                        bus, _NAME, "Notify", "susssasa{sv}i", self._arguments(key, wanted, replaced), due="u"
-                    )
-                )[0]
-            )
+            arguments = self._arguments(key, wanted, replaced)
+            number = int((await self._call(bus, "Notify", "susssasa{sv}i", arguments, due="u"))[0])
             if self._owner == owner:
                 self._standing[key] = _Standing(number, wanted)
                 self._came_of(key, wanted)
             else:
                 self._waiting.setdefault(key, wanted)
-        except _CallFailed:
+        except CallFailed:
             if self._owner != owner and not wanted.second_time:
                 self._waiting.setdefault(key, wanted._replace(second_time=True))
                 return
@@ -253,8 +239,8 @@ class DesktopNotifications:
         standing = self._standing.pop(key, None)
         if standing is not None:
             try:
-                await self._call(bus, _NAME, "CloseNotification", "u", [standing.number])
-            except _CallFailed as error:
+                await self._call(bus, "CloseNotification", "u", [standing.number])
+            except CallFailed as error:
                 # To a service that closed it while no desk listened it is unknown.
                 log.info("A notification of %s could not be withdrawn: %s", key[0], error)
         self._post(ev.OffDesktop(*key))
@@ -303,29 +289,26 @@ class DesktopNotifications:
     # --- the bus --------------------------------------------------------------------------------------------------
 
     async def _connect(self) -> MessageBus | None:
-        address = _session_bus()
-        if not address:
-            log.info("There is no session bus; notifications stay in the desk's own list.")
-            return None
         try:
-            async with asyncio.timeout(ANSWER_WITHIN):
-                return await MessageBus(bus_address=address).connect()
-        except (OSError, EOFError, TimeoutError, AuthError, InvalidAddressError) as error:
-            level = logging.INFO if self._pauses.failures else logging.WARNING
-            log.log(level, "No session bus at %s (%s); notifications stay in the desk's own list.", address, error)
+            return await session_bus.connect()
+        except NoBus as reason:
+            again = self._pauses.failures > 0 or not reason.told
+            log.log(
+                logging.INFO if again else logging.WARNING, "%s; notifications stay in the desk's own list.", reason
+            )
             return None
 
     async def _meet_service(self, bus: MessageBus) -> None:
         """Learn what the service can do; the bus starts one if it knows how. None there: we hear when one appears."""
         try:
             owner_before = self._owner
-            answer = await self._call(bus, _NAME, "GetCapabilities", due="as")
-        except _CallFailed as error:
+            answer = await self._call(bus, "GetCapabilities", due="as")
+        except CallFailed as error:
             log.info("No notification service yet (%s); notifications wait.", error)
             self._failed()
             return
         if not self._owner:
-            self._owner = str((await self._call(bus, _BUS, "GetNameOwner", "s", [_NAME], path=_BUS_PATH, due="s"))[0])
+            self._owner = await session_bus.owner(bus, _NAME)
         if owner_before in ("", self._owner):
             self._capabilities = frozenset(answer[0])
             self._met_at = asyncio.get_running_loop().time()
@@ -348,38 +331,14 @@ class DesktopNotifications:
         self._keep_newest()
 
     async def _call(
-        self,
-        bus: MessageBus,
-        to: str,
-        member: str,
-        signature: str = "",
-        body: list[Any] | None = None,
-        *,
-        path: str = _PATH,
-        due: str = "",
+        self, bus: MessageBus, member: str, signature: str = "", body: list[Any] | None = None, *, due: str = ""
     ) -> list[Any]:
-        """What it answers, of the signature ``due``; whatever it has to say where nothing is due."""
-        message = Message(
-            destination=to, path=path, interface=to, member=member, signature=signature, body=body if body else []
-        )
-        try:
-            # Not wait_for: in Python 3.11 it loses a cancellation that comes together with the answer.
-            async with asyncio.timeout(ANSWER_WITHIN):
-                answer = await bus.call(message)
-        except TimeoutError as error:
-            raise _CallFailed(f"{to} did not answer {member} in {ANSWER_WITHIN:.0f} s") from error
-        except (OSError, EOFError, DBusError) as error:
-            raise _CallFailed(f"{member}: {error}") from error
-        if answer.message_type is MessageType.ERROR:
-            raise _CallFailed(f"{member}: {answer.error_name}")
-        if due and answer.signature != due:
-            raise _CallFailed(f"{to} answered {member} with {answer.signature!r} where {due!r} was due")
-        return list(answer.body)
+        return await session_bus.call(bus, _NAME, _PATH, member, signature, body, due=due)
 
     def _on_message(self, message: Message) -> None:
         if message.message_type is not MessageType.SIGNAL:
             return
-        if message.member == "NameOwnerChanged" and message.sender == _BUS and message.signature == "sss":
+        if message.member == "NameOwnerChanged" and message.sender == BUS and message.signature == "sss":
             name, _, owner = message.body
             if name == _NAME and owner != self._owner:
                 self._service_is(owner)
@@ -443,10 +402,3 @@ class DesktopNotifications:
 def _sendable(text: str) -> str:
     """Without zero bytes, which D-Bus cannot carry and a stranger's push may hold: one would end the connection."""
     return text.replace("\0", "")
-
-
-def _session_bus() -> str:
-    """Address of the person's bus: as told, else where systemd puts it; empty when there is none."""
-    told = os.environ.get("DBUS_SESSION_BUS_ADDRESS", "")
-    usual = Path(os.environ.get("XDG_RUNTIME_DIR") or "/nonexistent") / "bus"
-    return told or (f"unix:path={usual}" if usual.exists() else "")
