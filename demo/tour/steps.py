@@ -47,6 +47,10 @@ class Cast:
         """What the homeserver has of that person in the chat: event id → when it came, in seconds since 1970."""
         return await self.witness.sent(self.world.chat, self.world.synapse.user_id(machine.user))
 
+    async def kinds(self) -> set[str]:
+        """Of what kinds the messages are that the homeserver has of their chat."""
+        return {event["type"] for event in await self.witness.messages(self.world.chat)}
+
     async def close(self) -> None:
         """Closes all windows."""
         for machine in self.world.machines:
@@ -108,12 +112,14 @@ ASLEEP = in_state(AppState.SUSPENDED, AppState.STOPPED)
 
 
 async def both_see(cast: Cast) -> str:
-    """1. Left sends "hello" with the window open; Right, window open, sees it."""
+    """1. Left sends "hello" with the window open; Right, window open, sees it, and nobody else could."""
     left, right = await cast.window(cast.world.left), await cast.window(cast.world.right)
     await left.send("hello")
     await right.until(lambda window: _last(window) == ("hello", False), "“hello” in Right's window")
     await left.until(lambda window: bool(window.messages) and window.messages[-1].mark == "sent", "the mark “sent”")
-    return "Right's window shows it, Left's says “sent”."
+    kinds = await cast.kinds()
+    check(kinds == {"m.room.encrypted"}, f"The homeserver has messages of these kinds: {', '.join(sorted(kinds))}.")
+    return "Right's window shows it, Left's says “sent”, and the homeserver cannot read it."
 
 
 async def closed_and_asleep(cast: Cast) -> str:

@@ -40,18 +40,20 @@ class Witness:
     ) -> None:
         await self._http.close()
 
-    async def sent(self, room_id: str, sender: str) -> dict[str, float]:
-        """That person's messages among the last 100 events of a chat, readable or not, the newest first.
-
-        Event id → when the homeserver got it, in seconds since 1970 by its clock. In an encrypted chat the words are
-        for its members only: what they are is for the other's window to say.
-        """
+    async def messages(self, room_id: str) -> list[dict[str, Any]]:
+        """The messages among the last 100 events of a chat, as they are stored, readable or not; the newest first."""
         address = f"{self._homeserver}/_matrix/client/v3/rooms/{quote(room_id, safe='')}/messages?dir=b&limit=100"
         async with self._http.get(address) as answer:
             events: list[dict[str, Any]] = (await answer.json()).get("chunk", [])
-        kinds = ("m.room.message", "m.room.encrypted")
+        return [event for event in events if event["type"] in ("m.room.message", "m.room.encrypted")]
+
+    async def sent(self, room_id: str, sender: str) -> dict[str, float]:
+        """That person's messages among them: event id → when the homeserver got it, in seconds since 1970.
+
+        In an encrypted chat the words are for its members only: what they are is for the other's window to say.
+        """
         return {
             event["event_id"]: float(event["origin_server_ts"]) / 1000
-            for event in events
-            if event["sender"] == sender and event["type"] in kinds
+            for event in await self.messages(room_id)
+            if event["sender"] == sender
         }

@@ -2,10 +2,11 @@
 
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 from playwright.async_api import expect
 
-from tests.journeys.stand import PATIENCE, Person, Stand
+from tests.journeys.stand import PATIENCE, Chat, Person, Stand
 
 # Playwright's own five seconds are too few for a chain of programs on a machine that is busy with other things.
 expect.set_options(timeout=PATIENCE * 1000)
@@ -19,16 +20,27 @@ async def stand() -> AsyncIterator[Stand]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def left(stand: Stand) -> AsyncIterator[Person]:
-    """Left, the chat with Right open in a tab."""
-    async with stand.person(stand.left) as person:
-        await person.sits_down(stand.place)
-        yield person
+async def chat(request: pytest.FixtureRequest, stand: Stand) -> Chat:
+    """Where a journey is played: encrypted, as Lobby makes chats, unless it is parametrised (indirect) with "plain".
+
+    What Left and Right have written is looked at after each journey, as the homeserver has it.
+    """
+    return await stand.plain() if getattr(request, "param", "encrypted") == "plain" else stand.chat
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def right(stand: Stand) -> AsyncIterator[Person]:
+async def left(stand: Stand, chat: Chat) -> AsyncIterator[Person]:
+    """Left, the chat with Right open in a tab."""
+    async with stand.person(stand.left) as person:
+        await person.sits_down(chat.place)
+        yield person
+    await stand.homeserver.has_it_as_promised(chat, person)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def right(stand: Stand, chat: Chat) -> AsyncIterator[Person]:
     """Right, the chat with Left open in a tab."""
     async with stand.person(stand.right) as person:
-        await person.sits_down(stand.place)
+        await person.sits_down(chat.place)
         yield person
+    await stand.homeserver.has_it_as_promised(chat, person)

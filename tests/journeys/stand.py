@@ -2,14 +2,16 @@
 
 import asyncio
 import contextlib
+import json
 import shutil
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from playwright.async_api import Browser, BrowserContext, Locator, Page, StorageState, async_playwright, expect
 
@@ -27,6 +29,9 @@ from tests.programs import CHROMIUM_FLAGS, chromium
 
 PASSWORD = "correct horse battery staple"
 
+PLAIN = "Market square"
+"""The group in which nothing is encrypted."""
+
 LIMITS = {"background": 10.0, "expiry_lead": 4.0, "suspended": 8.0, "opening": 8.0}
 """Of every desk here, in seconds; short, so that a journey through them all is."""
 
@@ -35,6 +40,28 @@ SLOW = Line(latency=3.0, rate=8192.0, setup=0.5)
 
 PATIENCE = 30.0
 """Seconds after which something awaited is taken for missing; a busy machine is slow."""
+
+
+@dataclass(frozen=True)
+class Chat:
+    """In which Left and Right talk. `group`: its name, empty where it is a direct chat."""
+
+    room_id: str
+    encrypted: bool
+    group: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where it is on Lobby's page."""
+        return f"/chat/{quote(self.room_id, safe='')}"
+
+    def told_of(self, sender: str) -> str:
+        """The title of a notification about one message of it."""
+        return f"{sender} in {self.group}" if self.group else sender
+
+    def seen_with(self, other: str) -> str:
+        """Its name in one person's list."""
+        return self.group or other
 
 
 class Person:
@@ -46,6 +73,8 @@ class Person:
         self.user_id = user_id
         self.page: Page
         self.origin = ""
+        self.wrote: list[str] = []
+        """What this person has written, whether it was sent or not."""
 
     async def sits_down(self, place: str) -> None:
         """Has Lobby's page open at this place, as one who has used this browser before, or else by a new address."""
@@ -119,9 +148,14 @@ class Person:
 
     async def writes(self, text: str) -> None:
         """Writes into the open chat and presses Enter, which sends once the page's module is there."""
+        self.wrote.append(text)
         await self.page.wait_for_load_state()
         await self.page.locator("#text").fill(text)
         await self.page.locator("#text").press("Enter")
+
+    async def finds(self, chat: Chat) -> None:
+        """Opens the chat from the list."""
+        await self.page.locator(f"a.chat[href$='{chat.place}']").click()
 
     def bubble(self, text: str) -> Locator:
         """What the open chat shows of a message."""
@@ -146,6 +180,28 @@ class Observer(Witness):
         """The person's log-ins, without this one."""
         return {device["device_id"] for device in (await self._asked("devices"))["devices"]} - {"WITNESS"}
 
+    async def rooms(self) -> list[str]:
+        """The chats that this person is in."""
+        return list((await self._asked("joined_rooms"))["joined_rooms"])
+
+    async def encrypts(self, chat: Chat) -> bool:
+        """Whether what is written there has to be encrypted, by the room's own state."""
+        state = f"rooms/{quote(chat.room_id, safe='')}/state/m.room.encryption"
+        async with self._http.get(f"{self._homeserver}/_matrix/client/v3/{state}") as answer:
+            assert answer.status in (200, 404), await answer.text()
+            return answer.status == 200
+
+    async def has_it_as_promised(self, chat: Chat, *people: Person) -> None:
+        """What these people wrote there is stored as events of the right kind; an encrypted one tells no word of it."""
+        senders = {person.user_id for person in people}
+        stored = [event for event in await self.messages(chat.room_id) if event["sender"] in senders]
+        kind = "m.room.encrypted" if chat.encrypted else "m.room.message"
+        assert await self.encrypts(chat) is chat.encrypted
+        assert {event["type"] for event in stored} <= {kind}
+        contents = json.dumps([event["content"] for event in stored], ensure_ascii=False)
+        readable = [text for person in people for text in person.wrote if text in contents]
+        assert not (readable and chat.encrypted), f"the homeserver can read {readable}"
+
     async def _asked(self, what: str) -> dict[str, Any]:
         async with self._http.get(f"{self._homeserver}/_matrix/client/v3/{what}") as answer:
             assert answer.status == 200, await answer.text()
@@ -154,7 +210,7 @@ class Observer(Witness):
 
 
 class Stand:
-    """Use `async with`. `chat` is the room in which Left and Right talk."""
+    """Use `async with`. `chat` is the encrypted one of Left and Right; `homeserver` is asked as Right."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="fd-", dir="/tmp"))
@@ -162,7 +218,9 @@ class Stand:
         self.push = PushService(self.folder / "push")
         self.left = self._machine("Left")
         self.right = self._machine("Right")
-        self.chat = ""
+        self.chat: Chat
+        self._plain: Chat | None = None
+        self.homeserver: Observer
         self.browser: Browser
         self._cookies: dict[str, StorageState] = {}
         """What each person's browser keeps from one journey to the next."""
@@ -176,7 +234,9 @@ class Stand:
             self.synapse.choose_port(), self.push.choose_port()
             await together(self.push.start(), self.synapse.start(), self.start(self.left), self.start(self.right))
             await together(*(self._live_in(machine) for machine in (self.left, self.right)))
-            self.chat = await acquaint(self.left, self.right, self.synapse.user_id("right"))
+            room_id = await acquaint(self.left, self.right, self.synapse.user_id("right"))
+            self.chat = Chat(room_id, encrypted=True)
+            self.homeserver = await self._stops.enter_async_context(self.observer(self.right))
             playwright = await self._stops.enter_async_context(async_playwright())
             self.browser = await playwright.chromium.launch(executable_path=chromium(), args=[*CHROMIUM_FLAGS])
             self._stops.push_async_callback(self.browser.close)
@@ -253,10 +313,22 @@ class Stand:
         async with Observer(self.synapse.url, machine.user, PASSWORD) as observer:
             yield observer
 
-    @property
-    def place(self) -> str:
-        """Where the chat of Left and Right is on Lobby's page."""
-        return f"/chat/{quote(self.chat, safe='')}"
+    async def plain(self) -> Chat:
+        """A group of the two that is not encrypted: made by Left and entered by Right when it is first asked for."""
+        if self._plain is None:
+            async with self.person(self.left) as left, self.person(self.right) as right:
+                await left.sits_down("/new")
+                await right.sits_down("/")
+                page = left.page
+                await page.get_by_label("Name of the group").fill(PLAIN)
+                await page.get_by_label("People", exact=True).fill(right.user_id)
+                await page.get_by_label("Encrypted: only its members can read it").uncheck()
+                await page.get_by_role("button", name="Make group").click()
+                await right.page.get_by_role("button", name="Accept the invitation of Left").click()
+                for person in (left, right):
+                    await expect(person.page.get_by_role("heading", name=PLAIN)).to_be_visible()
+                self._plain = Chat(unquote(urlsplit(page.url).path.rpartition("/")[2]), encrypted=False, group=PLAIN)
+        return self._plain
 
     async def start(self, machine: Machine) -> None:
         """The machine's network and its desk; stopped with the stand at the latest."""

@@ -9,7 +9,7 @@ from playwright.async_api import expect
 
 from demo.tour.steps import notified
 from frontdesk import AppState
-from tests.journeys.stand import Person, Stand
+from tests.journeys.stand import Chat, Person, Stand
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 
@@ -23,7 +23,7 @@ def ruin(database: Path) -> None:
 
 
 async def test_a_ruined_database_of_lobby_is_put_aside_and_the_chats_come_back(
-    stand: Stand, left: Person, right: Person
+    chat: Chat, left: Person, right: Person
 ) -> None:
     await left.writes("worth keeping")
     await right.sees("worth keeping")
@@ -34,7 +34,7 @@ async def test_a_ruined_database_of_lobby_is_put_aside_and_the_chats_come_back(
     ruin(folder / "lobby.sqlite3")
 
     await right.visits("/")
-    await right.page.get_by_role("link", name="Left").first.click()
+    await right.finds(chat)
     await right.sees("worth keeping")
     assert list(folder.glob("lobby.sqlite3.damaged-*")), "put aside, not thrown away"
     log = (right.machine.folder / "state" / "logs" / "org.frontdesk.Lobby.log").read_text()
@@ -50,34 +50,33 @@ async def test_a_ruined_database_of_lobby_is_put_aside_and_the_chats_come_back(
 async def test_after_a_ruined_database_of_the_desk_apps_are_kept_and_messages_arrive(
     stand: Stand, left: Person, right: Person
 ) -> None:
-    async with stand.observer(stand.right) as homeserver:
-        (before,) = await homeserver.pushers()
-        assert right.machine.keeper is not None
-        await right.closes()
-        await right.machine.keeper.stop()
-        ruin(right.machine.folder / "state" / "desk.sqlite3")
-        await stand.start_desk_again(right.machine)
-        status = await right.machine.status()
-        assert [app.app for app in status.apps] == ["org.frontdesk.Lobby"]
+    (before,) = await stand.homeserver.pushers()
+    assert right.machine.keeper is not None
+    await right.closes()
+    await right.machine.keeper.stop()
+    ruin(right.machine.folder / "state" / "desk.sqlite3")
+    await stand.start_desk_again(right.machine)
+    status = await right.machine.status()
+    assert [app.app for app in status.apps] == ["org.frontdesk.Lobby"]
 
-        # Nobody opens Lobby: it is launched to subscribe anew, and sleeps again.
-        await right.lobby(AppState.SUSPENDED)
-        (after,) = await homeserver.pushers()
-        assert after["data"]["endpoint"] != before["data"]["endpoint"]
+    # Nobody opens Lobby: it is launched to subscribe anew, and sleeps again.
+    await right.lobby(AppState.SUSPENDED)
+    (after,) = await stand.homeserver.pushers()
+    assert after["data"]["endpoint"] != before["data"]["endpoint"]
     await left.writes("found you again")
     await right.desk(notified("found you again", "Left"), "who wrote, and what")
 
 
 @pytest.mark.contract("L11")
 async def test_a_desk_that_loses_its_database_under_a_sleeping_lobby_gets_it_back(
-    stand: Stand, left: Person, right: Person
+    chat: Chat, left: Person, right: Person
 ) -> None:
     asleep = await right.falls_asleep()
     desk = (await right.machine.status()).pid
     ruin(right.machine.folder / "state" / "desk.sqlite3")
     os.kill(desk, signal.SIGKILL)
     await right.desk(lambda status: status.pid != desk, "another desk")
-    await right.visits(stand.place)
+    await right.visits(chat.place)
     await expect(right.page.locator("#composer")).to_be_visible()
     awake = await right.lobby(AppState.FOREGROUND)
     assert awake.pid and (awake.pid == asleep.pid or not Path(f"/proc/{asleep.pid}").exists()), "two Lobbies"
@@ -87,10 +86,12 @@ async def test_a_desk_that_loses_its_database_under_a_sleeping_lobby_gets_it_bac
 
 
 @pytest.mark.contract("X01")
-async def test_a_wrong_cookie_and_an_old_code_open_a_page_that_says_what_to_do(stand: Stand, right: Person) -> None:
+async def test_a_wrong_cookie_and_an_old_code_open_a_page_that_says_what_to_do(
+    stand: Stand, chat: Chat, right: Person
+) -> None:
     used = await right.machine.page_address()
     await right.page.goto(used)
-    await right.page.goto(stand_chat := right.origin + stand.place)
+    await right.page.goto(stand_chat := right.origin + chat.place)
     (cookie,) = await right.context.cookies(right.origin)
     assert cookie.get("httpOnly")
 

@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.journeys.stand import Person, Stand
+from tests.journeys.stand import Chat, Person
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 
@@ -20,7 +20,7 @@ async def tab_to(page: Page, selector: str, key: str = "Tab") -> None:
     raise AssertionError(f"{selector} is not reached with {key}")
 
 
-async def test_from_the_list_to_a_sent_message_by_keyboard(stand: Stand, left: Person, right: Person) -> None:
+async def test_from_the_list_to_a_sent_message_by_keyboard(left: Person, right: Person) -> None:
     page = left.page
     await page.goto(left.origin + "/")
     await tab_to(page, ".skip")
@@ -48,9 +48,9 @@ async def test_from_the_list_to_a_sent_message_by_keyboard(stand: Stand, left: P
     await expect(page.locator(".chat[aria-current]")).to_be_focused()
 
 
-async def test_every_control_has_a_name(stand: Stand, left: Person) -> None:
+async def test_every_control_has_a_name(chat: Chat, left: Person) -> None:
     session = await left.context.new_cdp_session(left.page)
-    for place in (stand.place, "/", "/new", "/logout"):
+    for place in (chat.place, "/", "/new", "/logout"):
         await left.page.goto(left.origin + place)
         tree = await session.send("Accessibility.getFullAXTree")
         found = [node for node in tree["nodes"] if not node.get("ignored") and node["role"]["value"] in CONTROLS]

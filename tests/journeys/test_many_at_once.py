@@ -89,3 +89,4 @@ async def test_a_burst_launches_lobby_once_and_is_told_by_one_summary(stand: Sta
         for room_id in rooms[:3]:
             await busy.page.goto(f"{busy.origin}/chat/{quote(room_id, safe='')}")
             await expect(busy.page.locator("#bubbles [data-mark] .text")).to_have_text(said[room_id])
+            assert await people.readable_events(sender, room_id) == []

@@ -5,7 +5,7 @@ import pytest
 from playwright.async_api import expect
 
 from frontdesk import AppState
-from tests.journeys.stand import PASSWORD, Person, Stand
+from tests.journeys.stand import PASSWORD, Chat, Observer, Person, Stand
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 
@@ -41,6 +41,7 @@ async def test_from_the_first_log_in_to_the_log_out(stand: Stand, left: Person, 
         assert len(await homeserver.devices()) == len(devices_before) + 1
         await _chat_with_left(third, left)
         await _group_of_three(third, left, right)
+        await _no_word_is_readable(homeserver, third, left, right)
         await _is_reached(third, left)
         (pusher,) = await homeserver.pushers()
         await _log_out(third, pusher["data"]["endpoint"])
@@ -78,6 +79,15 @@ async def _group_of_three(third: Person, left: Person, right: Person) -> None:
         for each in people:
             await each.sees(text)
     await expect(third.page.get_by_text("You, Left, Right")).to_be_visible()
+
+
+async def _no_word_is_readable(homeserver: Observer, third: Person, *others: Person) -> None:
+    """Both chats were made without a word about encryption, and are encrypted."""
+    rooms = await homeserver.rooms()
+    assert len(rooms) == 2
+    for room_id in rooms:
+        assert await homeserver.messages(room_id)
+        await homeserver.has_it_as_promised(Chat(room_id, encrypted=True), third, *others)
 
 
 async def _is_reached(third: Person, left: Person) -> None:

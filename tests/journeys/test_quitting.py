@@ -10,7 +10,7 @@ from playwright.async_api import Request, expect
 from demo.machine import LOBBY, app_of
 from demo.tour.steps import notified
 from frontdesk import AppState
-from tests.journeys.stand import PATIENCE, Person, Stand
+from tests.journeys.stand import PATIENCE, Person
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 
@@ -22,9 +22,7 @@ async def quits(person: Person) -> None:
 
 
 @pytest.mark.contract("L04", "P02")
-async def test_an_open_page_says_that_lobby_was_quit_and_leaves_it_so(
-    stand: Stand, left: Person, right: Person
-) -> None:
+async def test_an_open_page_says_that_lobby_was_quit_and_leaves_it_so(left: Person, right: Person) -> None:
     await left.writes("before the end")
     await right.sees("before the end")
     await right.lobby(AppState.FOREGROUND)
@@ -52,7 +50,7 @@ async def test_an_open_page_says_that_lobby_was_quit_and_leaves_it_so(
 
 
 @pytest.mark.contract("L04", "L11")
-async def test_loading_the_page_again_ends_quit(stand: Stand, left: Person, right: Person) -> None:
+async def test_loading_the_page_again_ends_quit(left: Person, right: Person) -> None:
     await quits(right)
     await expect(right.page.get_by_text("Lobby was quit")).to_be_visible()
     await left.writes("come back")
@@ -67,7 +65,7 @@ async def test_loading_the_page_again_ends_quit(stand: Stand, left: Person, righ
 
 
 @pytest.mark.contract("X04")
-async def test_a_second_lobby_opens_the_first_and_leaves(stand: Stand, right: Person) -> None:
+async def test_a_second_lobby_opens_the_first_and_leaves(right: Person) -> None:
     first = await right.falls_asleep()
     await right.machine.lobby("run")  # fails unless its exit status is 0
     await right.follows(await right.hears_lobby())
@@ -75,7 +73,7 @@ async def test_a_second_lobby_opens_the_first_and_leaves(stand: Stand, right: Pe
     assert (await right.lobby(AppState.FOREGROUND)).pid == first.pid
 
 
-async def test_a_second_desk_says_so_and_leaves_the_first_alone(stand: Stand, right: Person) -> None:
+async def test_a_second_desk_says_so_and_leaves_the_first_alone(right: Person) -> None:
     before = await right.machine.status()
     process = await asyncio.create_subprocess_exec(
         *[sys.executable, "-m", "frontdesk.cli.main", "agent"],

@@ -9,22 +9,23 @@ from playwright.async_api import expect
 from demo.machine import LOBBY
 from demo.tour.steps import notified
 from frontdesk import AppState, DeskStatus
-from tests.journeys.stand import Person, Stand
+from tests.journeys.stand import Chat, Person
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 
 
+@pytest.mark.parametrize("chat", ["encrypted", "plain"], indirect=True)
 @pytest.mark.contract("P02", "L11")
 async def test_a_notification_of_a_suspended_lobby_leads_to_the_message(
-    stand: Stand, left: Person, right: Person
+    chat: Chat, left: Person, right: Person
 ) -> None:
     asleep = await right.falls_asleep()
     await left.writes("Tea at four?")
-    status = await right.desk(notified("Tea at four?", "Left"), "who wrote, and what")
-    assert [one.notification.id for one in status.shown] == [stand.chat]
+    status = await right.desk(notified("Tea at four?", chat.told_of("Left")), "who wrote, and what")
+    assert [one.notification.id for one in status.shown] == [chat.room_id]
     assert (await right.lobby(AppState.SUSPENDED)).pid == asleep.pid, "the process that slept, asleep again"
 
-    address = await right.presses(stand.chat)
+    address = await right.presses(chat.room_id)
     right.page = await right.context.new_page()
     shown = await right.page.goto(address)
     assert shown is not None and 'data-unread="1"' in await shown.text()
@@ -34,29 +35,30 @@ async def test_a_notification_of_a_suspended_lobby_leads_to_the_message(
     assert (await right.lobby(AppState.FOREGROUND)).pid == asleep.pid
 
 
+@pytest.mark.parametrize("chat", ["encrypted", "plain"], indirect=True)
 @pytest.mark.contract("P02")
 async def test_a_notification_of_a_killed_lobby_goes_when_the_message_is_read(
-    stand: Stand, left: Person, right: Person
+    chat: Chat, left: Person, right: Person
 ) -> None:
     asleep = await right.falls_asleep()
     os.kill(asleep.pid, signal.SIGKILL)
     await right.lobby(AppState.STOPPED)
     await left.writes("The kettle is on.")
-    await right.desk(notified("The kettle is on.", "Left"), "who wrote, and what")
+    await right.desk(notified("The kettle is on.", chat.told_of("Left")), "who wrote, and what")
     assert (await right.lobby(AppState.SUSPENDED)).pid != asleep.pid
 
     await right.visits()
     await expect(right.page).to_have_title("(1) Lobby")
     await expect(right.page.locator(".badge")).to_contain_text("1 unread")
     assert (await right.machine.status()).shown, "seeing that there is a message is not reading it"
-    await right.page.get_by_role("link", name="Left").first.click()
+    await right.finds(chat)
     await right.sees("The kettle is on.")
     await expect(right.page.locator(".badge")).to_have_count(0)
     await right.desk(lambda status: not status.shown, "the notification gone")
 
 
 @pytest.mark.contract("P02")
-async def test_what_is_read_while_it_comes_is_not_told(stand: Stand, left: Person, right: Person) -> None:
+async def test_what_is_read_while_it_comes_is_not_told(left: Person, right: Person) -> None:
     begun = (await right.machine.status()).now
     await left.writes("You see me, don't you?")
     await right.sees("You see me, don't you?")

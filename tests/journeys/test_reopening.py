@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from frontdesk import AppState, StopReason
-from tests.journeys.stand import Person, Stand
+from tests.journeys.stand import Chat, Person
 from tests.programs import CHROMIUM_FLAGS, chromium
 from tests.shells.tabs import chromium_tabs
 
@@ -48,7 +48,7 @@ def in_order(words: list[str], *wanted: str) -> bool:
 
 @pytest.mark.contract("L11")
 async def test_a_tab_opened_again_wakes_a_suspended_lobby(
-    stand: Stand, right: Person, told: Callable[[str, float], None]
+    chat: Chat, right: Person, told: Callable[[str, float], None]
 ) -> None:
     for text in ("first of two", "second of two"):
         await right.writes(text)
@@ -56,7 +56,7 @@ async def test_a_tab_opened_again_wakes_a_suspended_lobby(
     asleep = await right.falls_asleep()
 
     began = time.monotonic()
-    await right.visits(stand.place)
+    await right.visits(chat.place)
     await right.sees("second of two")
     told("suspended", began)
     texts = await right.page.locator("#bubbles .row .text").all_inner_texts()
@@ -68,7 +68,7 @@ async def test_a_tab_opened_again_wakes_a_suspended_lobby(
 
 @pytest.mark.contract("L11")
 async def test_a_tab_that_stayed_open_goes_on_after_lobby_slept(
-    stand: Stand, right: Person, told: Callable[[str, float], None]
+    chat: Chat, right: Person, told: Callable[[str, float], None]
 ) -> None:
     await right.writes("before the nap")
     await right.sees("before the nap", "sent")
@@ -84,18 +84,18 @@ async def test_a_tab_that_stayed_open_goes_on_after_lobby_slept(
     await right.lobby(AppState.SUSPENDED)
     began = time.monotonic()
     await right.page.goto(right.origin + "/", wait_until="commit")
-    await right.page.get_by_role("link", name="Left").first.click()
+    await right.finds(chat)
     await right.sees("before the nap")
     told("navigated", began)
 
 
 @pytest.mark.contract("L11")
 async def test_a_hidden_tab_lets_lobby_sleep_and_wakes_it_when_it_is_looked_at_or_reloaded(
-    stand: Stand, left: Person, right: Person, told: Callable[[str, float], None]
+    chat: Chat, left: Person, right: Person, told: Callable[[str, float], None]
 ) -> None:
     await right.falls_asleep()
     async with chromium_tabs(chromium(), [*CHROMIUM_FLAGS]) as tabs:
-        tab = await tabs.open(await right.machine.page_address() + f"&chat={quote(stand.chat, safe='')}")
+        tab = await tabs.open(await right.machine.page_address() + f"&chat={quote(chat.room_id, safe='')}")
         await tabs.wait_for_text(tab, "#chat-title", "Left")
         session = (await tabs.call("Target.attachToTarget", targetId=tab, flatten=True))["sessionId"]
         other = await tabs.open("about:blank")
@@ -121,7 +121,7 @@ async def test_a_hidden_tab_lets_lobby_sleep_and_wakes_it_when_it_is_looked_at_o
 
 @pytest.mark.contract("L11", "L03", "L05")
 async def test_a_tab_opened_again_launches_a_lobby_that_the_desk_stopped(
-    stand: Stand, right: Person, told: Callable[[str, float], None]
+    chat: Chat, right: Person, told: Callable[[str, float], None]
 ) -> None:
     await right.writes("kept for later")
     await right.sees("kept for later", "sent")
@@ -130,7 +130,7 @@ async def test_a_tab_opened_again_launches_a_lobby_that_the_desk_stopped(
     assert stopped.last_receipt is not None and stopped.last_receipt.reason is StopReason.SUSPENDED_LONG
 
     began = time.monotonic()
-    await right.visits(stand.place)
+    await right.visits(chat.place)
     await right.sees("kept for later")
     told("stopped", began)
     awake = await right.lobby(AppState.FOREGROUND)
@@ -140,7 +140,7 @@ async def test_a_tab_opened_again_launches_a_lobby_that_the_desk_stopped(
 
 @pytest.mark.contract("L11")
 async def test_a_tab_opened_again_launches_a_lobby_that_was_killed(
-    stand: Stand, right: Person, told: Callable[[str, float], None]
+    chat: Chat, right: Person, told: Callable[[str, float], None]
 ) -> None:
     await right.writes("not lost with it")
     await right.sees("not lost with it", "sent")
@@ -149,7 +149,7 @@ async def test_a_tab_opened_again_launches_a_lobby_that_was_killed(
     await right.lobby(AppState.STOPPED)
 
     began = time.monotonic()
-    await right.visits(stand.place)
+    await right.visits(chat.place)
     await right.sees("not lost with it")
     told("killed", began)
     assert (await right.lobby(AppState.FOREGROUND)).pid != asleep.pid

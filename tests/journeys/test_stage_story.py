@@ -16,6 +16,7 @@ from demo.folder import Folder
 from demo.ports import free_port
 from demo.stage.board import Machines
 from demo.stage.server import Stage, opened
+from demo.tour.witness import Witness
 from tests.programs import CHROMIUM_FLAGS, chromium
 
 pytestmark = pytest.mark.timeout(300)
@@ -27,9 +28,11 @@ NOTICED = 15_000
 
 @dataclass
 class Visitor:
-    """The stage in a browser, and both Lobbies on it."""
+    """The stage in a browser, and both Lobbies on it; what they wrote as the homeserver has it."""
 
     page: Page
+    witness: Witness
+    chat: str
 
     def lobby(self, person: str) -> FrameLocator:
         return self.page.frame_locator(f'iframe[title="{person}’s Lobby"]')
@@ -75,12 +78,13 @@ async def visit(path: Path) -> AsyncIterator[Visitor]:
         async with world.running(held, stage.origin, LIMITS, lambda what, seconds: None) as stand:
             board = Machines(stand.left, stand.right)
             watching = asyncio.create_task(board.watch())
+            witness = Witness(stand.synapse.url, "right", world.PASSWORD)
             try:
-                async with opened(stage, board), async_playwright() as playwright:
+                async with witness, opened(stage, board), async_playwright() as playwright:
                     browser = await playwright.chromium.launch(executable_path=chromium(), args=[*CHROMIUM_FLAGS])
                     page = await browser.new_page(viewport={"width": 1280, "height": 900})
                     await page.goto(stage.address())
-                    yield Visitor(page)
+                    yield Visitor(page, witness, stand.chat)
                     await browser.close()
             finally:
                 watching.cancel()
@@ -97,6 +101,8 @@ async def test_what_a_visitor_is_asked_to_try(folder: Path) -> None:
         await _no_network_nothing_lost(visitor)
         await _even_the_desk_may_die(visitor)
         await _quit_is_quit(visitor)
+        stored = await visitor.witness.messages(visitor.chat)
+        assert {event["type"] for event in stored} == {"m.room.encrypted"}
 
 
 async def _closed_and_still_reached(visitor: Visitor) -> None:
