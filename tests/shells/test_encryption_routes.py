@@ -7,7 +7,7 @@ import pytest
 
 from lobby.core.views import Backup, Standing, VerificationPhase
 from lobby.ui import forms
-from tests.lobby.ui.memory_encryption import PASSPHRASE, RECOVERY_KEY
+from tests.lobby.ui.memory_encryption import PASSPHRASE, RECOVERY_KEY, SESSION
 from tests.lobby.ui.test_forms import multipart
 from tests.shells.test_page_server import Answer, Served
 from tests.shells.test_page_server import served as served
@@ -32,7 +32,7 @@ async def test_without_a_session_nothing_is_shown(served: Served, path: str) -> 
 
 
 @pytest.mark.contract("X01")
-@pytest.mark.parametrize("act", ["create", "recover", "save", "load", "later", "verify", "look"])
+@pytest.mark.parametrize("act", ["create", "begin-anew", "recover", "save", "load", "later", "verify", "look"])
 async def test_no_act_without_the_form_token(served: Served, act: str) -> None:
     await served.enter()
     served.messenger.keys.become(standing=Standing.NO_RECOVERY, backup=Backup.NONE)
@@ -85,6 +85,40 @@ async def test_a_lost_recovery_key_is_replaced_when_that_is_said(served: Served)
     assert asked.status == 200 and 'name="anew" value="yes"' in asked.body and keys.shown == []
     assert "EsTc" in (await served.post("/encryption/create", anew="yes", password="right")).body
     assert keys.shown == [RECOVERY_KEY]
+
+
+async def test_who_has_lost_everything_begins_anew_once_and_only_when_sure(served: Served) -> None:
+    await served.enter()
+    keys = served.messenger.keys
+    keys.become(standing=Standing.UNVERIFIED, backup=Backup.LOCKED)
+    page = (await served.ask("GET", "/encryption")).body
+    assert "stay unreadable" in page and "have to verify you again" in page
+    answer = await served.post("/encryption/begin-anew")
+    assert answer.status == 422 and "Tick the box" in answer.body and keys.begun_anew == 0
+    keys.password = "right"
+    asked = await served.post("/encryption/begin-anew", sure="yes")
+    assert asked.status == 200 and 'action="/encryption/begin-anew"' in asked.body and 'name="sure"' in asked.body
+    wrong = await served.post("/encryption/begin-anew", sure="yes", password="wrong")
+    assert wrong.status == 422 and "not the password" in wrong.body and keys.begun_anew == 0
+    assert "EsTc" in (await served.post("/encryption/begin-anew", sure="yes", password="right")).body
+    again = await served.post("/encryption/begin-anew", sure="yes", password="right")
+    assert again.status == 422 and "shown once" in again.body and keys.begun_anew == 1
+
+
+async def test_who_has_no_password_signs_on_again_to_begin_anew(served: Served) -> None:
+    await served.enter()
+    keys = served.messenger.keys
+    keys.become(standing=Standing.UNVERIFIED, backup=Backup.LOCKED)
+    keys.sign_on = "https://matrix.example/sign-on?session=1&more"
+    asked = await served.post("/encryption/begin-anew", sure="yes")
+    assert asked.status == 200 and "https://matrix.example/sign-on?session=1&amp;more" in asked.body
+    assert f'name="session" value="{SESSION}"' in asked.body
+    early = await served.post("/encryption/begin-anew", sure="yes", session=SESSION)
+    assert early.status == 422 and "not finished yet" in early.body and keys.begun_anew == 0
+    early = await served.post("/encryption/begin-anew", {"Lobby-Fragment": "pane"}, sure="yes", session=SESSION)
+    assert early.status == 409 and early.body.startswith("That sign-on is not finished yet.")
+    keys.signed_on = True
+    assert "EsTc" in (await served.post("/encryption/begin-anew", sure="yes", session=SESSION)).body
 
 
 async def test_what_was_typed_is_never_sent_back(served: Served) -> None:

@@ -108,6 +108,49 @@ async def test_a_wrong_key_changes_nothing(account: Account) -> None:
     assert state(second).standing is Standing.VERIFIED
 
 
+async def test_who_has_lost_the_key_and_all_devices_begins_anew(account: Account) -> None:
+    first = await account.lobby()
+    old = await first.lobby.encryption.create_recovery()
+    room_id = await diary(first, "lost with the first")
+    await fed(first)
+    second = await account.lobby()
+    with pytest.raises(PasswordNeeded, match="wants your account's password"):
+        await second.lobby.encryption.begin_anew()
+    with pytest.raises(PasswordNeeded, match="not your account's password"):
+        await second.lobby.encryption.begin_anew("wrong")
+    assert (state(second).standing, state(second).backup) == (Standing.UNVERIFIED, Backup.LOCKED)
+    new = await second.lobby.encryption.begin_anew(PASSWORD)
+    assert (state(second).standing, state(second).backup) == (Standing.VERIFIED, Backup.IN_USE)
+    assert state(second).trouble == ""
+    await say(second, room_id, "written anew")
+    await fed(second)
+
+    await first.until(lambda: state(first).standing is Standing.UNVERIFIED)
+    assert "is not the one that this device knows" in state(first).trouble
+    third = await account.lobby()
+    with pytest.raises(RecoveryRefused, match="not the one this account has now"):
+        await third.lobby.encryption.recover(old)
+    await third.lobby.encryption.recover(new)
+    assert (state(third).standing, state(third).backup) == (Standing.VERIFIED, Backup.IN_USE)
+    await third.until(lambda: "written anew" in third.texts(room_id))
+    assert [bubble.sealed for bubble in third.bubbles(room_id)] == [True, False]
+
+
+async def test_what_lobby_has_begun_anew_js_sdk_recovers(account: Account, js_client: JsClient) -> None:
+    first = await account.lobby()
+    await first.lobby.encryption.create_recovery()
+    second = await account.lobby()
+    key = await second.lobby.encryption.begin_anew(PASSWORD)
+    room_id = await diary(second, "said anew")
+    await fed(second)
+    js = await js_client.log_in(account.homeserver.url, account.user_id, PASSWORD)
+    assert await js.recover(key) == {"imported": 1, "total": 1}
+    assert [message["content"]["body"] for message in await js.history(room_id)] == ["said anew"]
+    await js.device_verified(account.user_id, state(second).device_id)
+    trust = await js.backup_trust()
+    assert trust is not None and trust["trusted"] and trust["matchesDecryptionKey"]
+
+
 async def test_keys_go_to_a_file_and_come_from_one(account: Account) -> None:
     first = await account.lobby()
     room_id = await diary(first, "in the file")
@@ -135,9 +178,9 @@ async def test_an_older_homeserver_gets_the_password_it_wants(account: Account) 
 
 
 async def test_a_homeserver_that_wants_its_own_page_is_named(account: Account) -> None:
-    async with Front(account.homeserver.url, answers=wants_single_sign_on) as front:
+    async with Front(account.homeserver.url, answers=wants_its_account_page) as front:
         me = await account.lobby(front.url)
-        with pytest.raises(RecoveryRefused, match="Create the recovery key in another client"):
+        with pytest.raises(RecoveryRefused, match=f"only on its own account page: look for it at {front.url}"):
             await me.lobby.encryption.create_recovery(PASSWORD)
 
 
@@ -150,8 +193,8 @@ def wants_password(request: web.Request, body: bytes) -> web.Response | None:
     return proof_wanted("m.login.password")
 
 
-def wants_single_sign_on(request: web.Request, body: bytes) -> web.Response | None:
-    return proof_wanted("m.login.sso") if request.path.endswith("/keys/device_signing/upload") else None
+def wants_its_account_page(request: web.Request, body: bytes) -> web.Response | None:
+    return proof_wanted("m.oauth") if request.path.endswith("/keys/device_signing/upload") else None
 
 
 def proof_wanted(kind: str) -> web.Response:

@@ -12,7 +12,7 @@ import pytest
 from lobby.core.views import Backup, Standing
 from tests.devices import Account, account, diary, fed, looked, recovery, state
 from tests.front import Front
-from tests.homeserver import homeserver
+from tests.homeserver import PASSWORD, homeserver
 from tests.people import Person
 
 __all__ = ["account", "homeserver"]
@@ -78,3 +78,43 @@ async def test_the_second_try_completes_the_first(account: Account, step: int, a
         await second.lobby.encryption.recover(key)
         assert (state(second).standing, state(second).backup) == (Standing.VERIFIED, Backup.IN_USE)
         await second.until(lambda: second.texts(room_id) == ["said before"])
+
+
+ANEW = [(1, False), (1, True), (2, True), (4, False), (4, True), (10, False)]
+"""As above; the first one has to be asked twice, as the homeserver wants the password for it."""
+
+
+@pytest.mark.parametrize(("step", "after"), ANEW)
+async def test_the_second_try_to_begin_anew_completes_the_first(account: Account, step: int, after: bool) -> None:
+    """Nothing is lost before the homeserver has taken the new identity, and there is never a third one."""
+    async with Front(account.homeserver.url) as front:
+        old = await account.lobby()
+        await old.lobby.encryption.create_recovery()
+        before = await master_of(old)
+        first = await account.lobby(front.url)
+        front.stop_at(step + 1, after, changes_something)
+        making = asyncio.create_task(first.lobby.encryption.begin_anew(PASSWORD))
+        await front.reached.wait()
+        published = await master_of(old)
+        making.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await making
+        await first.__aexit__()
+        front.let_pass()
+
+        again = await account.again(first.home.folder, front.url)
+        again.lobby.foreground()
+        await again.until(lambda: looked(again))
+        await again.lobby.encryption.look()
+        begun = (step, after) != (1, False)
+        assert (published != before) is begun
+        assert ("nobody was shown it" in state(again).trouble) is begun
+        key = await again.lobby.encryption.begin_anew("" if begun else PASSWORD)
+        assert (state(again).standing, state(again).backup) == (Standing.VERIFIED, Backup.IN_USE)
+        assert state(again).trouble == ""
+        now = await master_of(again)
+        assert now != before and published in (before, now)
+
+        second = await account.lobby()
+        await second.lobby.encryption.recover(key)
+        assert (state(second).standing, state(second).backup) == (Standing.VERIFIED, Backup.IN_USE)

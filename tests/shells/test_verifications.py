@@ -10,8 +10,8 @@ from lobby.core.verification_messages import LASTS
 from lobby.core.views import Backup, Standing, Verification, VerificationPhase
 from lobby.encryption.verifications import MOST
 from lobby.errors import LobbyError
-from tests.devices import Account, account, looked, state
-from tests.homeserver import homeserver
+from tests.devices import Account, account, looked, say, state
+from tests.homeserver import PASSWORD, homeserver
 from tests.people import Person, World, asked, introduce, world
 
 __all__ = ["account", "homeserver", "world"]
@@ -77,6 +77,19 @@ async def test_another_person_is_answered_by_one_of_my_devices(world: World, acc
     ended = await reaches(second, id, Phase.CANCELLED)
     assert "another device" in ended.reason
     await agree(first, right, id)
+    assert state(right).verified_people == {account.user_id}
+
+    # Who was verified begins anew: the other is warned, can write, and verifies again.
+    await second.lobby.encryption.begin_anew(PASSWORD)
+    await right.until(lambda: state(right).changed_people == {account.user_id})
+    assert state(right).verified_people == frozenset()
+    await say(right, room_id, "Is it you?")
+    await second.until(lambda: "Is it you?" in second.texts(room_id))
+    again = await right.lobby.encryption.verify(account.user_id)
+    await reaches(second, again, Phase.OFFERED)
+    await second.lobby.encryption.accept_verification(again)
+    await agree(second, right, again)
+    assert state(right).verified_people == {account.user_id} and not state(right).changed_people
 
 
 async def test_who_saw_other_emoji_can_be_asked_again(world: World) -> None:

@@ -11,10 +11,11 @@ from lobby.core.views import (
     Verification,
     VerificationPhase,
 )
-from lobby.messenger import KeysRefused, LobbyError, PasswordNeeded, RecoveryRefused
+from lobby.messenger import KeysRefused, LobbyError, PasswordNeeded, RecoveryRefused, SignOnNeeded
 
 RECOVERY_KEY = "EsTc LW2K PGiF wKEA 3As5 g5c4 BXwk qeeJ ZJV8 Q9fu gUMN UE4d"
 PASSPHRASE = "correct horse"
+SESSION = "the session of a sign-on"
 EMOJI = (
     ("🐶", "Dog"),
     ("🎩", "Hat"),
@@ -32,6 +33,11 @@ class MemoryEncryption:
     def __init__(self, tell: Callable[[], None]) -> None:
         self.password = ""
         """The homeserver wants it for ``create_recovery``; empty: it does not."""
+        self.sign_on = ""
+        """The address of the sign-on that the homeserver wants for it; empty: it wants none."""
+        self.signed_on = False
+        """The person has gone there."""
+        self.begun_anew = 0
         self.trouble: LobbyError | None = None
         """What the homeserver answers to everything."""
         self.shown: list[str] = []
@@ -89,14 +95,21 @@ class MemoryEncryption:
         if self._state is not None and self._state.standing is Standing.UNKNOWN:
             self.become(standing=Standing.VERIFIED)
 
-    async def create_recovery(self, password: str = "") -> str:
+    async def create_recovery(self, password: str = "", session: str = "") -> str:
         self._reach()
+        if self.sign_on and not (self.signed_on and session == SESSION):
+            raise SignOnNeeded("Your homeserver wants you to sign on again.", self.sign_on, SESSION)
         if self.password and password != self.password:
             wrong = "That is not the password of this account." if password else "Your homeserver wants your password."
             raise PasswordNeeded(f"{wrong} Nothing was changed.")
         self.shown.append(RECOVERY_KEY)
         self.become(standing=Standing.VERIFIED, backup=Backup.IN_USE, not_backed_up=0)
         return RECOVERY_KEY
+
+    async def begin_anew(self, password: str = "", session: str = "") -> str:
+        key = await self.create_recovery(password, session)
+        self.begun_anew += 1
+        return key
 
     async def recover(self, recovery_key: str) -> None:
         self._reach()

@@ -19,7 +19,8 @@ from lobby.core.views import (
     Verification,
     VerificationPhase,
 )
-from lobby.ui.render import Conversation
+from lobby.messenger import SignOnNeeded
+from lobby.ui.render import Asked, Conversation
 from lobby.ui.scenes import Advice, Scene
 from tests.lobby.ui.test_render import EVIL, RENDERER, elements
 
@@ -54,7 +55,8 @@ def every_page(name: str) -> list[str]:
     around = scene(state, account=account, chats=[chat], advice=Advice.VERIFY)
     pages = [
         RENDERER.encryption(around, name, name),
-        RENDERER.recovery_password(around, name),
+        RENDERER.recovery_password(around, Asked("create"), name),
+        RENDERER.recovery_sign_on(around, Asked("begin-anew"), SignOnNeeded("", f"https://x/{name}", name), name),
         RENDERER.recovery_key(around, f"abcd {name}"),
         RENDERER.security(around, chat),
     ]
@@ -85,12 +87,16 @@ def test_no_name_and_no_error_becomes_markup(name: str) -> None:
             {"create"},
         ),
         (standing(Standing.VERIFIED, Backup.NONE), "This computer is verified", {"create"}),
-        (standing(Standing.VERIFIED, Backup.LOCKED), "neither reads nor feeds it", {"recover"}),
+        (standing(Standing.VERIFIED, Backup.LOCKED), "neither reads nor feeds it", {"recover", "begin-anew"}),
         (standing(Standing.VERIFIED, Backup.IN_USE), "All of them are there", {"create"}),
         (standing(Standing.VERIFIED, Backup.IN_USE, not_backed_up=1), "One key waits to get there", {"create"}),
         (standing(Standing.VERIFIED, Backup.IN_USE, others=OTHERS), "Your other devices", {"create", "verify"}),
-        (standing(Standing.UNVERIFIED, Backup.LOCKED), "You are logged in nowhere else", {"recover"}),
-        (standing(Standing.UNVERIFIED, Backup.LOCKED, others=OTHERS), "seven emoji", {"recover", "verify"}),
+        (standing(Standing.UNVERIFIED, Backup.LOCKED), "You are logged in nowhere else", {"recover", "begin-anew"}),
+        (
+            standing(Standing.UNVERIFIED, Backup.LOCKED, others=OTHERS),
+            "seven emoji",
+            {"recover", "verify", "begin-anew"},
+        ),
         (standing(Standing.UNKNOWN, Backup.NONE), "has not said yet", {"look"}),
         (
             standing(Standing.VERIFIED, Backup.IN_USE, sealed=1),
@@ -112,7 +118,7 @@ def test_no_name_and_no_error_becomes_markup(name: str) -> None:
 def test_each_standing_says_how_things_are_and_offers_what_helps(where: Scene, said: str, offered: set[str]) -> None:
     page = RENDERER.encryption_state(where)
     assert said in page
-    assert set(re.findall(r'action="/encryption/([a-z]+)"', page)) == offered | {"save", "load"}
+    assert set(re.findall(r'action="/encryption/([a-z-]+)"', page)) == offered | {"save", "load"}
     assert "abcd efgh" in page and "DEVICE" in page
 
 

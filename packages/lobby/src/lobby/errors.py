@@ -5,7 +5,8 @@ LobbyError
 │   └── Cleartext       the password would cross the network readable, and nobody has agreed to that
 ├── ChatRefused         a chat was not made, joined or left
 ├── RecoveryRefused     neither identity nor backup was opened or made
-│   └── PasswordNeeded  the homeserver wants the account's password for it
+│   ├── PasswordNeeded  the homeserver wants the account's password for it
+│   └── SignOnNeeded    the homeserver wants the person to sign on again for it
 ├── KeysRefused         a file of keys could not be read or made
 ├── Sealed              a message cannot be opened (yet)
 ├── NotKept             something could not be written to disk
@@ -46,6 +47,15 @@ class RecoveryRefused(LobbyError):
 
 class PasswordNeeded(RecoveryRefused):
     """The homeserver does this only for somebody who gives the account's password again."""
+
+
+class SignOnNeeded(RecoveryRefused):
+    """The homeserver does this only for somebody who signs on again at ``address``; ``session``: names that sign-on."""
+
+    def __init__(self, text: str, address: str, session: str) -> None:
+        super().__init__(text)
+        self.address = address
+        self.session = session
 
 
 class KeysRefused(LobbyError):

@@ -13,6 +13,7 @@ from lobby.errors import (
     NotKept,
     PasswordNeeded,
     RecoveryRefused,
+    SignOnNeeded,
 )
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "NotKept",
     "PasswordNeeded",
     "RecoveryRefused",
+    "SignOnNeeded",
 ]
 
 
@@ -39,13 +41,19 @@ class Encryption(Protocol):
     async def look(self) -> None:
         """Ask the homeserver how things stand now. Raises LobbyError."""
 
-    async def create_recovery(self, password: str = "") -> str:
+    async def create_recovery(self, password: str = "", session: str = "") -> str:
         """Give the account an identity (unless it has one that this device holds), sign this device, make the key
         backup, and return the recovery key that opens all of it: it is shown once and kept nowhere.
 
-        ``password``: of the account, where the homeserver wants it for that. Raises PasswordNeeded, RecoveryRefused
-        (there is an identity already: enter its recovery key, or verify), Unreachable, ServerRefused.
+        ``password``: of the account, where the homeserver wants it for that; ``session``: of the sign-on it wanted.
+        Raises PasswordNeeded, SignOnNeeded, RecoveryRefused (there is an identity already: enter its recovery key, or
+        verify), Unreachable, ServerRefused.
         """
+
+    async def begin_anew(self, password: str = "", session: str = "") -> str:
+        """For who has lost the recovery key and all other devices: a new identity and a new backup in place of those
+        that nobody can open. What only the old backup opens is lost; other persons have to verify this one again. The
+        rest as for ``create_recovery``."""
 
     async def recover(self, recovery_key: str) -> None:
         """Open the account's identity and backup with its recovery key (or passphrase): this device is signed, the

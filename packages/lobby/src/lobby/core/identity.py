@@ -43,6 +43,12 @@ def secret_name(usage: str) -> str:
     return f"m.cross_signing.{usage}"
 
 
+def secrets_of(seeds: Seeds) -> dict[str, bytes]:
+    """The parts that are held, by the names under which they are kept and asked for."""
+    parts = zip(USAGES, (seeds.master, seeds.self_signing, seeds.user_signing), strict=True)
+    return {secret_name(usage): seed for usage, seed in parts if seed}
+
+
 def published(user_id: str, seeds: Seeds) -> Json:
     """What is uploaded to make an identity known (``/keys/device_signing/upload``)."""
     master = public_key(seeds.master)

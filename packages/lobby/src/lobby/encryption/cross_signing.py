@@ -8,6 +8,7 @@ import logging
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from urllib.parse import urlencode
 
 from lobby.core import identity as identities
 from lobby.core.batch import Json
@@ -16,10 +17,10 @@ from lobby.core.signed_json import SEED_BYTES, public_key, sign, with_signature
 from lobby.core.views import Standing
 from lobby.encryption.engine import Engine
 from lobby.encryption.recovery_store import RecoveryStore
-from lobby.errors import PasswordNeeded, ProofWanted, RecoveryRefused, Unreachable
-from lobby.matrix.session import Session
+from lobby.errors import PasswordNeeded, ProofWanted, RecoveryRefused, SignOnNeeded, Unreachable
+from lobby.matrix.session import CLIENT, Session
 
-PASSWORD = "m.login.password"
+PASSWORD, SIGN_ON = "m.login.password", "m.login.sso"
 
 SERVERS_TIME = 10_000
 """Milliseconds that our homeserver may wait for those of others when it asks for their identities."""
@@ -56,6 +57,10 @@ class CrossSigning:
         """Ask the homeserver for this account. Raises LobbyError."""
         answer = await self.query([self._me])
         self.shown = self._read_own(answer)
+        found, following = self.shown.identity, self._store.next_seeds()
+        if found is not None and _are_whole(following) and identities.belongs(following, found):
+            # It was published, perhaps just before this device was interrupted.
+            self._store.take_next_seeds(found.master)
         self._store.keep_shown(_own_part(answer, self._me))
 
     @property
@@ -85,19 +90,24 @@ class CrossSigning:
             return set()
         return {device for device, keys in self.shown.devices.items() if identities.has_signed_device(found, keys)}
 
+    def other_verified_devices(self) -> set[str]:
+        """Those of them that are not this one."""
+        return self.verified_devices() - {self._engine.device_id}
+
     # Making
 
-    async def create(self, password: str) -> None:
+    async def create(self, password: str, session: str) -> None:
         """Give the account an identity, or what is missing of it; kept before it is published, for a second try.
 
-        Call ``look`` before. Raises PasswordNeeded, RecoveryRefused, Unreachable, ServerRefused, NotKept.
+        ``password``, ``session`` (of a sign-on that was made): the proof of who asks, where it is wanted. Call ``look``
+        before. Raises PasswordNeeded, SignOnNeeded, RecoveryRefused, Unreachable, ServerRefused, NotKept.
         """
         if self._found() is None:
             seeds = self._store.seeds()
             if not _are_whole(seeds):
-                seeds = Seeds(*(secrets.token_bytes(SEED_BYTES) for _ in range(3)))
+                seeds = _new_seeds()
                 self._store.keep_seeds(seeds)
-            await self._publish(identities.published(self._me, seeds), password)
+            await self._publish(identities.published(self._me, seeds), password, session, instead=False)
             await self.look()
         found = self.insist_on_ours()
         if found is None:
@@ -106,13 +116,28 @@ class CrossSigning:
         await self.sign_own_device(self._engine.device_id)
         await self._sign_master(found)
 
+    async def replace(self, password: str, session: str) -> None:
+        """Put a new identity in place of one whose secrets this device has not got all of; else as ``create``.
+
+        The new one is kept beside what is known of the old one until the homeserver shows it.
+        """
+        found = self.shown.identity if self.shown is not None else None
+        if found is not None and not self._is_ours(found):
+            seeds = self._store.next_seeds()
+            if not _are_whole(seeds):
+                seeds = _new_seeds()
+                self._store.keep_next_seeds(seeds)
+            await self._publish(identities.published(self._me, seeds), password, session, instead=True)
+            await self.look()
+        await self.create(password, session)
+
     def insist_on_ours(self) -> Identity | None:
         """The identity of the account, all of whose secrets this device holds; None: there is none yet.
 
         Raises RecoveryRefused: it was made elsewhere.
         """
-        found, seeds = self._found(), self._store.seeds()
-        if found is not None and not (_are_whole(seeds) and identities.belongs(seeds, found)):
+        found = self._found()
+        if found is not None and not self._is_ours(found):
             raise RecoveryRefused(
                 "This account has a recovery key already, made on another device. Enter it here, or verify this device "
                 "with another one of yours. Nothing was changed."
@@ -196,6 +221,11 @@ class CrossSigning:
 
     # Inside
 
+    def _is_ours(self, found: Identity) -> bool:
+        """Whether this device holds all secrets of that identity."""
+        seeds = self._store.seeds()
+        return _are_whole(seeds) and identities.belongs(seeds, found)
+
     def _found(self) -> Identity | None:
         shown = self.shown or Shown()
         if shown.forged:
@@ -225,22 +255,21 @@ class CrossSigning:
         """Whether these are the keys that this device has now, and not those of an earlier one of the same id."""
         return bool(keys.get("keys") == self._engine.device_keys()["keys"])
 
-    async def _publish(self, objects: Json, password: str) -> None:
+    async def _publish(self, objects: Json, password: str, session: str, instead: bool) -> None:
+        """``instead``: in place of another identity; else only where there is none."""
         path = "/keys/device_signing/upload"
         try:
-            await self._session.request("POST", path, objects)
+            await self._session.request("POST", path, {**objects, "auth": {"session": session}} if session else objects)
             return
         except ProofWanted as wanted:
             proof = wanted
-        # Somebody may have been faster: with the password, the homeserver would put ours in place of theirs.
-        await self.look()
-        if self._found() is not None:
-            return
+        if not instead:
+            # Somebody may have been faster: with the proof, the homeserver would put ours in place of theirs.
+            await self.look()
+            if self._found() is not None:
+                return
         if (PASSWORD,) not in proof.flows:
-            raise RecoveryRefused(
-                "The homeserver lets only clients do this that show its own pages. Create the recovery key in another "
-                "client, then enter it here. Nothing was changed."
-            )
+            raise self._sign_on_needed(proof)
         if not password:
             raise PasswordNeeded("The homeserver wants your account's password for this. Nothing was changed yet.")
         identifier = {"type": "m.id.user", "user": self._me}
@@ -249,6 +278,17 @@ class CrossSigning:
             await self._session.request("POST", path, {**objects, "auth": auth})
         except ProofWanted as error:
             raise PasswordNeeded("That is not your account's password. Nothing was changed; try once more.") from error
+
+    def _sign_on_needed(self, proof: ProofWanted) -> RecoveryRefused:
+        """The way by the homeserver's own page ("User-Interactive Authentication", "Fallback")."""
+        homeserver = self._session.login.homeserver
+        if (SIGN_ON,) in proof.flows and proof.session:
+            address = f"{homeserver}{CLIENT}/auth/{SIGN_ON}/fallback/web?{urlencode({'session': proof.session})}"
+            return SignOnNeeded("The homeserver wants you to sign on once more for this.", address, proof.session)
+        return RecoveryRefused(
+            f"The homeserver lets this be done only on its own account page: look for it at {homeserver}, or do it in "
+            "another client, then enter the recovery key here. Nothing was changed."
+        )
 
     async def _sign_master(self, found: Identity) -> None:
         """This device says that the identity is its owner's, as other clients expect it."""
@@ -270,6 +310,10 @@ def _own_part(answer: Json, user_id: str) -> Json:
     return {
         name: {user_id: part[user_id]} for name, part in parts.items() if isinstance(part, dict) and user_id in part
     }
+
+
+def _new_seeds() -> Seeds:
+    return Seeds(*(secrets.token_bytes(SEED_BYTES) for _ in range(3)))
 
 
 def _are_whole(seeds: Seeds) -> bool:

@@ -59,8 +59,11 @@ class AccountEncryption:
     async def look(self, only_changes: bool = False) -> None:
         await self.recovery.look(only_changes)
 
-    async def create_recovery(self, password: str = "") -> str:
-        return await self.recovery.create_recovery(password)
+    async def create_recovery(self, password: str = "", session: str = "") -> str:
+        return await self.recovery.create_recovery(password, session)
+
+    async def begin_anew(self, password: str = "", session: str = "") -> str:
+        return await self.recovery.begin_anew(password, session)
 
     async def recover(self, recovery_key: str) -> None:
         await self.recovery.recover(recovery_key)
@@ -88,6 +91,6 @@ class AccountEncryption:
 
     async def _hear(self, message: ToDevice) -> None:
         if message.type.startswith("m.secret."):
-            await self.recovery.hear(message)
+            await self.recovery.secrets.hear(message)
         else:
             await self._verifications.hear(message)

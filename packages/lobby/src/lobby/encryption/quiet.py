@@ -15,7 +15,10 @@ class QuietEncryption:
     async def look(self) -> None:
         raise LobbyError(NOBODY)
 
-    async def create_recovery(self, password: str = "") -> str:
+    async def create_recovery(self, password: str = "", session: str = "") -> str:
+        raise LobbyError(NOBODY)
+
+    async def begin_anew(self, password: str = "", session: str = "") -> str:
         raise LobbyError(NOBODY)
 
     async def recover(self, recovery_key: str) -> None:

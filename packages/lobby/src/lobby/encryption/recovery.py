@@ -1,6 +1,6 @@
 """What opens an account: its identity, the recovery key, the key backup, and secrets that own devices share.
 
-Put together from ``CrossSigning``, ``SecretStorage``, ``KeyBackup`` and ``core.secret_sharing``; one thing at a time.
+Put together from ``CrossSigning``, ``People``, ``SecretStorage``, ``KeyBackup`` and ``OwnSecrets``; one at a time.
 """
 
 import asyncio
@@ -9,16 +9,15 @@ import secrets
 from collections.abc import Callable, Collection
 
 from lobby.core import backup as core_backup
-from lobby.core import key_file, recovery_key, unpadded
+from lobby.core import key_file, recovery_key
 from lobby.core.backup import Place
 from lobby.core.batch import Json
-from lobby.core.identity import MASTER, SELF_SIGNING, USER_SIGNING, Identity, Seeds, secret_name
-from lobby.core.key_news import ToDevice
-from lobby.core.secret_sharing import NAMES, REQUEST, SEND, SecretSharing
+from lobby.core.identity import MASTER, SELF_SIGNING, USER_SIGNING, Identity, Seeds, secret_name, secrets_of
 from lobby.core.views import Backup, EncryptionState, OtherDevice, Standing
 from lobby.encryption.cross_signing import CrossSigning
 from lobby.encryption.engine import Engine
 from lobby.encryption.key_backup import KeyBackup
+from lobby.encryption.own_secrets import OwnSecrets
 from lobby.encryption.people import People
 from lobby.encryption.recovery_store import RecoveryStore
 from lobby.encryption.secret_storage import OpenStorage, SecretStorage
@@ -68,7 +67,6 @@ class Recovery:
         self._session = session
         self._store = store
         self._guard = guard
-        self._clock = clock
         self._chats = chats
         self._changed = changed
         self._cross_signing = CrossSigning(engine, session, store)
@@ -76,7 +74,8 @@ class Recovery:
         """Other persons, as this account stands with them."""
         self._storage = SecretStorage(session)
         self._backup = KeyBackup(engine, session, store, clock, changed)
-        self._sharing = SecretSharing()
+        self.secrets = OwnSecrets(engine, self._cross_signing, self._backup, clock, self._secret_came)
+        """What the person's devices give each other."""
         self._held = set(engine.room_keys())
         self._names: dict[str, str] = {}
         self._failed = ""
@@ -117,7 +116,7 @@ class Recovery:
 
     def verified_devices(self) -> Collection[str]:
         """Other devices of this person that are the person's own without doubt."""
-        return self._cross_signing.verified_devices() - {self._engine.device_id}
+        return self._cross_signing.other_verified_devices()
 
     @property
     def look_again(self) -> bool:
@@ -178,29 +177,49 @@ class Recovery:
 
     # The recovery key
 
-    async def create_recovery(self, password: str = "") -> str:
+    async def create_recovery(self, password: str = "", session: str = "") -> str:
         """Give the account an identity, sign this device, make the backup; returns the recovery key for all of it.
 
         Everything is kept here before it is published, and the key is made the account's last of all: whoever is
-        interrupted does it again, and the second try completes the first. Raises PasswordNeeded, RecoveryRefused,
-        Unreachable, ServerRefused, NotKept.
+        interrupted does it again, and the second try completes the first. ``session``: of the sign-on that was wanted.
+        Raises PasswordNeeded, SignOnNeeded, RecoveryRefused, Unreachable, ServerRefused, NotKept.
         """
         async with self._one_at_a_time:
             await self._look()
             try:
                 self._cross_signing.insist_on_ours()
                 await self._insist_that_backup_is_not_lost()
-                await self._cross_signing.create(password)
-                seeds = self._cross_signing.seeds()
-                assert seeds is not None
-                self._store.keep_unfinished(True)
-                await self._backup.create(seeds)
-                storage = await self._storage.make({**_named(seeds), core_backup.SECRET: self._backup.private_key()})
-                self._store.keep_unfinished(False)
-                await self._look()
+                await self._cross_signing.create(password, session)
+                key = await self._make_key()
             finally:
                 self._changed()
         self._feed_when_due()
+        return key
+
+    async def begin_anew(self, password: str = "", session: str = "") -> str:
+        """Put an identity and a backup in place of those whose secrets nobody has any more; the rest as above.
+
+        An identity that this device has all secrets of stays as it is: so the second try completes the first, too.
+        """
+        async with self._one_at_a_time:
+            await self._look()
+            try:
+                await self._cross_signing.replace(password, session)
+                key = await self._make_key()
+            finally:
+                self._changed()
+        self._feed_when_due()
+        return key
+
+    async def _make_key(self) -> str:
+        """A backup, unless there is one that this device opens, and a recovery key for it and for the identity."""
+        seeds = self._cross_signing.seeds()
+        assert seeds is not None
+        self._store.keep_unfinished(True)
+        await self._backup.create(seeds)
+        storage = await self._storage.make({**secrets_of(seeds), core_backup.SECRET: self._backup.private_key()})
+        self._store.keep_unfinished(False)
+        await self._look()
         return recovery_key.written(storage.key)
 
     async def recover(self, entered: str) -> None:
@@ -289,82 +308,19 @@ class Recovery:
         if not feeding.cancelled() and (error := feeding.exception()) is not None:
             raise error
 
-    # Secrets from and for other devices of this person
-
-    async def hear(self, message: ToDevice) -> None:
-        """A message between devices about secrets. Raises LobbyError."""
-        if message.sender != self._engine.user_id:
-            return
-        if message.type == REQUEST:
-            self._sharing.hear(message.content, self._engine.device_id, self._clock())
-            await self._grant_wishes()
-        elif message.type == SEND and message.encrypted:
-            await self._take_secret(message)
+    # Secrets that own devices share
 
     async def ask_for_secrets(self) -> None:
-        """Ask the person's other devices for what this one has not got; only verified ones are listened to.
-
-        Raises LobbyError.
-        """
+        """Ask the person's other devices for what this one has not got. Raises LobbyError."""
         if self._cross_signing.trusted is None:
             await self._look()
-        for name in NAMES:
-            if self._has(name) or self._sharing.request_ids(name):
-                continue
-            content = self._sharing.ask(name, secrets.token_urlsafe(16), self._engine.device_id, self._clock())
-            await self._tell_own_devices(content)
+        await self.secrets.ask()
 
-    async def _grant_wishes(self) -> None:
-        wishes = self._sharing.wishes(self._clock())
-        if not wishes:
-            return
-        if not {wish.device_id for wish in wishes} <= set(self.verified_devices()):
-            await self._cross_signing.look()
-        for wish in wishes:
-            secret = self._secret(wish.name)
-            if wish.device_id not in self.verified_devices() or not secret:
-                continue
-            content = {"request_id": wish.request_id, "secret": unpadded.encode(secret)}
-            await self._engine.send_to_device(SEND, {self._engine.user_id: {wish.device_id: content}}, encrypted=True)
-            self._sharing.granted(wish)
-
-    async def _take_secret(self, message: ToDevice) -> None:
-        if message.sender_device not in self.verified_devices():
-            await self._cross_signing.look()
-        answer = self._sharing.answer(message.content, self._clock())
-        if answer is None or message.sender_device not in self.verified_devices():
-            log.info("A secret from device %s was not asked for, or the device is not verified.", message.sender_device)
-            return
-        name, secret = answer
-        if name == core_backup.SECRET:
-            await self._backup.look()
-            taken = self._backup.adopt(secret)
-        else:
-            taken = self._cross_signing.take_secret(name, secret)
-        if not taken:
-            log.warning("Device %s sent a secret that is none of this account (%s).", message.sender_device, name)
-            return
-        for request_id in self._sharing.request_ids(name):
-            await self._tell_own_devices(self._sharing.withdraw(request_id, self._engine.device_id))
-        if name == secret_name(SELF_SIGNING):
-            await self._cross_signing.sign_own_device(self._engine.device_id)
+    def _secret_came(self, name: str) -> None:
         if name == core_backup.SECRET:
             self._feed_when_due()
             self._errands.start(self._read_backup())
         self._changed()
-
-    async def _tell_own_devices(self, content: Json) -> None:
-        await self._engine.send_to_device(REQUEST, {self._engine.user_id: {"*": content}})
-
-    def _has(self, name: str) -> bool:
-        return bool(self._secret(name)) or (name == core_backup.SECRET and self._backup.state is Backup.NONE)
-
-    def _secret(self, name: str) -> bytes:
-        """A secret that can be given away: of the identity and the backup that the account has now."""
-        if name == core_backup.SECRET:
-            return self._backup.private_key()
-        seeds = self._cross_signing.seeds()
-        return _named(seeds).get(name, b"") if seeds is not None else b""
 
     # After a verification
 
@@ -395,7 +351,7 @@ class Recovery:
             self._cross_signing.insist_on_key(device_id, device_key)
             signed = await self._cross_signing.sign_own_device(device_id)
         self._changed()
-        await self._grant_wishes()
+        await self.secrets.grant()
         return signed
 
     async def sign_person(self, user_id: str, master: str) -> bool:
@@ -417,11 +373,6 @@ class Recovery:
         """Take in such a file; returns how many keys were new. Raises KeysRefused, NotKept."""
         sessions = await asyncio.to_thread(key_file.read, file, passphrase)
         return len(await self._engine.import_sessions(sessions))
-
-
-def _named(seeds: Seeds) -> dict[str, bytes]:
-    parts = {MASTER: seeds.master, SELF_SIGNING: seeds.self_signing, USER_SIGNING: seeds.user_signing}
-    return {secret_name(usage): seed for usage, seed in parts.items() if seed}
 
 
 def _break_off(feeding: asyncio.Future[None]) -> None:

@@ -4,12 +4,13 @@ The secrets are not encrypted a second time: who can read this file can read Lob
 """
 
 import json
+import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 
 from lobby.core.backup import Place
 from lobby.core.batch import Json
-from lobby.core.identity import MASTER, SELF_SIGNING, USER_SIGNING, Seeds, secret_name
+from lobby.core.identity import USAGES, Seeds, secret_name
 from lobby.database import Database, Shape
 
 SCHEMA = """
@@ -53,16 +54,29 @@ class RecoveryStore:
 
     def seeds(self) -> Seeds:
         """The secret parts of the identity that this device holds."""
-        return Seeds(*(self.secret(secret_name(usage)) for usage in (MASTER, SELF_SIGNING, USER_SIGNING)))
+        return Seeds(*(self.secret(secret_name(usage)) for usage in USAGES))
 
     def keep_seeds(self, seeds: Seeds) -> None:
         """These in place of others."""
-        parts = zip(
-            (MASTER, SELF_SIGNING, USER_SIGNING), (seeds.master, seeds.self_signing, seeds.user_signing), strict=True
-        )
         with self._db.transaction() as db:
-            for usage, seed in parts:
-                db.execute("INSERT OR REPLACE INTO secrets VALUES (?, ?)", (secret_name(usage), seed))
+            _keep_seeds(db, seeds, "")
+
+    def next_seeds(self) -> Seeds:
+        """The secret parts of an identity that is to take the place of the account's; empty ones: there is none."""
+        return Seeds(*(self.secret(_NEXT + secret_name(usage)) for usage in USAGES))
+
+    def keep_next_seeds(self, seeds: Seeds) -> None:
+        with self._db.transaction() as db:
+            _keep_seeds(db, seeds, _NEXT)
+
+    def take_next_seeds(self, master: str) -> None:
+        """That identity is the account's now, and trusted; nobody was shown a recovery key for it yet."""
+        seeds = self.next_seeds()
+        with self._db.transaction() as db:
+            _keep_seeds(db, seeds, "")
+            _keep_seeds(db, Seeds(b"", b""), _NEXT)
+            for name, text in (("trusted_master", master), ("unfinished", "yes")):
+                db.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (name, text))
 
     @property
     def trusted_master(self) -> str:
@@ -150,3 +164,13 @@ class RecoveryStore:
         if self._note(name) != text:
             with self._db.transaction() as db:
                 db.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (name, text))
+
+
+_NEXT = "frontdesk.next."
+"""What the names of secrets begin with that belong to an identity which may not have been published yet."""
+
+
+def _keep_seeds(db: sqlite3.Connection, seeds: Seeds, beginning: str) -> None:
+    parts = zip(USAGES, (seeds.master, seeds.self_signing, seeds.user_signing), strict=True)
+    rows = [(beginning + secret_name(usage), seed) for usage, seed in parts]
+    db.executemany("INSERT OR REPLACE INTO secrets VALUES (?, ?)", rows)

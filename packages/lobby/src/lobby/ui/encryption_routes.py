@@ -4,17 +4,21 @@ Neither a recovery key nor a passphrase is ever part of an address, and none tha
 the page's module posts (header ``Lobby-Fragment``) is refused with the error's text, so that what was typed stays.
 """
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
 from lobby.core.views import Backup, Standing, Verification
-from lobby.messenger import KeysRefused, LobbyError, PasswordNeeded, RecoveryRefused
+from lobby.messenger import KeysRefused, LobbyError, PasswordNeeded, RecoveryRefused, SignOnNeeded
 from lobby.ui.answers import html, is_fragment, part, see
 from lobby.ui.forms import TAKES_FILE, read_file, read_form
-from lobby.ui.render import Renderer
+from lobby.ui.render import Asked, Renderer
 from lobby.ui.scenes import Scene, Scenes
 from lobby.ui.visits import Visits
+
+NOT_SURE = "Tick the box if you want to begin anew. Nothing was changed."
+
+UNFINISHED = "That sign-on is not finished yet. Finish it in the other window, then go on."
 
 SHOWN_ONCE = (
     "A recovery key was made already and shown once; it opens everything. If you have not kept it, make a new one "
@@ -24,6 +28,9 @@ SHOWN_ONCE = (
 OPENED = "That was the right key."
 
 KEYS_FILE = "lobby-keys.txt"
+
+KeyMaker = Callable[[str, str], Awaitable[str]]
+"""What makes a recovery key, given the password and the session of a sign-on, if any."""
 
 
 class EncryptionRoutes:
@@ -39,8 +46,9 @@ class EncryptionRoutes:
         return [
             web.get("/encryption", self._page),
             web.post("/encryption/look", self._look),
-            web.get("/encryption/{act:create|recover|save|load|look|later|verify}", self._back),
+            web.get("/encryption/{act:create|begin-anew|recover|save|load|look|later|verify}", self._back),
             web.post("/encryption/create", self._create),
+            web.post("/encryption/begin-anew", self._begin_anew),
             web.post("/encryption/recover", self._recover),
             web.post("/encryption/save", self._save),
             web.post(TAKES_FILE, self._load),
@@ -64,18 +72,39 @@ class EncryptionRoutes:
 
     async def _create(self, request: web.Request) -> web.StreamResponse:
         scene, form = self._visits.scene(request), await read_form(request)
-        state, anew = scene.encryption, "anew" in form
-        if not anew and state and state.standing is Standing.VERIFIED and state.backup is not Backup.NONE:
+        state = scene.encryption
+        if "anew" not in form and state and state.standing is Standing.VERIFIED and state.backup is not Backup.NONE:
             # The form came twice (the page was loaded again): a second key would make the first one worthless.
             return self._refused(request, RecoveryRefused(SHOWN_ONCE))
-        password = form.get("password", "")
+        asked = Asked("create", anew="anew" in form)
+        return await self._make_key(request, self._visits.messenger(request).encryption.create_recovery, asked)
+
+    async def _begin_anew(self, request: web.Request) -> web.StreamResponse:
+        scene, form = self._visits.scene(request), await read_form(request)
+        state = scene.encryption
+        if state and state.standing is Standing.VERIFIED and state.backup is Backup.IN_USE:
+            return self._refused(request, RecoveryRefused(SHOWN_ONCE))
+        if "sure" not in form:
+            return self._refused(request, RecoveryRefused(NOT_SURE))
+        asked = Asked("begin-anew")
+        return await self._make_key(request, self._visits.messenger(request).encryption.begin_anew, asked)
+
+    async def _make_key(self, request: web.Request, make: KeyMaker, asked: Asked) -> web.StreamResponse:
+        """Make a recovery key and show it, this once; or ask for the proof that the homeserver wants first."""
+        scene, form = self._visits.scene(request), await read_form(request)
+        password, session = form.get("password", ""), form.get("session", "")
         try:
-            key = await self._visits.messenger(request).encryption.create_recovery(password)
+            key = await make(password, session)
         except PasswordNeeded as needed:
             if password and is_fragment(request):
                 raise
-            page = self._renderer.recovery_password(scene, str(needed) if password else "", anew)
+            page = self._renderer.recovery_password(scene, asked, str(needed) if password else "")
             return html(page, status=422 if password else 200)
+        except SignOnNeeded as needed:
+            if session and is_fragment(request):
+                raise RecoveryRefused(UNFINISHED) from needed
+            page = self._renderer.recovery_sign_on(scene, asked, needed, UNFINISHED if session else "")
+            return html(page, status=422 if session else 200)
         except LobbyError as error:
             return self._refused(request, error)
         return html(self._renderer.recovery_key(self._visits.scene(request), key))

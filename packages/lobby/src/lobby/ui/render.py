@@ -8,16 +8,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, tzinfo
 from pathlib import Path
+from typing import Literal
 from urllib.parse import quote, urlsplit
 
 import jinja2
 from markupsafe import Markup
 
-from lobby.core.views import Backup, Bubble, ChatSummary, Verification, WaysIn
+from lobby.core.views import Bubble, ChatSummary, Verification, WaysIn
+from lobby.messenger import SignOnNeeded
 from lobby.ui import avatars, people, times
 from lobby.ui.chat_list import Changes
 from lobby.ui.conversation import rows
-from lobby.ui.scenes import Scene
+from lobby.ui.scenes import Scene, keys_lost
 from lobby.ui.text import linked, only_emoji
 
 LONGEST_TEXT = 30_000
@@ -59,6 +61,19 @@ class Door:
     def refusing(self, error: str, cleartext: str = "") -> "Door":
         """With the reason why what was typed was not taken."""
         return replace(self, error=error, cleartext=cleartext)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a proof of who the person is was asked for."""
+
+    act: Literal["create", "begin-anew"]
+    anew: bool = False
+    """The key is to take the place of another one."""
+
+    @property
+    def title(self) -> str:
+        return "Begin anew" if self.act == "begin-anew" else "Create a recovery key"
 
 
 @dataclass(frozen=True)
@@ -136,20 +151,21 @@ class Renderer:
 
     def logout(self, scene: Scene, waiting: int) -> str:
         """The question before a log-out. ``waiting``: messages that would be lost."""
-        lost = _keys_lost(scene)
+        lost = keys_lost(scene.encryption, scene.chats)
         return self._messenger(scene, "logout", "logout", "Log out", waiting=waiting, keys_lost=lost)
 
     def encryption(self, scene: Scene, error: str = "", done: str = "") -> str:
         """How this device stands, and all that can be done about it. ``done``: what was just done, a sentence."""
         return self._messenger(scene, "encryption", "encryption", "Encryption", error=error, done=done)
 
-    def recovery_password(self, scene: Scene, error: str = "", anew: bool = False) -> str:
-        """The question for the account's password, without which no recovery key is made.
+    def recovery_password(self, scene: Scene, asked: Asked, error: str = "") -> str:
+        """The question for the account's password, without which no recovery key is made."""
+        return self._messenger(scene, "recovery_password", "encryption", asked.title, error=error, asked=asked)
 
-        ``anew``: the key is to take the place of another one.
-        """
-        title = "Create a recovery key"
-        return self._messenger(scene, "recovery_password", "encryption", title, error=error, anew=anew)
+    def recovery_sign_on(self, scene: Scene, asked: Asked, needed: SignOnNeeded, error: str = "") -> str:
+        """The way to the homeserver's sign-on, without which no recovery key is made."""
+        inside = {"error": error, "asked": asked, "needed": needed}
+        return self._messenger(scene, "recovery_sign_on", "encryption", asked.title, **inside)
 
     def recovery_key(self, scene: Scene, key: str) -> str:
         """The page that shows a new recovery key, this once."""
@@ -242,11 +258,3 @@ class Renderer:
 def _around(scene: Scene) -> dict[str, object]:
     """What every template may name of the scene."""
     return vars(scene) | {"under_way": scene.under_way, "shown": ""}
-
-
-def _keys_lost(scene: Scene) -> bool:
-    """Whether a log-out would take keys along that are nowhere else."""
-    state = scene.encryption
-    if state is None or not any(chat.encrypted for chat in scene.chats):
-        return False
-    return state.backup is not Backup.IN_USE or state.not_backed_up > 0

@@ -45,6 +45,13 @@ def advice(state: EncryptionState | None, chats: Sequence[ChatSummary], put_off:
     return Advice.SET_UP if without and encrypted and not put_off else None
 
 
+def keys_lost(state: EncryptionState | None, chats: Sequence[ChatSummary]) -> bool:
+    """Whether a log-out would take keys along that are nowhere else."""
+    if state is None or not any(chat.encrypted for chat in chats):
+        return False
+    return state.backup is not Backup.IN_USE or state.not_backed_up > 0
+
+
 @dataclass(frozen=True)
 class Neighbour:
     """Another account of this Lobby, as the account menu shows it."""
