@@ -158,6 +158,30 @@ async def test_the_password_is_asked_for_only_where_it_is_wanted(page: Page, lob
     await page.get_by_label("I have kept it").check()
 
 
+async def test_who_has_lost_everything_begins_anew_by_signing_on_again(page: Page, lobby: Lobby) -> None:
+    lobby.keys.become(standing=Standing.UNVERIFIED, backup=Backup.LOCKED)
+    lobby.keys.sign_on = f"{lobby.origin}/static/elsewhere"
+    await open_encryption(page)
+    await page.get_by_text("Begin anew").first.click()
+    await page.get_by_role("button", name="Begin anew").click()
+    assert lobby.keys.begun_anew == 0, "the box is not ticked"
+    await page.get_by_label("I have lost the recovery key").check()
+    await page.get_by_role("button", name="Begin anew").click()
+    await expect(page.get_by_role("heading", name="Begin anew", exact=True)).to_be_focused()
+    await page.get_by_role("button", name="I have signed on").click()
+    await expect(page.get_by_role("alert")).to_contain_text("That sign-on is not finished yet.")
+    async with page.context.expect_page() as opened:
+        await page.get_by_role("link", name="Sign on at").click()
+    elsewhere = await opened.value
+    assert elsewhere.url == lobby.keys.sign_on and await elsewhere.evaluate("window.opener") is None
+    lobby.keys.signed_on = True
+    await elsewhere.close()
+    await page.get_by_role("button", name="I have signed on").click()
+    await expect(page.locator("#new-recovery-key")).to_have_text(RECOVERY_KEY)
+    await page.get_by_label("I have kept it").check()
+    assert lobby.keys.begun_anew == 1
+
+
 async def test_a_wrong_recovery_key_stays_typed_and_a_right_one_opens_everything(page: Page, lobby: Lobby) -> None:
     lobby.keys.become(standing=Standing.UNVERIFIED, backup=Backup.LOCKED, sealed=2)
     await expect(page.locator(".advice")).to_contain_text("may not send this computer their keys")
