@@ -156,9 +156,7 @@ def _restless(scene: Play, desktops: Mapping[str, Desktop]) -> list[str]:
         awake = {row.pid for row in rows if row.state not in (AppState.SUSPENDED, AppState.STOPPED)}
         found += strays(machine.person, processes_of(machine.folder), asleep, awake)
         found += unheard(machine.person, rows, visitors_waiting())
-        found += left_over(
-            machine.person, desktops[machine.person].stands, spectator.listed(), tuple(scene.left.accepted)
-        )
+        found += left_over(machine.person, desktops[machine.person].stands, spectator.listed())
     return found
 
 

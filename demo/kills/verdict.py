@@ -143,14 +143,10 @@ def _on_desktop(person: str, bubbles: Sequence[Bubble], accepted: Sequence[str])
     return found
 
 
-def left_over(person: str, bubbles: Sequence[Bubble], listed: Sequence[Showing], accepted: Sequence[str]) -> list[str]:
-    """What still tells of messages that everybody has seen: on the desktop, or in the desk's list."""
-    found = []
-    for text in accepted:
-        if any(bubble.tells(text) for bubble in bubbles):
-            found.append(f"{person}'s desktop still tells of “{text}”.")
-        if any(showing.tells(text) for showing in listed):
-            found.append(f"The list of {person}'s desk still has “{text}”.")
+def left_over(person: str, bubbles: Sequence[Bubble], listed: Sequence[Showing]) -> list[str]:
+    """What still stands on the desktop or in the desk's list when everybody has seen everything."""
+    found = [f"“{bubble.title}: {bubble.body}” never goes from {person}'s desktop." for bubble in bubbles]
+    found += [f"“{each.title}: {each.body}” never goes from the list of {person}'s desk." for each in listed]
     return found
 
 

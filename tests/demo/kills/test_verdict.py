@@ -114,10 +114,10 @@ def test_a_desk_that_died_over_a_bubble_could_not_keep_its_number() -> None:
 
 
 def test_what_everybody_has_seen_is_told_of_no_longer() -> None:
-    assert left_over("Right", [put_up("an older one")], [showing("something else", 1.0)], SENT) == []
-    assert left_over("Right", [put_up("hello")], [showing("good night", 1.0)], SENT) == [
-        "Right's desktop still tells of “hello”.",
-        "The list of Right's desk still has “good night”.",
+    assert left_over("Right", [], []) == []
+    assert left_over("Right", [put_up("New message", title="Lobby")], [showing("good night", 1.0)]) == [
+        "“Lobby: New message” never goes from Right's desktop.",
+        "“Left: good night” never goes from the list of Right's desk.",
     ]
 
 
