@@ -264,6 +264,20 @@ def test_what_was_not_done_in_time_and_said_so() -> None:
     assert "Notification" in told(driver), "what is shown later has nothing to do with it"
 
 
+def test_a_short_task_while_it_is_being_opened_is_a_part_of_that() -> None:
+    driver = asleep()
+    driver.handle(ev.OpenAsked(APP))
+    driver.begin(APP, 1, "answer the browser")
+    driver.begin(APP, 2, "tidy up")
+    driver.now += 0.5
+    driver.end(APP, 1)
+    driver.to_front(APP)
+    assert "Opened" in told(driver) and not [title for title in told(driver) if title.startswith("Task")]
+    driver.now += 2
+    driver.end(APP, 2)
+    assert told(driver)["Task “tidy up”"].endswith("2.5 s later it was done.")
+
+
 def test_an_app_that_crashes_over_and_over_is_given_a_pause() -> None:
     driver = subscribed()
     driver.pass_time(700)

@@ -59,6 +59,8 @@ class _Teller:
         self._row_at = 0.0
         self._notifications: dict[str, Thread] = {}
         self._tasks: dict[str, Thread] = {}
+        self._short: dict[str, tuple[Happening, Thread, Mark]] = {}
+        """Tasks begun while the app was being opened: one that is soon over is a part of that, and has no story."""
         self._expired: Thread | None = None
         """The task whose time is up: what the app shows now is about it."""
         self._link: Thread | None = None
@@ -99,6 +101,9 @@ class _Teller:
 
     def hear(self, line: Happening, key: str) -> None:
         self._key = key
+        for about, (begun, _, _) in list(self._short.items()):
+            if line.at - begun.at >= SOON:
+                self._tell_of_task(about)
         if line.what in self._tellers:
             self._tellers[line.what](line)
         elif line.what not in _NO_MARK:
@@ -305,12 +310,25 @@ class _Teller:
     # --- background tasks -----------------------------------------------------------------------------------------
 
     def _task_begun(self, line: Happening) -> None:
+        title = f"Task “{line.name}”"
+        thread = Thread(f"s{self._key}", line.at, Kind.TASK, title, self._name)
         words = f"{self._name} began the background task “{line.name}”: it is kept awake until that is done"
-        thread = self._begin(line, Kind.TASK, f"Task “{line.name}”", words)
+        thread.say(line.at, words)
         self._tasks[line.about] = thread
+        self._short[line.about] = line, thread, Mark(f"m{self._key}", line.at, Kind.TASK, title, thread.key)
+        if self._opening is None:
+            self._tell_of_task(line.about)
+
+    def _tell_of_task(self, about: str) -> None:
+        if about in self._short:
+            _, thread, mark = self._short.pop(about)
+            self.threads.append(thread)
+            self.marks.append(mark)
 
     def _task_ended(self, line: Happening) -> None:
         thread = self._tasks.pop(line.about, None)
+        if self._short.pop(line.about, None):
+            return
         if thread is None:
             thread = self._begin(line, Kind.TASK, f"Task “{line.name}”", f"the background task “{line.name}” ended")
         else:
@@ -319,6 +337,8 @@ class _Teller:
         self._ends_with_sleep(thread, line.at)
 
     def _expiring(self, line: Happening) -> None:
+        for about in list(self._short):
+            self._tell_of_task(about)
         for thread in self._tasks.values():
             thread.kind = Kind.TROUBLE
             thread.say(line.at, f"its time was almost up, and {self._name} was told to come to an end")
@@ -337,6 +357,8 @@ class _Teller:
     def _stopped(self, line: Happening) -> None:
         reason = next((reason for reason in StopReason if reason == line.why), None)
         told = line.text.partition(": ")[2] or line.text
+        for about in list(self._short):
+            self._tell_of_task(about)
         for thread in (*self._tasks.values(), *self._open):
             thread.say(line.at, f"{self._name} ended before that was done")
         self._tasks.clear()
