@@ -101,7 +101,7 @@ class Machine:
         """Sees that Lobby is logged in. One that knows the homeserver by an address it no longer has starts afresh."""
         note = self.folder / "logged_in_at"
         if note.exists() and note.read_text() != self.homeserver:
-            await self.lobby("logout")
+            await self.lobby("logout", "--anyway")
         try:
             account = ("--homeserver", self.homeserver, "--user", self.user)
             await self.lobby("login", *account, "--password-stdin", says=password)

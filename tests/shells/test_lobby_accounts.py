@@ -158,3 +158,15 @@ async def test_of_two_accounts_each_notification_names_its_own_and_opens_it(
         place, page = await page_at(await browser.address())
         base = "" if number == 1 else f"/account/{number}"
         assert place == f"{base}/chat/{quote(rooms[number], safe='')}" and f"for {user_id}" in page
+
+    # What an earlier run has had shown goes, too; and of what would be lost the person hears before.
+    for number in (1, 2):
+        await left.lobby.send(rooms[number], f"unread in {number}")
+        await right.body(f"unread in {number}")
+    await right.desk.control.quit(LOBBY)
+    await right.state(AppState.STOPPED)
+    status, _, error = await right.lobby("logout", second)
+    assert status == 1 and "Keys of encrypted messages are on this computer only" in error and "--anyway" in error
+    status, out, error = await right.lobby("logout", second, "--anyway")
+    assert (status, error) == (0, "") and "nothing of it is kept here" in out
+    assert [each.notification.id for each in (await right.desk.status()).shown] == [rooms[1]]

@@ -77,6 +77,18 @@ def test_commit_outlives_the_process_that_made_it(file: Path) -> None:
 
 
 @pytest.mark.contract("L05")
+def test_what_was_deleted_is_in_no_file_any_more(file: Path) -> None:
+    store = Store(file, DAY)
+    store.commit([Save("m", "stays", b"something else"), Save("m", "goes", b"are you coming?")], [])
+    store.commit([Save("m", "goes", b"are you coming? Twice.")], [])
+    there = [each.name for each in file.parent.iterdir() if b"are you coming?" in each.read_bytes()]
+    assert there, "it was never written"
+    store.commit([Save("m", "goes", None)], [])
+    assert not [each.name for each in file.parent.iterdir() if b"are you coming?" in each.read_bytes()]
+    store.close()
+    assert kept(file) == {("m", "stays"): b"something else"}
+
+
 def test_receipts_newest_first_and_only_as_long_as_they_are_kept(file: Path) -> None:
     store = Store(file, 30 * DAY)
     store.commit([], [KeepReceipt(receipt(1.0)), KeepReceipt(receipt(2.0)), KeepReceipt(receipt(3.0, "org.example.b"))])

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Protocol
 
 from lobby.arrival import Arrivals
-from lobby.core.alerts import SIGNED_OUT, SUMMARY, UNSENT, Alert, Pushed, read_push, signed_out_alert, unsent_alert
+from lobby.core.alerts import SIGNED_OUT, UNSENT, Alert, Pushed, read_push, signed_out_alert, unsent_alert
 from lobby.core.timeline import Draft, KeptEvent
 from lobby.core.views import Connection
 from lobby.errands import Errands
@@ -85,11 +85,6 @@ class AccountAlerts:
         """Lobby ends; what is shown stays."""
         self._teller.stop()
         await self._errands.drop()
-
-    async def withdraw_all(self) -> None:
-        """The account was logged out: nothing of it is shown any more. Raises LobbyError."""
-        for alert_id in {self._waiting, SUMMARY, SIGNED_OUT, *self._told}:
-            await self._desk.withdraw(alert_id)
 
     def looking(self, looked_at: bool) -> None:
         """Whether a visible page shows this account."""

@@ -16,8 +16,10 @@ from lobby.errors import Cleartext, LobbyError, LoginRefused, TokenRefused
 from lobby.folder_layout import bring_up
 from lobby.home import Home, Login
 from lobby.matrix import login as ways
+from lobby.matrix_messenger import MatrixMessenger
 from lobby.page_store import PageStore, page_database
 from lobby.sending import Unguarded
+from lobby.ui.scenes import keys_lost
 
 ASKING_TIME = 5.0
 """Seconds a homeserver has to say whether it knows a login; the list waits for the slowest."""
@@ -60,8 +62,8 @@ class AccountCommands:
             number = await accounts.log_in_by_token(found.homeserver, token, agreed, number)
             _tell_logged_in(accounts, number, before)
 
-    async def log_out(self, user: str) -> None:
-        """Log out; the homeserver that could not be told is named on standard error."""
+    async def log_out(self, user: str, anyway: bool) -> None:
+        """Log out. Raises LobbyError where something would be lost by it, unless that is to be done ``anyway``."""
         await self._insist_on_rest("Log out on its page")
         async with self._accounts() as accounts:
             known = _logged_in(accounts)
@@ -69,8 +71,13 @@ class AccountCommands:
                 print("Nobody was logged in.")
                 return
             number = _meant(known, user)
+            if not anyway and (lost := await _lost(accounts, number)):
+                raise LobbyError(f"{lost} To log out all the same, add --anyway. Nothing was changed.")
             told = await accounts.log_out(number)
         print(f"{known[number]} is logged out; nothing of it is kept here.")
+        # Where no desk runs, none shows anything.
+        with contextlib.suppress(background.NoDesk):
+            await background.dismiss_all(self._app_id, number)
         if not told:
             print(
                 "lobby: The homeserver could not be told, so it still lists this login. End it there from another "
@@ -117,6 +124,31 @@ class AccountCommands:
         finally:
             await accounts.stop()
             accounts.close()
+
+
+async def _lost(accounts: Accounts, number: int) -> str:
+    """What a log-out would lose, sentences for the person; empty: nothing."""
+    messenger, store = accounts.messengers()[number], accounts.store(number)
+    waiting = len(store.drafts()) if store is not None else 0
+    unsent = f"{'One message has' if waiting == 1 else f'{waiting} messages have'} not been sent." if waiting else ""
+    return f"{unsent} {await _lost_keys(messenger)}".strip()
+
+
+async def _lost_keys(messenger: MatrixMessenger) -> str:
+    chats = messenger.chats()
+    if messenger.keys is None or not any(chat.encrypted for chat in chats):
+        return ""
+    try:
+        await messenger.keys.engine()
+        await messenger.encryption.look()
+    except LobbyError as error:
+        return f"Keys of encrypted messages may be on this computer only: {error}"
+    if not keys_lost(messenger.encryption.state(), chats):
+        return ""
+    return (
+        "Keys of encrypted messages are on this computer only; without them those messages could not be read again. "
+        "Open the key backup on Lobby's page first."
+    )
 
 
 async def _standing(login: Login) -> str:

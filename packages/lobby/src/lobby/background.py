@@ -244,6 +244,7 @@ class AccountTies:
     ) -> None:
         self.subscription = SUBSCRIPTION if number == 1 else f"{SUBSCRIPTION}-{number}"
         self._app = app
+        self._number = number
         self._messenger = messenger
         self._desk = AccountDesk(app, number, name_of)
         self._alerts = AccountAlerts(self._desk, messenger, store, clock, waiting=SUBSCRIPTION)
@@ -271,9 +272,15 @@ class AccountTies:
             return
         try:
             await self._app.unsubscribe(self.subscription)
-            await self._alerts.withdraw_all()
-        except (LobbyError, frontdesk.FrontdeskError) as error:
+        except frontdesk.FrontdeskError as error:
             log.warning("The desk does not know yet that nothing is pushed to this account any more: %s", error)
+        try:
+            async with frontdesk.DeskControl() as desk:
+                shown = _shown(await desk.status(), self._app.id, self._number)
+            for alert_id in shown:
+                await self._app.withdraw(alert_id)
+        except frontdesk.FrontdeskError as error:
+            log.warning("The desk may still show messages of an account that is logged out: %s", error)
 
     def looking(self, looked_at: bool) -> None:
         """Whether a visible page shows this account."""
@@ -392,6 +399,22 @@ async def is_running(app_id: str) -> bool:
     except NoDesk:
         return False
     return status is not None and status.state is not frontdesk.AppState.STOPPED
+
+
+async def dismiss_all(app_id: str, number: int) -> None:
+    """Have the desk show nothing of that account any more, when no Lobby runs. Raises NoDesk: it was not reached."""
+    try:
+        async with frontdesk.DeskControl() as desk:
+            for alert_id in _shown(await desk.status(), app_id, number):
+                await desk.dismiss(app_id, alert_id)
+    except frontdesk.FrontdeskError as error:
+        raise NoDesk(str(error)) from error
+
+
+def _shown(status: frontdesk.DeskStatus, app_id: str, number: int) -> list[str]:
+    """What the desk shows of that account, whichever run of Lobby has had it shown."""
+    ids = [shown.notification.id for shown in status.shown if shown.app == app_id]
+    return [alert_id for alert_id in ids if place_of(alert_id).account == number]
 
 
 async def _status(app_id: str) -> frontdesk.AppStatus | None:

@@ -63,7 +63,7 @@ def _change_accounts(home: Home, options: argparse.Namespace) -> int:
         case "accounts":
             asyncio.run(commands.list())
         case "logout":
-            asyncio.run(commands.log_out(options.user))
+            asyncio.run(commands.log_out(options.user, options.anyway))
         case _ if options.sso or options.provider:
             words = (options.homeserver, options.provider, options.user, options.cleartext)
             asyncio.run(commands.sign_on(*words))
@@ -114,6 +114,7 @@ def _parser() -> argparse.ArgumentParser:
         "logout", help="log out while Lobby is not running; pusher, login and local chats are removed"
     )
     log_out.add_argument("user", nargs="?", default="", help="whom; needed where there are several accounts")
+    log_out.add_argument("--anyway", action="store_true", help="also where unsent messages or keys would be lost")
     commands.add_parser("accounts", help="list who is logged in, and who was signed out")
     commands.add_parser("address", help="print an address that opens the page once, within a minute")
     return parser

@@ -1,5 +1,6 @@
 """The desk's memory: one SQLite file with what the machines saved and the receipts. Each batch is one commit."""
 
+import logging
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,8 @@ import msgspec
 from frontdesk.agent.core.effects import KeepReceipt, Save
 from frontdesk.errors import FrontdeskError
 from frontdesk.terms import Receipt
+
+log = logging.getLogger(__name__)
 
 MOST_ANSWER = 512 * 1024
 """Bytes of receipts given at once: a month of a busy app's would be more than one frame may hold (X02)."""
@@ -52,6 +55,8 @@ class Store:
         try:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
+            # Notifications and pushes say what people wrote: what is deleted is not to stay in a free page.
+            db.execute("PRAGMA secure_delete = ON")
             version = db.execute("PRAGMA user_version").fetchone()[0]
             if version > _SCHEMA:
                 raise StoreFailed(
@@ -105,6 +110,15 @@ class Store:
             # Whatever stopped it half-way: no later commit takes that half along.
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
+        if gone:
+            self._empty_log()
+
+    def _empty_log(self) -> None:
+        """What was deleted is in no file any more, unless somebody else reads this one now: then with a later one."""
+        try:
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:
+            log.info("What was deleted is in the write-ahead log of %s until a later commit: %s", self._file, error)
 
     def receipts(self, app: str, since: float) -> tuple[Receipt, ...]:
         """Those of one app from ``since`` on, newest first (L05); as many as MOST_ANSWER bytes hold."""
