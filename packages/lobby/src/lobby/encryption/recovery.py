@@ -38,7 +38,7 @@ UNFINISHED = (
 )
 OTHER_IDENTITY = (
     "The identity that the homeserver shows for your account is not the one that this device knows. If you did not "
-    "replace it yourself in another client, ask whoever runs the homeserver."
+    "begin anew yourself on another device, ask whoever runs the homeserver."
 )
 GONE = "The homeserver does not know your identity any more. Create a recovery key: it is published again then."
 BACKUP_GONE = (
