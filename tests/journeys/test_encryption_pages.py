@@ -1,5 +1,8 @@
 """Somebody makes a recovery key, opens everything with it on a second computer, and verifies by emoji."""
 
+import asyncio
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+
 import pytest
 from playwright.async_api import expect
 
@@ -56,17 +59,24 @@ async def see_the_same_emoji(one: Person, other: Person) -> None:
 
 
 async def test_a_recovery_key_and_emoji(stand: Stand) -> None:
-    async with stand.resident("Emma") as emma, stand.resident("Otto") as otto:
-        await emma.enters()
-        await otto.enters()
+    async with AsyncExitStack() as stack:
+
+        def comes(person: AbstractAsyncContextManager[Person]) -> asyncio.Task[Person]:
+            return group.create_task(stack.enter_async_context(person))
+
+        async with asyncio.TaskGroup() as group:
+            residents = [comes(stand.resident(name)) for name in ("Emma", "Otto")]
+        emma, otto = (task.result() for task in residents)
+        for each in (emma, otto):
+            await each.enters()
         await begin_chat(emma, otto)
         chat = emma.page.url
-        key = await create_recovery_key(emma)
-        async with stand.other_computer(emma, "laptop") as laptop:
-            await _recovers(laptop, key)
-        async with stand.other_computer(emma, "tablet") as tablet:
-            await _verifies_own(tablet, emma)
-        await create_recovery_key(otto)
+        async with asyncio.TaskGroup() as group:
+            computers = [comes(stand.other_computer(emma, name)) for name in ("laptop", "tablet")]
+            keys = [group.create_task(create_recovery_key(each)) for each in (emma, otto)]
+        laptop, tablet = (task.result() for task in computers)
+        await _recovers(laptop, keys[0].result())
+        await _verifies_own(tablet, emma)
         await _verifies_after_a_mismatch(emma, otto, chat)
 
 
@@ -112,3 +122,5 @@ async def _verifies_after_a_mismatch(emma: Person, otto: Person, chat: str) -> N
         await each.page.get_by_role("button", name="They match").click()
     for each, other in ((emma, "Otto"), (otto, "Emma")):
         await expect(each.page.get_by_role("heading", name=f"{other} is verified")).to_be_visible()
+        await each.page.get_by_role("link", name="Done").click()
+        await expect(each.page.locator("#head")).to_contain_text("Verified")
