@@ -114,7 +114,7 @@ async def _wrong(stage: _Stage, cell: Cell, blow: Blow) -> list[str]:
         sender = stand.synapse.user_id("left")
         had = await observer.sent(stand.chat, sender)
         put_up = {person: len(desktop.bubbles) for person, desktop in stage.desktops.items()}
-        scene = Play(left, right, spectators, stage.desktops["Right"], killer, str(cell), LIMITS["suspended"])
+        scene = Play(left, right, spectators, stage.desktops, killer, str(cell), LIMITS["suspended"])
         await STORIES[cell.number - 1](scene)
         await all_is_well(scene)
         ending = Ending(
@@ -123,6 +123,7 @@ async def _wrong(stage: _Stage, cell: Cell, blow: Blow) -> list[str]:
             windows={"Left": await _shown(left), "Right": await _shown(right)},
             showings={"Left": scene.on_left.showings(scene.began), "Right": scene.on_right.showings(scene.began)},
             bubbles={person: desktop.bubbles[put_up[person] :] for person, desktop in stage.desktops.items()},
+            stalls={person.machine.person: person.stalls for person in (left, right)},
             said_before=tuple(stage.said),
         )
         stage.said += left.accepted

@@ -10,7 +10,7 @@ import aiohttp
 from demo.errors import DemoError
 from demo.kills.spectator import PATIENCE
 from demo.machine import Machine
-from demo.tour.window import Window
+from demo.tour.window import PageStalled, Window
 
 _AGAIN = 0.3
 """Seconds until a person, or the page by itself, tries again."""
@@ -21,11 +21,12 @@ _BROKEN = (DemoError, aiohttp.ClientError, OSError, TimeoutError)
 
 
 class Person:
-    """`accepted`: the messages that this person's Lobby took, in that order."""
+    """`accepted`: the messages that this person's Lobby took, in that order. `stalls`: what its page never answered."""
 
     def __init__(self, machine: Machine, chat: str) -> None:
         self.machine = machine
         self.accepted: list[str] = []
+        self.stalls: list[str] = []
         self._chat = chat
         self._window: Window | None = None
         self._address = ""
@@ -86,6 +87,9 @@ class Person:
             try:
                 await self._window.show(self._chat)
                 return self._window
+            except PageStalled:
+                await self.leaves()
+                raise
             except _BROKEN:
                 await self.leaves()
         address, self._address = self._address or await self.machine.page_address(), ""
@@ -106,6 +110,8 @@ class Person:
                         return await do()
                     except _BROKEN as error:
                         last = error
+                        if isinstance(error, PageStalled):
+                            self.stalls.append(str(error))
                     await asyncio.sleep(_AGAIN)
         except TimeoutError:
             why = f" The last attempt: {last!r}" if last is not None else ""

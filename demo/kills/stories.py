@@ -24,6 +24,8 @@ from frontdesk import AppState, DeskControl, DeskStatus, FrontdeskError, Receipt
 FALLBACK = "New message"
 """What Lobby's subscription says when its text cannot be had in time."""
 
+UNSENT = "Message not sent, please resend"
+
 _UP = (AppState.LAUNCHING, AppState.BACKGROUND)
 _ASLEEP = (AppState.SUSPENDED, AppState.STOPPED)
 _AGAIN = 0.3
@@ -42,7 +44,7 @@ class Play:
         left: Person,
         right: Person,
         spectators: dict[str, Spectator],
-        desktop: Desktop,
+        desktops: dict[str, Desktop],
         killer: Killer,
         tag: str,
         sleep: float,
@@ -51,7 +53,8 @@ class Play:
         self.right = right
         self.on_left = spectators["left"]
         self.on_right = spectators["right"]
-        self.right_desktop = desktop
+        self.left_desktop = desktops["Left"]
+        self.right_desktop = desktops["Right"]
         self.killer = killer
         self.began = time.time()
         self.sleep = sleep
@@ -183,8 +186,13 @@ async def out_of_time(play: Play) -> None:
         await play.left.leaves()
         await play.on_left.lobby(*_ASLEEP)
         if play.killer.blow.victim is not Victim.LOBBY:
-            told = play.on_left.last is not None and notified("Message not sent, please resend")(play.on_left.last)
+            told = play.on_left.last is not None and notified(UNSENT)(play.on_left.last)
             _check(told, "Lobby sleeps with a message that is not sent, and nobody told Left.")
+            await play.left_desktop.until(
+                lambda desktop: any(bubble.title == UNSENT and bubble.tells(text) for bubble in desktop.stands),
+                f"“{UNSENT}” on the desktop",
+                PATIENCE,
+            )
         play.killer.moment("time is up")
         await play.on_left.lobby(*_ASLEEP)
     finally:

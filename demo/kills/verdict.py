@@ -70,6 +70,8 @@ class Ending:
     """What each person's desk has shown since the story began, in that order."""
     bubbles: Mapping[str, Sequence[Bubble]] = dataclasses.field(default_factory=dict)
     """What each person's desktop was given since then, in that order."""
+    stalls: Mapping[str, Sequence[str]] = dataclasses.field(default_factory=dict)
+    """Requests that each person's page took and never answered; asked again, it may have."""
     said_before: Collection[str] = ()
     """What was accepted in the stories before, in the same chat."""
 
@@ -93,6 +95,7 @@ def faults(ending: Ending) -> list[str]:
         found += _as_notifications(person, showings, ending.accepted)
     for person, bubbles in ending.bubbles.items():
         found += _on_desktop(person, bubbles, ending.accepted)
+    found += [f"{person} waited in vain. {stall}" for person, stalls in ending.stalls.items() for stall in stalls]
     return found
 
 

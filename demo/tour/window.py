@@ -18,6 +18,10 @@ _PATIENCE = 20.0
 """Seconds within which a page has to answer; a launch of a stopped Lobby is within them."""
 
 
+class PageStalled(DemoError):
+    """The page took a request and never answered it; one that is not there refuses, or breaks off."""
+
+
 class Window:
     """Lobby's page of one person, open from `open()` to `close()`; while it is open, the person can see Lobby.
 
@@ -157,22 +161,27 @@ class Window:
                 if answer.status != 200:
                     raise DemoError(f"Lobby's page answered {answer.status} to {urlsplit(address).path}.")
                 return text
-        except (aiohttp.ClientError, TimeoutError) as reason:
+        except TimeoutError:
+            raise _stalled(urlsplit(address).path) from None
+        except aiohttp.ClientError as reason:
             raise DemoError(f"Lobby's page did not answer at {urlsplit(address).path}: {reason!r}") from reason
 
     async def _post(self, path: str, **form: str) -> str:
         """Sends a form as the page's own, and gives the place it leads to."""
         limit = aiohttp.ClientTimeout(total=_PATIENCE)
-        async with self._client.post(
-            self._origin + path,
-            data={"csrf": self._csrf, **form},
-            headers={"Origin": self._origin, "Sec-Fetch-Site": "same-origin"},
-            allow_redirects=False,
-            timeout=limit,
-        ) as answer:
-            if answer.status != 303:
-                raise DemoError(f"Lobby's page answered {answer.status} to {path}.")
-            return answer.headers.get("Location", "")
+        try:
+            async with self._client.post(
+                self._origin + path,
+                data={"csrf": self._csrf, **form},
+                headers={"Origin": self._origin, "Sec-Fetch-Site": "same-origin"},
+                allow_redirects=False,
+                timeout=limit,
+            ) as answer:
+                if answer.status != 303:
+                    raise DemoError(f"Lobby's page answered {answer.status} to {path}.")
+                return answer.headers.get("Location", "")
+        except TimeoutError:
+            raise _stalled(path) from None
 
     @property
     def _client(self) -> aiohttp.ClientSession:
@@ -189,6 +198,10 @@ async def opened(address: str, chat: str = "") -> AsyncIterator[Window]:
         yield window
     finally:
         await window.close()
+
+
+def _stalled(path: str) -> PageStalled:
+    return PageStalled(f"Lobby's page took a request for {path} and did not answer it within {_PATIENCE:g} s.")
 
 
 async def _events(stream: aiohttp.StreamReader) -> AsyncIterator[tuple[str, str]]:

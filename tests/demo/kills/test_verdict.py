@@ -113,6 +113,10 @@ def test_a_desk_that_died_over_a_bubble_could_not_keep_its_number() -> None:
         assert len(faults(replace(WELL, bubbles={"Right": twice}))) == wrong
 
 
+def test_a_page_that_never_answered_is_wrong_although_it_did_when_asked_again() -> None:
+    assert faults(replace(WELL, stalls={"Left": [], "Right": ["No answer."]})) == ["Right waited in vain. No answer."]
+
+
 def test_what_everybody_has_seen_is_told_of_no_longer() -> None:
     assert left_over("Right", [], []) == []
     assert left_over("Right", [put_up("New message", title="Lobby")], [showing("good night", 1.0)]) == [
