@@ -45,20 +45,20 @@ _SIGNS = {
 
 _KINDS = {
     Kind.PUSH: "a push arrived",
-    Kind.NOTIFICATION: "a notification shown, or gone",
-    Kind.TASK: "a background task begun, or done",
+    Kind.NOTIFICATION: "a notification",
+    Kind.TASK: "a background task",
     Kind.OPENED: "opened by a person",
     Kind.STOPPED: "stopped, or quit",
     Kind.TROUBLE: "something went wrong",
-    Kind.DESK: "the desk was started again",
+    Kind.DESK: "the desk came back",
 }
 
 _STATES = {
     AppState.FOREGROUND: "a person sees it",
-    AppState.BACKGROUND: "it finishes something, for so long and no longer",
-    AppState.SUSPENDED: "in memory, frozen: no CPU at all",
-    AppState.LAUNCHING: "the desk starts its process",
-    AppState.STOPPED: "no process; a push or a look starts it",
+    AppState.BACKGROUND: "it finishes something",
+    AppState.SUSPENDED: "frozen: no CPU at all",
+    AppState.LAUNCHING: "its process begins",
+    AppState.STOPPED: "no process until it is needed",
 }
 
 

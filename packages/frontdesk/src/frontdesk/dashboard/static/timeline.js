@@ -49,6 +49,7 @@ function drawTicks() {
     const tick = document.createElement("span");
     tick.className = "tl-tick";
     tick.style.left = `${(at - epoch) * pixels}px`;
+    tick.dataset.when = String(at);
     tick.textContent = new Date(at * 1000).toLocaleTimeString([], words);
     ticks.append(tick);
   }
@@ -59,6 +60,8 @@ function move() {
   const present = now();
   if (present > drawnUntil - 5) drawTicks();
   track.style.transform = `translateX(${SECONDS * pixels - (present - epoch) * pixels}px)`;
+  // A moment that would be cut off at the present's edge is written when there is room for it.
+  for (const tick of ticks.children) tick.classList.toggle("tl-cut", (present - Number(tick.dataset.when)) * pixels < tick.offsetWidth - MARGIN);
   for (const band of track.querySelectorAll(".tl-band:not([data-to])")) {
     band.style.width = `${Math.max(0, present - Number(band.dataset.at)) * pixels}px`;
   }
