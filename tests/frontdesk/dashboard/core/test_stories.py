@@ -120,10 +120,11 @@ def test_an_alert_and_a_push_for_an_app_that_was_quit() -> None:
     driver.subscribe(APP)
     driver.now += 1
     driver.push(APP, b'{"title": "Hi"}', "plain")
-    assert "without waking Notes; it showed “Hi”" in told(driver)["Push: “Hi” shown"]
+    assert "for which Notes is not woken; the desk showed “Hi” by itself" in told(driver)["Push: “Hi” shown"]
     driver.handle(ev.QuitAsked(APP))
     driver.push(APP)
-    assert "You had quit Notes, so it was not woken" in told(driver)["Push: “Something new” shown"]
+    text = told(driver)["Push: “Something new” shown"]
+    assert "You had quit Notes, so it was not woken; the desk showed “Something new” by itself." in text
     assert told(driver)["Quit"] == "You quit Notes: nothing wakes it until it is opened again."
 
 
@@ -145,8 +146,8 @@ def test_sending_and_walking_away() -> None:
     driver.end(APP, 1)
     stories = told(driver)
     assert stories["Task “send to Right”"] == (
-        "Notes began the background task “send to Right”: it is kept awake until that is done; 1.5 s later it was done "
-        "and slept."
+        "Notes began the background task “send to Right”: it is kept awake until that is done; 1.5 s later the "
+        "task was done; Notes slept."
     )
     unseen = next(text for title, text in stories.items() if title.startswith("Notes running unseen"))
     assert "(1.5 s): its window had been closed. It was held awake by the background task “send to Right”" in unseen
@@ -158,7 +159,7 @@ def test_a_task_whose_time_ran_out() -> None:
     driver.sleep(APP)
     driver.pass_time(30)
     stories = told(driver)
-    assert "25 s later its time was almost up, and Notes was told to come to an end" in stories["Task “upload”"]
+    assert "25 s later its 30 s unseen were almost up, and Notes was told to come to an end" in stories["Task “upload”"]
     assert "Notes ended before that was done" in stories["Task “upload”"]
     assert "Its background time of 30 s was up" in stories["Stopped"]
 
@@ -255,8 +256,8 @@ def test_what_was_not_done_in_time_and_said_so() -> None:
     driver.handle(ev.NotifyAsked(APP, 1, 9, Notification("unsent", "Not sent", "please resend")))
     driver.end(APP, 1)
     assert told(driver)["Task “send to Right”: time was up"].endswith(
-        "25 s later its time was almost up, and Notes was told to come to an end; 0.2 s later it showed “Not sent: "
-        "please resend”; it was ended and slept."
+        "25 s later its 30 s unseen were almost up, and Notes was told to come to an end; 0.2 s later Notes showed “Not "
+        "sent: please resend”; the task was ended; Notes slept."
     )
     driver.handle(ev.OpenAsked(APP))
     driver.to_front(APP)
@@ -275,7 +276,7 @@ def test_a_short_task_while_it_is_being_opened_is_a_part_of_that() -> None:
     assert "Opened" in told(driver) and not [title for title in told(driver) if title.startswith("Task")]
     driver.now += 2
     driver.end(APP, 2)
-    assert told(driver)["Task “tidy up”"].endswith("2.5 s later it was done.")
+    assert told(driver)["Task “tidy up”"].endswith("2.5 s later the task was done.")
 
 
 def test_an_app_that_crashes_over_and_over_is_given_a_pause() -> None:

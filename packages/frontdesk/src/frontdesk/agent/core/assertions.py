@@ -229,6 +229,7 @@ class Assertions:
                     "expiring",
                     f"time is almost up: {', '.join(_some(tasks.open))}",
                     name=", ".join(_some(tasks.open)),
+                    why=f"{box.limit:g} s",
                 ),
             ]
         return []

@@ -145,8 +145,9 @@ class _Teller:
         thread.row = line.count
         self._pushes[line.about] = self._row = thread
         self._row_at = line.at
+        thread.by_desk = bool(line.why)
         if line.why == PushKind.ALERT:
-            thread.say(line.at, f"it is of the kind that the desk shows by itself, without waking {self._name}")
+            thread.say(line.at, f"it is of the kind for which {self._name} is not woken")
         elif line.why == "quit":
             thread.say(line.at, f"{self._who} had quit {self._name}, so it was not woken")
         elif line.why:
@@ -244,7 +245,10 @@ class _Teller:
 
     def _asleep(self, line: Happening) -> None:
         for thread in self._until_sleep:
-            thread.and_(line.at, "slept again" if thread.woken else "slept")
+            if thread.of_task:
+                thread.then(line.at, f"{self._name} slept")
+            else:
+                thread.and_(line.at, "slept again" if thread.woken else "slept")
         self._until_sleep.clear()
         self._opening = self._expired = None
 
@@ -263,7 +267,7 @@ class _Teller:
         elif self._expired is not None:
             thread = self._expired
             thread.title = f"{thread.title}: time was up"
-            thread.then(line.at, f"it {words}")
+            thread.then(line.at, f"{self._name} {words}")
             self._mark(line, Kind.NOTIFICATION, f"Notification “{line.name}”", thread)
             self._expired = None
         else:
@@ -279,6 +283,8 @@ class _Teller:
             thread.and_(line.at, words)
         elif thread.as_it_is:
             thread.then(line.at, f"it had nothing to add, and the desk {words}")
+        elif thread.by_desk:
+            thread.then(line.at, f"the desk {words} by itself")
         else:
             thread.then(line.at, f"it {words}")
         self._mark(line, Kind.NOTIFICATION, f"Notification “{line.name}”", thread)
@@ -311,7 +317,7 @@ class _Teller:
 
     def _task_begun(self, line: Happening) -> None:
         title = f"Task “{line.name}”"
-        thread = Thread(f"s{self._key}", line.at, Kind.TASK, title, self._name)
+        thread = Thread(f"s{self._key}", line.at, Kind.TASK, title, self._name, of_task=True)
         words = f"{self._name} began the background task “{line.name}”: it is kept awake until that is done"
         thread.say(line.at, words)
         self._tasks[line.about] = thread
@@ -332,7 +338,7 @@ class _Teller:
         if thread is None:
             thread = self._begin(line, Kind.TASK, f"Task “{line.name}”", f"the background task “{line.name}” ended")
         else:
-            thread.then(line.at, "it was done" if thread.kind is Kind.TASK else "it was ended")
+            thread.then(line.at, "the task was done" if thread.kind is Kind.TASK else "the task was ended")
             self._mark(line, Kind.TASK, f"Task “{line.name}” ended", thread)
         self._ends_with_sleep(thread, line.at)
 
@@ -341,7 +347,8 @@ class _Teller:
             self._tell_of_task(about)
         for thread in self._tasks.values():
             thread.kind = Kind.TROUBLE
-            thread.say(line.at, f"its time was almost up, and {self._name} was told to come to an end")
+            of = f"its {line.why} unseen were" if line.why else "its time was"
+            thread.say(line.at, f"{of} almost up, and {self._name} was told to come to an end")
         for thread in list(self._tasks.values())[:1]:
             self._mark(line, Kind.TROUBLE, "Time almost up", thread)
             self._expired = thread

@@ -71,6 +71,10 @@ class Thread:
     """The app had been asleep, and was woken for it."""
     fell_back: bool = False
     """Of a push: the desk had to show something in the app's place."""
+    of_task: bool = False
+    """It is about a background task, which does not sleep: the app does."""
+    by_desk: bool = False
+    """Of a push: the app was not woken for it."""
     as_it_is: bool = False
     """Of a push: the app left it at what the push says by itself."""
     row: int = 1
