@@ -141,7 +141,7 @@ class Desktop:
         if fresh:
             self._numbers += 1
         number = self._numbers if fresh else int(replaced)
-        bubble = Bubble(number, title, body, fresh)
+        bubble = Bubble(number, title, body, fresh, message.sender)
         self.bubbles.append(bubble)
         self._stands[number] = bubble
         self._askers.setdefault(message.sender, []).append((bubble, time.monotonic()))

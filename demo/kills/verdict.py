@@ -49,6 +49,8 @@ class Bubble:
     title: str
     body: str
     fresh: bool
+    desk: str
+    """Which run of the desk asked for it."""
     outlived_by: float = math.inf
     """Seconds for which the desk that asked for it has lived on."""
 
@@ -133,16 +135,17 @@ def _as_notifications(person: str, showings: Sequence[Showing], accepted: Sequen
 
 
 def _on_desktop(person: str, bubbles: Sequence[Bubble], accepted: Sequence[str]) -> list[str]:
-    """One that takes the place of a bubble with the same words is seen once; one beside it, or after it, is not."""
+    """Given once by one desk. By the next again only in its place: one beside it, or after it, is seen as another."""
     found = []
     lasting = [bubble for bubble in bubbles if bubble.fresh and bubble.outlived_by > _NUMBER_IS_KEPT_WITHIN]
     for text in accepted:
         put_up = Counter((bubble.title, bubble.body) for bubble in lasting if bubble.tells(text))
-        found += [
-            f"{person}'s desktop was given “{title}: {body}” {times} times."
-            for (title, body), times in put_up.items()
-            if times > 1
-        ]
+        given = Counter((bubble.title, bubble.body, bubble.desk) for bubble in bubbles if bubble.tells(text))
+        for title, body in dict.fromkeys((bubble.title, bubble.body) for bubble in bubbles if bubble.tells(text)):
+            by_one_desk = max(times for (*words, _), times in given.items() if words == [title, body])
+            times = max(put_up[title, body], by_one_desk)
+            if times > 1:
+                found.append(f"{person}'s desktop was given “{title}: {body}” {times} times.")
     return found
 
 

@@ -93,23 +93,24 @@ def test_a_message_that_could_not_be_sent_at_first_is_told_of_once_for_itself() 
     assert len(faults(replace(WELL, showings={"Left": [*unsent, replace(unsent[0], at=7.0)]}))) == 1
 
 
-def put_up(text: str, number: int = 1, *, fresh: bool = True, title: str = "Left", outlived_by: float = 9.0) -> Bubble:
-    return Bubble(number, title, text, fresh, outlived_by)
+def put_up(text: str, number: int = 1, *, fresh: bool = True, title: str = "Left", desk: str = ":1.5") -> Bubble:
+    return Bubble(number, title, text, fresh, desk)
 
 
 def test_on_the_desktop_the_same_words_are_put_up_once() -> None:
-    twice = [put_up("hello"), put_up("hello", 2)]
-    assert faults(replace(WELL, bubbles={"Right": twice})) == ["Right's desktop was given “Left: hello” 2 times."]
+    for second in (put_up("hello", 2), put_up("hello", 2, desk=":1.9"), put_up("hello", fresh=False)):
+        twice = [put_up("hello"), second]
+        assert faults(replace(WELL, bubbles={"Right": twice})) == ["Right's desktop was given “Left: hello” 2 times."]
 
 
-def test_a_bubble_in_the_place_of_its_like_is_none_more() -> None:
-    again = [put_up("hello"), put_up("hello", fresh=False), put_up("hello", 2, title="Message not sent")]
+def test_a_bubble_of_the_next_desk_in_the_place_of_its_like_is_none_more() -> None:
+    again = [put_up("hello"), put_up("hello", fresh=False, desk=":1.9"), put_up("hello", 2, title="Message not sent")]
     assert faults(replace(WELL, bubbles={"Right": again})) == []
 
 
 def test_a_desk_that_died_over_a_bubble_could_not_keep_its_number() -> None:
     for outlived_by, wrong in ((0.1, 0), (2.0, 1)):
-        twice = [put_up("hello", outlived_by=outlived_by), put_up("hello", 2)]
+        twice = [replace(put_up("hello"), outlived_by=outlived_by), put_up("hello", 2, desk=":1.9")]
         assert len(faults(replace(WELL, bubbles={"Right": twice}))) == wrong
 
 
