@@ -622,6 +622,19 @@ async def test_nobody_is_logged_in_by_a_sign_on_that_this_browser_did_not_begin(
     assert served.accounts.logged_in == []
 
 
+async def test_a_sign_on_that_is_refused_leads_back_to_where_it_began(served: Served) -> None:
+    await served.enter()
+    served.accounts.providers = (SIGN_ON,)
+    served.messenger.connect(Connection.SIGNED_OUT)
+    page = await served.post("/login/sign-on", homeserver="https://matrix.example", provider=SIGN_ON.id)
+    found = re.search(r"/sign-on/[\w-]+", page.body.partition("redirectUrl=")[2])
+    assert found is not None
+    answer = await served.ask("GET", f"{found[0]}?loginToken=of-somebody-else")
+    assert answer.status == 422 and "does not take that sign-on" in answer.body
+    assert "Log in again" in answer.body and "Continue with House of Keys" in answer.body
+    assert 'href="/account/new"' in answer.body, "or it was meant as one more account"
+
+
 async def test_no_sign_on_goes_over_a_readable_way_before_the_person_has_agreed(served: Served) -> None:
     await served.enter()
     served.accounts.providers = (SIGN_ON,)

@@ -88,7 +88,7 @@ class LoginRoutes:
         return self._door(request, Door("/login")) if number == FIRST else see("/")
 
     async def _login_page(self, request: web.Request) -> web.StreamResponse:
-        again = self._again(request)
+        again = self._again(self._visits.number(request))
         if again is not None:
             return await self._door_with_ways(request, again)
         listed = "listed" in request.query
@@ -105,8 +105,7 @@ class LoginRoutes:
         user, named = form.get("user", "").strip(), form.get("homeserver", "").strip()
         if named.startswith("@"):
             user, named = user or named, server_of(named)
-        door = self._again(request) or self._outside(request)
-        door = door.typed(named, user)
+        door = self._named(request).typed(named, user)
         try:
             if "password" not in form:
                 return self._door(request, door.offering(await self._accounts.ways_in(named)))
@@ -124,7 +123,7 @@ class LoginRoutes:
     async def _sign_on(self, request: web.Request) -> web.StreamResponse:
         """Send the browser to the homeserver's sign-on. By a page: a form's answer may not lead to another site."""
         form = await read_form(request)
-        door = (self._again(request) or self._outside(request)).typed(form.get("homeserver", ""), form.get("user", ""))
+        door = self._named(request).typed(form.get("homeserver", ""), form.get("user", ""))
         agreed, state = form.get("cleartext", ""), secrets.token_urlsafe(32)
         back = f"http://{request.host}{BACK}{state}"
         try:
@@ -145,12 +144,13 @@ class LoginRoutes:
         begun = self._sessions.sign_on_end(digest(request.match_info["state"]))
         token = request.query.get("loginToken", "")
         if begun is None or begun.session != self._session(request) or begun.until <= self._clock() or not token:
-            return self._door(request, Door(ADD if self._accounts.numbers() else "/login", OVER, self._back()), 422)
+            return self._door(request, self._beside().refusing(OVER), 422)
         try:
             number = await self._accounts.log_in_by_token(begun.homeserver, token, begun.cleartext, begun.account)
         except LoginRefused as refusal:
-            door = Door(f"{base_of(begun.account)}/login" if begun.account else ADD, back=self._back())
-            return await self._refused(request, door.typed(begun.homeserver, ""), refusal)
+            door = (self._again(begun.account) if begun.account else None) or self._beside()
+            door = door.typed(begun.homeserver, "").refusing(str(refusal))
+            return await self._door_with_ways(request, door, 422)
         return see(f"{base_of(number)}/")
 
     async def _refused(self, request: web.Request, door: "Door", refusal: LoginRefused) -> web.StreamResponse:
@@ -174,15 +174,18 @@ class LoginRoutes:
     def _door(self, request: web.Request, door: "Door", status: int = 200) -> web.Response:
         return html(self._renderer.login(self._visits.csrf(request), door), status=status)
 
-    def _outside(self, request: web.Request) -> "Door":
-        """A log-in of somebody who is not known here yet."""
-        return Door(ADD if request.path.startswith(ADD) else "/login", back=self._back())
+    def _named(self, request: web.Request) -> "Door":
+        """The log-in that the address names: of somebody who was signed out, or of somebody who is not known yet."""
+        adds = request.path.startswith(ADD)
+        again = None if adds else self._again(self._visits.number(request))
+        return again or Door(ADD if adds else "/login", back=self._back())
 
-    def _again(self, request: web.Request) -> "Door | None":
-        """The log-in of the account which the address names; None: it is not signed out."""
-        if request.path.startswith(ADD):
-            return None
-        number = self._visits.number(request)
+    def _beside(self) -> "Door":
+        """The log-in of one more, or of the first."""
+        return Door(ADD if self._accounts.numbers() else "/login", back=self._back())
+
+    def _again(self, number: int) -> "Door | None":
+        """The log-in of that account; None: it is not signed out."""
         messenger = self._accounts.messenger(number)
         account = messenger.account() if messenger else None
         if account is None or account.connection is not Connection.SIGNED_OUT:
