@@ -9,9 +9,10 @@ from collections.abc import Awaitable, Callable
 
 from demo.errors import DemoError
 from demo.kills.plan import Blow, Victim
-from demo.kills.spectator import PATIENCE, Spectator
+from demo.kills.spectator import PATIENCE, Spectator, processes_of
+from demo.kills.verdict import keeper_of
 from demo.machine import LOBBY, Machine, app_of
-from demo.processes import Program, gone, parent
+from demo.processes import Program, gone
 from demo.world import World
 from frontdesk import DeskStatus
 
@@ -79,7 +80,10 @@ class Killer:
         self._kill(app_of(await self._spectator.until(runs, f"a process of {self._app}"), self._app).pid)
 
     async def _kill_keeper(self, machine: Machine) -> None:
-        keeper = parent((await self._spectator.until(lambda status: status.pid > 0, "a desk")).pid)
+        # Not by way of its desk: that one may be dead at this very moment, and a process that is gone has no parent.
+        keeper = keeper_of(processes_of(machine.folder))
+        if not keeper:
+            raise DemoError(f"{machine.person} has no keeper that could be killed.")
         self._kill(keeper)
         await gone(keeper, PATIENCE)
         await asyncio.sleep(self.blow.away)

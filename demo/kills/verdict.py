@@ -182,6 +182,11 @@ def ended_badly(person: str, receipts: Sequence[Receipt]) -> list[str]:
     ]
 
 
+def keeper_of(processes: Sequence[Process]) -> int:
+    """The keeper among the processes of a machine, also in the moment in which it has no desk; 0: there is none."""
+    return next((process.pid for process in processes if any(process.runs(words) for words in _KEEPERS)), 0)
+
+
 def strays(person: str, processes: Sequence[Process], asleep: Collection[int], awake: Collection[int]) -> list[str]:
     """What is wrong with the processes of a machine whose desk says that the apps `asleep` are frozen, `awake` not.
 

@@ -7,7 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as some
 from msgspec.structs import replace as replace_status
 
-from demo.kills.verdict import Bubble, Ending, Process, Showing, ended_badly, faults, left_over, strays, unheard
+from demo.kills.verdict import (
+    Bubble,
+    Ending,
+    Process,
+    Showing,
+    ended_badly,
+    faults,
+    keeper_of,
+    left_over,
+    strays,
+    unheard,
+)
 from demo.tour.page import Message
 from frontdesk import AppState, AppStatus, Receipt, StopReason
 
@@ -177,6 +188,12 @@ def test_a_lobby_that_no_desk_knows() -> None:
 def test_called_suspended_and_running() -> None:
     found = strays("Left", [KEEPER, DESK, replace(LOBBY, state="S")], asleep={12}, awake=())
     assert found == ["Left's process 12 (-m lobby.main --home /x run) runs, and its desk calls it suspended."]
+
+
+def test_a_keeper_is_found_without_its_desk() -> None:
+    started_by_an_app = replace(KEEPER, command=("python", "-m", "frontdesk.agent.keeper"))
+    assert keeper_of([LOBBY, KEEPER]) == keeper_of([started_by_an_app, DESK]) == KEEPER.pid
+    assert keeper_of([DESK, LOBBY]) == 0
 
 
 def test_none_or_two_of_what_there_is_one() -> None:
