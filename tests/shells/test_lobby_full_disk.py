@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from demo.network import Condition
+from demo.throttle import Line
 from lobby.core.outbox import Phase
 from lobby.core.views import Mark
 from lobby.errors import LobbyError, NotKept
@@ -15,6 +16,9 @@ from tests.homeserver import homeserver
 from tests.people import Person, World, bodies, introduce, world
 
 __all__ = ["homeserver", "world"]
+
+ANSWERS_LATE = Line(latency=1.0, rate=8192.0)
+"""The disk is full before the homeserver's answer is back."""
 
 
 def notice(person: Person) -> str:
@@ -85,11 +89,13 @@ async def test_a_database_that_cannot_be_read_keeps_nobody_awake(world: World, m
 async def test_an_answer_that_comes_while_the_disk_is_full_is_not_lost(world: World) -> None:
     left, right = world.left, world.right
     room_id = await introduce(left, right, encrypted=False)
+    world.network.slow = ANSWERS_LATE
     world.network.set(Condition.SLOW)
     await left.lobby.send(room_id, "one")
     with no_room():
         await left.until(lambda: "wait at the homeserver" in notice(left))
         await left.until(lambda: not left.guard.open)
+    world.network.set(Condition.GOOD)
     await left.until(lambda: [bubble.mark for bubble in left.bubbles(room_id)] == [Mark.SENT])
     await left.until(lambda: notice(left) == "")
     assert await bodies(right, room_id) == ["one"] and left.store.drafts() == []
