@@ -15,6 +15,7 @@ import pytest
 
 from lobby.core.batch import CANNOT_READ, Batch, Happened, Invited, Kind, Member, Page, RoomNews
 from lobby.core.outbox import Item, Phase
+from lobby.core.room_sessions import Rotation
 from lobby.core.timeline import Draft
 from lobby.core.unread import counts
 from lobby.database import VERSION, Database
@@ -62,6 +63,19 @@ def test_a_batch_is_kept_with_its_token(store: Store) -> None:
     assert applied.rooms == {"!a"}
     assert store.token() == "s1"
     assert texts(store) == ["message 1", "message 2"]
+
+
+def test_how_often_a_room_wants_new_keys_is_kept(store: Store) -> None:
+    def rotation() -> Rotation:
+        room = store.room("!a")
+        assert room is not None
+        return room.rotation
+
+    store.apply(news(said(1)), ME, 0.0)
+    assert rotation() == Rotation()
+    store.apply(news(rotation=Rotation(3600.0, 7)), ME, 0.0)
+    store.apply(news(said(2)), ME, 0.0)
+    assert rotation() == Rotation(3600.0, 7)
 
 
 def test_a_batch_that_cannot_be_kept_leaves_the_old_token(store: Store, path: Path) -> None:
@@ -368,6 +382,10 @@ def test_a_full_disk_is_said_and_what_was_kept_stays(path: Path) -> None:
 def make_older(path: Path, version: int) -> None:
     """Take back what was added to the schema after that version."""
     added = {
+        5: [
+            "ALTER TABLE rooms DROP COLUMN rotation_age",
+            "ALTER TABLE rooms DROP COLUMN rotation_messages",
+        ],
         4: [
             "CREATE TABLE page_sessions (hash TEXT PRIMARY KEY, at REAL NOT NULL)",
             "CREATE TABLE nonces (nonce TEXT PRIMARY KEY, until REAL NOT NULL)",

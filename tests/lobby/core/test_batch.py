@@ -23,6 +23,7 @@ from lobby.core.batch import (
     read_page,
     session_of,
 )
+from lobby.core.room_sessions import Rotation
 from lobby.errors import Sealed
 
 ME = "@me:x"
@@ -105,6 +106,24 @@ def test_a_space_and_an_encrypted_room_are_told_apart_from_a_chat() -> None:
     assert (room.space, room.encrypted) == (True, True)
     [room] = read(sync({"state": {"events": [{**create, "content": {}}]}})).rooms
     assert (room.space, room.encrypted) == (False, None)
+
+
+@pytest.mark.parametrize(
+    ("content", "rotation"),
+    [
+        ({}, Rotation(604_800.0, 100)),
+        ({"rotation_period_ms": 3_600_000, "rotation_period_msgs": 7}, Rotation(3600.0, 7)),
+        ({"rotation_period_ms": "soon", "rotation_period_msgs": True}, Rotation()),
+        ({"rotation_period_ms": -1, "rotation_period_msgs": 2**60}, Rotation()),
+        ({"rotation_period_ms": 0, "rotation_period_msgs": 0}, Rotation(0.0, 1)),
+    ],
+)
+def test_how_often_a_room_wants_new_keys(content: dict[str, Any], rotation: Rotation) -> None:
+    encryption = {"type": "m.room.encryption", "state_key": "", "content": content}
+    [room] = read(sync({"timeline": {"events": [encryption]}})).rooms
+    assert room.rotation == rotation
+    [room] = read(sync({})).rooms
+    assert room.rotation is None
 
 
 def test_rooms_left_and_direct_chats() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lobby.errors import LobbyError, NotKept
 
-VERSION = 5
+VERSION = 6
 """Of the schema below; a database of a later Lobby is refused, an older one is brought up by ``STEPS``."""
 
 SCHEMA = """
@@ -27,7 +27,9 @@ CREATE TABLE rooms (
     before TEXT NOT NULL DEFAULT '',
     untold TEXT NOT NULL DEFAULT '',
     all_members INTEGER NOT NULL DEFAULT 0,
-    visibility TEXT NOT NULL DEFAULT ''
+    visibility TEXT NOT NULL DEFAULT '',
+    rotation_age REAL NOT NULL DEFAULT 604800,
+    rotation_messages INTEGER NOT NULL DEFAULT 100
 );
 CREATE TABLE invitations (
     room_id TEXT PRIMARY KEY,
@@ -94,6 +96,9 @@ CREATE TABLE sealed (
 CREATE INDEX sealed_by_key ON sealed (room_id, session_id);""",
     # The page has a database of its own since (``page_store``).
     4: "DROP TABLE IF EXISTS page_sessions; DROP TABLE IF EXISTS nonces;",
+    5: """
+ALTER TABLE rooms ADD COLUMN rotation_age REAL NOT NULL DEFAULT 604800;
+ALTER TABLE rooms ADD COLUMN rotation_messages INTEGER NOT NULL DEFAULT 100;""",
 }
 """What makes the next version of a version's schema."""
 

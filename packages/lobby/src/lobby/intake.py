@@ -190,6 +190,8 @@ def _take_facts(db: sqlite3.Connection, news: RoomNews) -> bool:
         "name": news.name,
         "space": news.space,
         "encrypted": news.encrypted,
+        "rotation_age": news.rotation.age if news.rotation else None,
+        "rotation_messages": news.rotation.messages if news.rotation else None,
         "visibility": news.visibility,
         "heroes": None if news.heroes is None else json.dumps(news.heroes),
         "joined": news.joined,

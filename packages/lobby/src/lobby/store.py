@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from lobby import intake
 from lobby.core.batch import TEXT_MOST, Batch, Happened, Kind, Member, Page, read_event
 from lobby.core.outbox import Item, Phase
+from lobby.core.room_sessions import Rotation
 from lobby.core.timeline import Draft, KeptEvent, KeptRoom
 from lobby.database import Database
 from lobby.intake import Applied, kept_event
@@ -261,6 +262,7 @@ def _room(row: sqlite3.Row) -> KeptRoom:
         direct=bool(row["direct"]),
         space=bool(row["space"]),
         encrypted=bool(row["encrypted"]),
+        rotation=Rotation(row["rotation_age"], row["rotation_messages"]),
         visibility=row["visibility"],
         all_members=bool(row["all_members"]),
         heroes=tuple(json.loads(row["heroes"])),

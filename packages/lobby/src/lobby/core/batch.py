@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from lobby.core.room_sessions import BY_DEFAULT, Rotation
 from lobby.errors import Sealed
 
 TEXT_MOST = 20_000
@@ -84,6 +85,8 @@ class RoomNews:
     """It holds rooms, not messages (Matrix client-server API, "Spaces"); None: not told this time."""
     encrypted: bool | None = None
     """Messages in it must be encrypted; None: not told this time."""
+    rotation: Rotation | None = None
+    """How often it wants new sessions; None: not told this time."""
     visibility: str | None = None
     """Who may read what was said earlier (m.room.history_visibility); None: not told this time."""
     heroes: tuple[str, ...] | None = None
@@ -137,6 +140,7 @@ class _Read:
     name: str | None = None
     space: bool | None = None
     encrypted: bool | None = None
+    rotation: Rotation | None = None
     visibility: str | None = None
 
 
@@ -351,6 +355,7 @@ def _joined(room_id: str, news: Json, me: str) -> RoomNews:
         name=read.name,
         space=read.space,
         encrypted=read.encrypted,
+        rotation=read.rotation,
         visibility=read.visibility,
         heroes=tuple(_text(hero) for hero in heroes if _text(hero)) if isinstance(heroes, list) else None,
         joined=_count(summary.get("m.joined_member_count")),
@@ -384,11 +389,20 @@ def _note_state(event: Json, read: _Read) -> None:
     elif event.get("type") == "m.room.encryption" and event.get("state_key") == "":
         # Once on, encryption is never off again, whatever a later event says (Matrix, "m.room.encryption").
         read.encrypted = True
+        read.rotation = _rotation(content)
     elif event.get("type") == "m.room.history_visibility" and event.get("state_key") == "":
         read.visibility = _text(content.get("history_visibility"))[:40]
     elif event.get("type") == "m.room.member" and whom:
         name = _text(content.get("displayname"))[:200]
         read.members[whom] = Member(whom, _text(content.get("membership")), name)
+
+
+def _rotation(content: Json) -> Rotation:
+    """What is no number of theirs is the default; a session is good for one message at least."""
+    age, messages = _count(content.get("rotation_period_ms")), _count(content.get("rotation_period_msgs"))
+    return Rotation(
+        BY_DEFAULT.age if age is None else age / 1000.0, BY_DEFAULT.messages if messages is None else max(messages, 1)
+    )
 
 
 def _own_receipts(ephemeral: object, me: str) -> Iterator[str]:

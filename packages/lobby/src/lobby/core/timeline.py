@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from lobby.core.batch import Kind
 from lobby.core.outbox import Item, Phase
+from lobby.core.room_sessions import BY_DEFAULT, Rotation
 from lobby.core.views import Bubble, ChatSummary, Mark
 
 
@@ -49,6 +50,8 @@ class KeptRoom:
     """Not a chat: it holds rooms."""
     encrypted: bool = False
     """Only encrypted messages may be sent to it."""
+    rotation: Rotation = BY_DEFAULT
+    """How often it wants new sessions for them."""
     visibility: str = ""
     """Who may read what was said earlier (m.room.history_visibility); empty: not told, so "shared"."""
     all_members: bool = False

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lobby.core.key_news import Json, KeyNews, ToDevice
+from lobby.core.room_sessions import BY_DEFAULT, RoomSessions, Rotation
 from lobby.encryption.key_store import KeyStore
 from lobby.errors import ServerRefused, Unreachable
 from lobby.matrix.session import Session, path_part
@@ -75,8 +76,7 @@ class Engine:
         """People whose list of devices is right; after a start nobody's is known to be."""
         self._asked_at: dict[str, float] = {}
         """When somebody's homeserver, or a device's ("user device"), was last asked in vain."""
-        self._shared_with: dict[str, frozenset[tuple[str, str]]] = {}
-        """By room: the devices that the session we encrypt with was made for."""
+        self._sessions = RoomSessions()
         self._requests: dict[tuple[str, str], Json] = {}
         """Keys that other devices of this person ask for: (device, request id) → the request."""
         self._wanted: set[tuple[str, str]] = set()
@@ -168,8 +168,12 @@ class Engine:
 
     # What goes out
 
-    async def seal(self, room_id: str, members: Iterable[str], kind: str, content: Json) -> Json:
+    async def seal(
+        self, room_id: str, members: Iterable[str], kind: str, content: Json, rotation: Rotation = BY_DEFAULT
+    ) -> Json:
         """The content of an m.room.encrypted event for these people; its key is with their devices when this returns.
+
+        ``rotation``: how often the room wants new sessions.
 
         Raises Unreachable, ServerRefused, NotKept.
         """
@@ -180,11 +184,13 @@ class Engine:
             missing = self._machine.without_session(users)
             got = await self._claim([device for device in missing if self._due(" ".join(device))])
             devices = self._machine.devices_of(users)
-            if got or devices != self._shared_with.get(room_id) or self._machine.should_share_group_session(room_id):
+            renew = got or self._sessions.must_renew(room_id, devices, rotation, self._clock())
+            if renew or self._machine.should_share_group_session(room_id):
                 await self._share(room_id, users)
-                self._shared_with[room_id] = devices
+                self._sessions.renewed(room_id, devices, self._clock())
             if self._machine.should_share_group_session(room_id):
                 raise Unreachable("Keys could not be kept while they were being shared. Lobby tries again.")
+            self._sessions.used(room_id)
             sealed = self._machine.group_encrypt(room_id, {"type": kind, "content": content})
         if isinstance(content.get("m.relates_to"), dict):
             return {**sealed, "m.relates_to": content["m.relates_to"]}
@@ -269,7 +275,7 @@ class Engine:
                 yield machine
         except BaseException:
             self._machine = self._machine_class(self._keys)
-            self._shared_with.clear()
+            self._sessions.forget_all()
             raise
 
     def _tell_keys(self) -> frozenset[tuple[str, str]]:
@@ -401,7 +407,7 @@ class Engine:
 
     async def _share(self, room_id: str, users: list[str]) -> None:
         """Make a new session for a room, and give its key to all devices of these people."""
-        self._shared_with.pop(room_id, None)
+        self._sessions.forget(room_id)
         self._machine.outbound_group_sessions.pop(room_id, None)
         with self._change() as machine:
             chunks = list(machine.share_group_session_parallel(room_id, users, ignore_unverified_devices=True))

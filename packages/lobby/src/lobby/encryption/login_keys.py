@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lobby.core.batch import Json, opened, read_members
 from lobby.core.key_news import KeyNews, ToDevice
+from lobby.core.room_sessions import BY_DEFAULT
 from lobby.core.timeline import KeptEvent
 from lobby.core.verification_messages import is_event
 from lobby.encryption.engine import Engine, open_engine
@@ -132,7 +133,9 @@ class LoginKeys:
     async def seal(self, room_id: str, kind: str, content: Json) -> Json:
         """The content of an m.room.encrypted event for all who may read it. Raises LobbyError."""
         engine = await self.engine()
-        return await engine.seal(room_id, await self._readers(room_id), kind, content)
+        readers = await self._readers(room_id)
+        room = self._store.room(room_id)
+        return await engine.seal(room_id, readers, kind, content, room.rotation if room is not None else BY_DEFAULT)
 
     async def _readers(self, room_id: str) -> list[str]:
         """User ids of the members; of the invited, too, where history is shown to them."""

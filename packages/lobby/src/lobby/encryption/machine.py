@@ -8,6 +8,8 @@ room keys is handed on, and a message in a room opens only for the person whose 
 import base64
 import json
 import logging
+import sys
+from datetime import timedelta
 from typing import Any, TypeGuard
 
 import vodozemac
@@ -40,6 +42,12 @@ class Machine(Olm):
         self._keys = keys
         # nio names a store class of its own; ``KeyStore`` has the methods that the machine calls.
         super().__init__(keys.user_id, keys.device_id, keys)  # type: ignore[arg-type]
+
+    def create_outbound_group_session(self, room_id: str) -> None:
+        """When a session has to be a new one is decided elsewhere (``core.room_sessions``), and not by nio's clock."""
+        super().create_outbound_group_session(room_id)
+        session = self.outbound_group_sessions[room_id]
+        session.max_age, session.max_messages = timedelta.max, sys.maxsize
 
     # Messages between devices
 
