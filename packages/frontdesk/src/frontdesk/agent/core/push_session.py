@@ -19,8 +19,9 @@ from frontdesk.wire import autopush
 OPEN_WITHIN = 30.0
 """Seconds for the connection to come about."""
 
-REPLY_WITHIN = 10.0
-"""Seconds for an answer to hello, register, unregister and ping; then the connection counts as dead."""
+REPLY_WITHIN = 30.0
+"""Seconds for an answer to hello, register, unregister and ping; then the connection counts as dead. A slow line that
+other programs fill takes ten for a few kilobytes."""
 
 KEEP_ALIVE = 30 * 60.0
 """Seconds of silence after which the service is asked whether it is still there. Its own pings count as sound."""
