@@ -241,7 +241,7 @@ async def _by_keyboard(page: Page) -> None:
     assert await lane.locator("button[tabindex='0']").count() == 1
     await lane.locator("button[tabindex='0']").focus()
     await page.keyboard.press("Home")
-    moments = []
+    moments: list[float] = []
     for _ in range(4):
         moments.append(float(str(await page.evaluate("document.activeElement.dataset.at"))))
         await page.keyboard.press("ArrowRight")
@@ -249,6 +249,21 @@ async def _by_keyboard(page: Page) -> None:
     await page.keyboard.press("Enter")
     await expect(page.locator("#tl-panel article")).not_to_have_count(0, timeout=WAIT)
     await page.keyboard.press("Escape")
+
+
+async def _looking_back(page: Page) -> None:
+    """The picture stands still for who has scrolled back, until that person wants the present again."""
+    now, track = page.get_by_role("button", name="Now", exact=True), page.locator(".tl-track")
+    await expect(now).to_be_hidden()
+    await page.locator(".tl-scroll").evaluate("each => { each.scrollLeft = 0; }")
+    await expect(now).to_be_visible(timeout=WAIT)
+    where = str(await track.get_attribute("style"))
+    lasting = page.locator(".tl-band:not([data-to])").last
+    await expect(lasting).not_to_have_attribute("style", str(await lasting.get_attribute("style")), timeout=WAIT)
+    await expect(track).to_have_attribute("style", where)
+    await now.click()
+    await expect(now).to_be_hidden()
+    await expect(track).not_to_have_attribute("style", where, timeout=WAIT)
 
 
 async def _over_the_death_of_the_desk(home: DeskHome, page: Page) -> None:
@@ -282,6 +297,9 @@ async def test_it_fits_moves_on_by_itself_and_stops_when_nobody_looks(
         right = "each => each.getBoundingClientRect().right"
         edges = [await band.evaluate(right), await page.locator(".tl-scroll").evaluate(right)]
         assert 0 <= edges[1] - edges[0] <= 24, "what lasts reaches to the present"
+        slipped = "sheet => { sheet.scrollTop = 50; return sheet.scrollTop; }"
+        assert await page.locator(".tl-sheet").evaluate(slipped) == 0, "lanes stay beside their names"
+        await _looking_back(page)
         await page.get_by_role("button", name="Minutes").click()
         await expect(band).to_be_visible(timeout=WAIT)
         await page.get_by_role("button", name="Seconds").click()

@@ -5,9 +5,9 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frontdesk.dashboard.core.lanes import AWAY, SECONDS, UNKNOWN, UP, Gap, Lane, clusters, lanes
+from frontdesk.dashboard.core.lanes import AWAY, QUIT, SECONDS, UNKNOWN, UP, Gap, Lane, clusters, lanes
 from frontdesk.dashboard.core.threads import Kind, Mark
-from frontdesk.terms import AppState, AppStatus, DeskStatus, Happening, Hold, Span
+from frontdesk.terms import AppState, AppStatus, DeskStatus, Happening, Hold, Span, StopReason, WakeReason
 
 S = AppState
 NOW = 1_700_000_000.0
@@ -69,6 +69,33 @@ def test_a_line_that_only_the_stage_knows_has_its_mark_and_story() -> None:
     shown = lanes(desk(), NOW, noted=(noted,))[0]
     assert [mark.kind for mark in shown.marks] == [Kind.DESK]
     assert shown.stories[0].text == "The desk was killed; back after 1.2 s."
+
+
+def test_a_sleep_says_why_it_began_and_why_it_ended() -> None:
+    spans = (
+        Span(APP, S.BACKGROUND, NOW - 90, NOW - 80, "left"),
+        Span(APP, S.SUSPENDED, NOW - 80, NOW - 60),
+        Span(APP, S.BACKGROUND, NOW - 60, NOW - 50, WakeReason.PUSH),
+        Span(APP, S.SUSPENDED, NOW - 50, NOW - 40),
+        Span(APP, S.STOPPED, NOW - 40, None, StopReason.SUSPENDED_LONG),
+    )
+    texts = [story.text for story in lane(desk(*spans, state=S.STOPPED, since=NOW - 40), who="Right").stories]
+    assert "Right had closed its window, and nothing held it awake." in texts[1]
+    assert texts[1].endswith("It was woken because a push had come for it.")
+    assert "nothing held it awake any more." in texts[3]
+    assert texts[3].endswith("Then it was stopped: it had slept so long that the desk gave its memory back.")
+    assert ": it had slept so long" in texts[4] and texts[4].endswith("A push, or a look at its window, starts it.")
+
+
+def test_what_was_quit_looks_and_reads_unlike_what_is_stopped() -> None:
+    quit_while_running = Span(APP, S.STOPPED, NOW - 40, None, StopReason.QUIT)
+    shown = lane(desk(quit_while_running, state=S.STOPPED, since=NOW - 40))
+    assert [band.state for band in shown.bands][-1] == QUIT
+    assert shown.stories[-1].title == "Notes quit" and "Nothing wakes it" in shown.stories[-1].text
+    row = AppStatus(APP, "Notes", S.STOPPED, NOW - 40, quit=True)
+    stopped_long_ago = Span(APP, S.STOPPED, NOW - 40, None, StopReason.SUSPENDED_LONG)
+    status = DeskStatus(NOW, 1, "1", (row,), (), (), spans=(stopped_long_ago,))
+    assert lanes(status, NOW)[1].bands[-1].state == QUIT, "quit when it had no process any more"
 
 
 moments = st.floats(NOW - 1000, NOW + 50)

@@ -256,8 +256,8 @@ def test_what_was_not_done_in_time_and_said_so() -> None:
     driver.handle(ev.NotifyAsked(APP, 1, 9, Notification("unsent", "Not sent", "please resend")))
     driver.end(APP, 1)
     assert told(driver)["Task “send to Right”: time was up"].endswith(
-        "25 s later its 30 s unseen were almost up, and Notes was told to come to an end; 0.2 s later Notes showed “Not "
-        "sent: please resend”; the task was ended; Notes slept."
+        "25 s later its 30 s unseen were almost up, and Notes was told to come to an end; 0.2 s later Notes showed “"
+        "Not sent: please resend”; the task was ended; Notes slept."
     )
     driver.handle(ev.OpenAsked(APP))
     driver.to_front(APP)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from frontdesk.dashboard.core.lanes import SECONDS, WORDS, Band, Cluster, Gap, Lane, clusters, lanes
+from frontdesk.dashboard.core.lanes import AWAY, QUIT, SECONDS, WORDS, Band, Cluster, Gap, Lane, clusters, lanes
 from frontdesk.dashboard.core.threads import Kind, Story
 from frontdesk.dashboard.core.wording import clock
 from frontdesk.dashboard.markup import Markup, joined, tag
@@ -54,12 +54,15 @@ _KINDS = {
 }
 
 _STATES = {
-    AppState.FOREGROUND: "a person sees it",
-    AppState.BACKGROUND: "it finishes something",
-    AppState.SUSPENDED: "frozen: no CPU at all",
-    AppState.LAUNCHING: "its process begins",
-    AppState.STOPPED: "no process until it is needed",
+    AppState.FOREGROUND: (WORDS[AppState.FOREGROUND], "a person sees it"),
+    AppState.BACKGROUND: (WORDS[AppState.BACKGROUND], "it finishes something"),
+    AppState.SUSPENDED: (WORDS[AppState.SUSPENDED], "frozen: no CPU at all"),
+    AppState.LAUNCHING: (WORDS[AppState.LAUNCHING], "its process begins"),
+    AppState.STOPPED: (WORDS[AppState.STOPPED], "no process until needed"),
+    QUIT: ("quit", "until it is opened"),
+    AWAY: ("no desk", ""),
 }
+"""What the bands look like: the word, and what it means."""
 
 
 @dataclass(frozen=True)
@@ -227,7 +230,8 @@ def _scales() -> Markup:
         )
         for scale, word in (("near", "Seconds"), ("far", "Minutes"))
     ]
-    return tag("div", buttons, class_="tl-scales", role="group", aria_label="How near to look")
+    back = tag("button", "Now", type="button", class_="tl-now", title="Follow the clock again", hidden=True)
+    return joined(back, tag("div", buttons, class_="tl-scales", role="group", aria_label="How near to look"))
 
 
 def _legend() -> Markup:
@@ -235,10 +239,10 @@ def _legend() -> Markup:
         tag(
             "li",
             tag("i", class_="tl-swatch", data_state=state, aria_hidden="true"),
-            tag("b", WORDS[state]),
+            tag("b", word),
             f" {words}",
         )
-        for state, words in _STATES.items()
+        for state, (word, words) in _STATES.items()
     ]
     kinds = [
         tag("li", tag("i", _sign(kind), class_="tl-mark", data_kind=kind, aria_hidden="true"), words)

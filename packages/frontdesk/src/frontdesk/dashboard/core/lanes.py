@@ -7,15 +7,15 @@ from itertools import pairwise
 from frontdesk.dashboard.core.stories import tell
 from frontdesk.dashboard.core.threads import Kind, Mark, Story
 from frontdesk.dashboard.core.wording import clock, length, sentence
-from frontdesk.terms import AppState, AppStatus, DeskStatus, Happening, Hold, Span, WakeReason
+from frontdesk.terms import AppState, AppStatus, DeskStatus, Happening, Hold, Span, StopReason, WakeReason
 
 S = AppState
 
 SECONDS = 600.0
 """So much of the past is laid out."""
 
-UNKNOWN, UP, AWAY = "unknown", "up", "away"
-"""What a band says beside the states of an app: nobody remembers; the desk runs; no desk answers."""
+UNKNOWN, UP, AWAY, QUIT = "unknown", "up", "away", "quit"
+"""What a band says beside the states of an app: nobody remembers; the desk runs; no desk answers; stopped for good."""
 
 WORDS = {
     S.FOREGROUND: "in front",
@@ -115,9 +115,10 @@ def _app_lane(
     stories, marks = tell(happened, spans, row.name, who, bodies)
     marks = tuple(mark for mark in marks if start <= mark.at <= now)
     wanted = {mark.story for mark in marks}
-    told = [_span_story(span, row, who, now) for span in spans]
+    around = zip((None, *spans[:-1]), spans, (*spans[1:], None), strict=True)
+    told = [_span_story(before, span, after, row, who, now) for before, span, after in around]
     bands = [
-        Band(f"b{story.key}", str(span.state), max(span.since, start), span.until, story.title, story.key)
+        Band(f"b{story.key}", _looks(span, row), max(span.since, start), span.until, story.title, story.key)
         for span, story in zip(spans, told, strict=True)
     ]
     if not spans or spans[0].since > start:
@@ -146,16 +147,46 @@ def _unknown(since: float, until: float | None) -> Band:
     return Band("unknown", UNKNOWN, since, until, "Not known: no desk ran, or it does not remember")
 
 
-def _span_story(span: Span, row: AppStatus, who: str, now: float) -> Story:
+def _looks(span: Span, row: AppStatus) -> str:
+    """A person who quits an app that is stopped already ends no run: the row knows it, the span does not."""
+    is_quit = span.why == StopReason.QUIT or (span.until is None and row.quit)
+    return QUIT if span.state is S.STOPPED and is_quit else str(span.state)
+
+
+def _span_story(before: Span | None, span: Span, after: Span | None, row: AppStatus, who: str, now: float) -> Story:
     lasted = length((span.until if span.until is not None else now) - span.since)
     over = span.until is not None
     # While it lasts its length is not told: the text would be another one every second.
     when = (
         f"from {clock(span.since)} to {clock(span.until or now)} ({lasted})" if over else f"since {clock(span.since)}"
     )
-    title = f"{row.name} {WORDS[span.state]}" + (f" for {lasted}" if over else "")
-    text = _state_told(span, row.name, who, over).replace("WHEN", when)
-    return Story(f"{span.state[:2]}{span.since:.3f}", span.since, Kind.NOTE, title, text)
+    looks = _looks(span, row)
+    word = looks if looks == QUIT else WORDS[span.state]
+    title = f"{row.name} {word}" + (f" for {lasted}" if over else "")
+    if looks == QUIT:
+        text = sentence(f"{who} had quit {row.name}; it had no process WHEN") + " Nothing wakes it until it is opened."
+    elif span.state is S.SUSPENDED:
+        text = _sleep_told(before, row.name, who, over) + _sleep_ended(after, who)
+    else:
+        text = _state_told(span, row.name, who, over)
+    return Story(f"{span.state[:2]}{span.since:.3f}", span.since, Kind.NOTE, title, text.replace("WHEN", when))
+
+
+def _sleep_told(before: Span | None, name: str, who: str, over: bool) -> str:
+    left = before is not None and before.state is S.BACKGROUND and before.why == "left"
+    why = f"{who} had closed its window, and nothing held it awake" if left else "nothing held it awake any more"
+    stays = "stayed in memory, frozen, and used" if over else "stays in memory, frozen, and uses"
+    return sentence(f"{name} {'was' if over else 'is'} asleep WHEN: {why}") + f" It {stays} no CPU at all."
+
+
+def _sleep_ended(after: Span | None, who: str) -> str:
+    match after:
+        case Span(state=S.BACKGROUND, why=why) if why:
+            return f" It was woken because {_why(why, who)}."
+        case Span(state=S.STOPPED, why=why) if why:
+            return f" Then it was stopped: {_stopped(why)}."
+        case _:
+            return ""
 
 
 def _state_told(span: Span, name: str, who: str, over: bool) -> str:
@@ -166,15 +197,24 @@ def _state_told(span: Span, name: str, who: str, over: bool) -> str:
             return sentence(f"{who} {saw} see {name} WHEN")
         case S.BACKGROUND:
             return sentence(f"{name} {was} running unseen WHEN: {_why(span.why, who)}") + _held(span.holds, over)
-        case S.SUSPENDED:
-            stays = "stayed in memory, frozen, and used" if over else "stays in memory, frozen, and uses"
-            return sentence(f"{name} {was} asleep WHEN") + f" It {stays} no CPU at all."
         case S.LAUNCHING:
             return sentence(f"{name} {was} being started WHEN: {_why(span.why, who)}")
-        case S.STOPPED if span.why == "quit":
-            return sentence(f"{name} {was} quit WHEN") + " Nothing wakes it until it is opened again."
         case _:
-            return sentence(f"{name} {was} not running WHEN") + " A push, or a look at its window, starts it."
+            why = f": {_stopped(span.why)}" if span.why else ""
+            return sentence(f"{name} {was} not running WHEN{why}") + " A push, or a look at its window, starts it."
+
+
+def _stopped(why: str) -> str:
+    known: dict[str, str] = {
+        StopReason.SUSPENDED_LONG: "it had slept so long that the desk gave its memory back",
+        StopReason.MEMORY_PRESSURE: "the machine was short of memory",
+        StopReason.TASK_NOT_ENDED: "it had not ended its background task in time",
+        StopReason.CRASHED: "it had ended unexpectedly",
+        StopReason.EXITED: "it had ended by itself",
+        StopReason.LOGOUT: "the desk was stopped, as at a logout",
+        StopReason.REPLACED: "it was gone when the desk came back",
+    }
+    return known.get(why, why.replace("_", " "))
 
 
 def _why(why: str, who: str) -> str:
@@ -194,7 +234,8 @@ def _held(holds: Sequence[Hold], over: bool) -> str:
     if not holds:
         return ""
     names = list(dict.fromkeys(held_by(hold) for hold in holds))
-    return f" It {'was' if over else 'is'} held awake by {', '.join(names)}."
+    listed = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    return f" It {'was' if over else 'is'} held awake by {listed}."
 
 
 def held_by(hold: Hold) -> str:

@@ -9,6 +9,7 @@ const panel = document.getElementById("tl-panel");
 const hint = panel.firstElementChild;
 const SECONDS = Number(root.dataset.seconds);
 const MARGIN = 14;
+const back = root.querySelector(".tl-now");
 const REACH = "button.tl-band, button.tl-mark";
 
 // Positions are counted from this moment, so that only the track has to move.
@@ -18,6 +19,9 @@ const now = () => Date.now() / 1000 + ahead;
 
 let pixels = 8;
 let atEnd = true;
+// Who looks back is left in peace: the picture stands still, with this moment at its right edge.
+let held = 0;
+const edge = () => held || now();
 
 // --- places ---------------------------------------------------------------------------------------------------------
 
@@ -42,8 +46,8 @@ let drawnUntil = 0;
 function drawTicks() {
   const step = pixels < 4 ? 60 : 10;
   const words = { hour: "2-digit", minute: "2-digit", hourCycle: "h23", ...(step < 60 && { second: "2-digit" }) };
-  const first = Math.ceil((now() - SECONDS) / step) * step;
-  drawnUntil = now() + 60;
+  const first = Math.ceil((edge() - SECONDS) / step) * step;
+  drawnUntil = edge() + 60;
   ticks.replaceChildren();
   for (let at = first; at < drawnUntil; at += step) {
     const tick = document.createElement("span");
@@ -57,13 +61,13 @@ function drawTicks() {
 
 // Each second moves one element, and lengthens the bands that last: nothing else is drawn anew.
 function move() {
-  const present = now();
+  const present = edge();
   if (present > drawnUntil - 5) drawTicks();
   track.style.transform = `translateX(${SECONDS * pixels - (present - epoch) * pixels}px)`;
   // A moment that would be cut off at the present's edge is written when there is room for it.
   for (const tick of ticks.children) tick.classList.toggle("tl-cut", (present - Number(tick.dataset.when)) * pixels < tick.offsetWidth - MARGIN);
   for (const band of track.querySelectorAll(".tl-band:not([data-to])")) {
-    band.style.width = `${Math.max(0, present - Number(band.dataset.at)) * pixels}px`;
+    band.style.width = `${Math.max(0, now() - Number(band.dataset.at)) * pixels}px`;
   }
 }
 
@@ -77,8 +81,18 @@ function run() {
 document.addEventListener("visibilitychange", run);
 
 scroller.addEventListener("scroll", () => {
-  atEnd = scroller.scrollLeft + scroller.clientWidth > scroller.scrollWidth - 4;
+  follow(scroller.scrollLeft + scroller.clientWidth > scroller.scrollWidth - 4);
 });
+
+function follow(yes) {
+  if (yes === atEnd) return;
+  atEnd = yes;
+  held = yes ? 0 : now();
+  back.hidden = yes;
+  move();
+  if (yes) scroller.scrollLeft = scroller.scrollWidth;
+}
+
 new ResizeObserver(scale).observe(scroller);
 
 // --- what is new ----------------------------------------------------------------------------------------------------
@@ -170,16 +184,21 @@ root.addEventListener("click", (event) => {
   if (to) {
     root.dataset.scale = to.dataset.zoom;
     for (const each of root.querySelectorAll("[data-zoom]")) each.setAttribute("aria-pressed", String(each === to));
-    atEnd = true;
+    follow(true);
     scale();
     rove();
+    return;
+  }
+  if (event.target === back) {
+    follow(true);
+    root.querySelector("[data-zoom][aria-pressed=true]").focus({ preventScroll: true });
     return;
   }
   const button = event.target.closest(REACH);
   if (button) choose(button);
 });
 
-// --- keys: a lane is one stop of the Tab key, the arrows go along it ------------------------------------------------
+// --- keys: a lane is one stop of the Tab key, the arrows go along it and to the next -------------------------------------------
 
 function along(lane) {
   const seen = [...lane.querySelectorAll(REACH)].filter((one) => one.offsetParent !== null);
@@ -194,12 +213,25 @@ function rove() {
   }
 }
 
+function nearest(stops, at) {
+  const away = (one) => Math.abs(Number(one.dataset.at) - at);
+  return stops.reduce((best, one) => (away(one) < away(best) ? one : best));
+}
+
 root.addEventListener("keydown", (event) => {
   if (event.key === "Escape") return choose(null);
   const lane = event.target.closest(".tl-lane");
   if (!lane) return;
   const stops = along(lane);
   const at = stops.indexOf(event.target);
+  const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+  if (step) {
+    const lanes = [...track.querySelectorAll(".tl-lane")].filter((one) => along(one).length);
+    const other = lanes[lanes.indexOf(lane) + step];
+    event.preventDefault();
+    if (other) nearest(along(other), Number(event.target.dataset.at)).focus();
+    return;
+  }
   const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: stops.length - 1 }[event.key];
   if (to === undefined) return;
   event.preventDefault();
