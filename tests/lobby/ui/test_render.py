@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lobby.core.views import Account, Bubble, ChatSummary, Connection, Invitation, Mark, Provider, WaysIn
 from lobby.ui import static_files
 from lobby.ui.render import Conversation, Door, Renderer
-from lobby.ui.scenes import Scene
+from lobby.ui.scenes import Neighbour, Scene
 
 RENDERER = Renderer({name: file.address for name, file in static_files.load().items()}, UTC)
 ACCOUNT = Account("@left:x", "Left", "http://x", Connection.ONLINE)
@@ -152,6 +152,17 @@ def test_the_strip_says_why_messages_wait_for_the_window() -> None:
     assert not strip_of(REACHABLE).strip()
     offline = Account("@left:x", "Left", "http://x", Connection.OFFLINE, unreachable="No push service is set.")
     assert "No push service" not in strip_of(offline), "one thing at a time"
+
+
+def test_who_is_signed_out_is_not_promised_to_be_reachable() -> None:
+    out = Account("@left:x", "Left", "http://x", Connection.SIGNED_OUT, reachable=True)
+    assert "reachable" not in RENDERER.welcome(Scene(out, [CHAT], [], 1e9, "t"))
+
+
+def test_the_strip_tells_of_another_account_that_was_signed_out() -> None:
+    others = [Neighbour("", "Ann", "@ann:x", 0, signed_out=False), Neighbour("/account/3", "Ben", "@ben:x", 0, True)]
+    strip = RENDERER.strip(Scene(REACHABLE, [], [], 1e9, "t", "/account/2", others=others))
+    assert "@ben:x was signed out" in strip and 'href="/account/3/login"' in strip and "@ann:x" not in strip
 
 
 def test_the_strip_says_what_happened_to_the_kept_data() -> None:
