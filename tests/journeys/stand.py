@@ -222,6 +222,7 @@ class Stand:
         self._plain: Chat | None = None
         self.homeserver: Observer
         self.browser: Browser
+        self._residents: dict[str, Machine] = {}
         self._cookies: dict[str, StorageState] = {}
         """What each person's browser keeps from one journey to the next."""
         self._stops = AsyncExitStack()
@@ -283,15 +284,14 @@ class Stand:
 
     @asynccontextmanager
     async def resident(self, name: str) -> AsyncIterator[Person]:
-        """Somebody with a machine on which Lobby is logged in, and knows nobody yet."""
-        machine = self._machine(name)
-        try:
+        """Somebody with a machine on which Lobby is logged in; who has the name for the first time knows nobody yet."""
+        if name not in self._residents:
+            machine = self._machine(name)
             await self.start(machine)
             await self._live_in(machine)
-            async with self.person(machine) as person:
-                yield person
-        finally:
-            await machine.stop()
+            self._residents[name] = machine
+        async with self.person(self._residents[name]) as person:
+            yield person
 
     @asynccontextmanager
     async def other_computer(self, person: Person, name: str) -> AsyncIterator[Person]:

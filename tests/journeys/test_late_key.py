@@ -87,29 +87,29 @@ async def meet(sender: people.Person, receiver: Person) -> str:
 @pytest.mark.contract("P02", "N03")
 async def test_a_late_key_puts_the_words_into_the_notification_and_the_bubble(stand: Stand, tmp_path: Path) -> None:
     await stand.synapse.register("ferry", PASSWORD, "Ferry")
-    async with stand.resident("Shore") as shore, slow_keys(stand.synapse.url) as keys:
+    async with stand.resident("Nora") as nora, slow_keys(stand.synapse.url) as keys:
         async with people.Person(tmp_path / "ferry", stand.synapse.user_id("ferry"), keys.url) as ferry:
             await ferry.log_in()
             ferry.lobby.foreground()
-            room_id = await meet(ferry, shore)
-            os.kill((await shore.lobby(AppState.SUSPENDED)).pid, signal.SIGKILL)
-            await shore.lobby(AppState.STOPPED)
+            room_id = await meet(ferry, nora)
+            os.kill((await nora.lobby(AppState.SUSPENDED)).pid, signal.SIGKILL)
+            await nora.lobby(AppState.STOPPED)
 
             await ferry.lobby.send(room_id, "We land at noon.")
             await ferry.until(lambda: [bubble.mark for bubble in ferry.bubbles(room_id)] == [Mark.SENT])
         assert keys.held, "the key was sent another way"
-        await shore.desk(notified(NO_KEY, "Ferry"), "whom it is from, and that it cannot be read yet")
-        launched = await shore.lobby(AppState.SUSPENDED)
+        await nora.desk(notified(NO_KEY, "Ferry"), "whom it is from, and that it cannot be read yet")
+        launched = await nora.lobby(AppState.SUSPENDED)
 
         await keys.come()
         # Whoever looks at something else has not read it.
-        await shore.enters()
-        status = await shore.desk(notified("We land at noon.", "Ferry"), "the words in place of that")
+        await nora.enters()
+        status = await nora.desk(notified("We land at noon.", "Ferry"), "the words in place of that")
         assert [(each.app, each.notification.id) for each in status.shown] == [(LOBBY, room_id)]
-        assert (await shore.lobby(AppState.FOREGROUND)).pid == launched.pid
+        assert (await nora.lobby(AppState.FOREGROUND)).pid == launched.pid
 
-        await expect(shore.page.locator("#chats")).to_contain_text("We land at noon.")
-        await shore.page.goto(f"{shore.origin}/chat/{quote(room_id, safe='')}")
-        await shore.sees("We land at noon.")
-        await expect(shore.page.get_by_text(CANNOT_READ)).to_have_count(0)
-        await shore.desk(lambda status: not status.shown, "the notification gone")
+        await expect(nora.page.locator("#chats")).to_contain_text("We land at noon.")
+        await nora.page.goto(f"{nora.origin}/chat/{quote(room_id, safe='')}")
+        await nora.sees("We land at noon.")
+        await expect(nora.page.get_by_text(CANNOT_READ)).to_have_count(0)
+        await nora.desk(lambda status: not status.shown, "the notification gone")

@@ -21,7 +21,7 @@ from tests.journeys.stand import PASSWORD, PATIENCE, Person, Stand
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 
 MESSAGES = 200
-CHATS = 12
+CHATS = 8
 
 
 async def groups(sender: people.Person, receiver: Person) -> list[str]:
@@ -62,31 +62,31 @@ class Told:
 async def test_a_burst_launches_lobby_once_and_is_told_by_one_summary(stand: Stand, tmp_path: Path) -> None:
     await stand.synapse.register("writer", PASSWORD, "Writer")
     friend = people.Person(tmp_path / "writer", stand.synapse.user_id("writer"), stand.synapse.url)
-    async with stand.resident("Busy") as busy, friend as sender:
+    async with stand.resident("Nora") as nora, friend as sender:
         await sender.log_in()
         sender.lobby.foreground()
-        rooms = await groups(sender, busy)
-        asleep = await busy.lobby(AppState.SUSPENDED)
+        rooms = await groups(sender, nora)
+        asleep = await nora.lobby(AppState.SUSPENDED)
         os.kill(asleep.pid, signal.SIGKILL)
-        await busy.lobby(AppState.STOPPED)
+        await nora.lobby(AppState.STOPPED)
 
-        told = Told((await busy.machine.status()).now)
+        told = Told((await nora.machine.status()).now)
         said: dict[str, list[str]] = {room_id: [] for room_id in rooms}
         for number in range(MESSAGES):
             room_id = rooms[number % CHATS]
             said[room_id].append(f"message {number}")
             await sender.lobby.send(room_id, f"message {number}")
-        await busy.desk(told.by_one_summary, "one summary of all, and Lobby asleep", 3 * PATIENCE)
+        await nora.desk(told.by_one_summary, "one summary of all, and Lobby asleep", 3 * PATIENCE)
         assert (told.often["launched"], told.often["push_fallback"], told.often["stopped"]) == (1, 0, 0)
         assert told.often["thawed"] <= 5, "a row of pushes is one wake, or a few on a slow machine"
         assert told.often["notified"] <= 10, "brought up to date, not told two hundred times"
 
-        await busy.enters()
-        await busy.follows(await busy.presses(SUMMARY))
-        await expect(busy.page.locator(".chat .badge")).to_have_count(CHATS)
+        await nora.enters()
+        await nora.follows(await nora.presses(SUMMARY))
+        await expect(nora.page.locator(".chat .badge")).to_have_count(CHATS)
         # Without a network the page shows what was stored while nobody looked.
-        busy.machine.network.set(Condition.OFF)
+        nora.machine.network.set(Condition.OFF)
         for room_id in rooms[:3]:
-            await busy.page.goto(f"{busy.origin}/chat/{quote(room_id, safe='')}")
-            await expect(busy.page.locator("#bubbles [data-mark] .text")).to_have_text(said[room_id])
+            await nora.page.goto(f"{nora.origin}/chat/{quote(room_id, safe='')}")
+            await expect(nora.page.locator("#bubbles [data-mark] .text")).to_have_text(said[room_id])
             assert await people.readable_events(sender, room_id) == []
