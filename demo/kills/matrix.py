@@ -165,9 +165,10 @@ async def _runs_that_ended_badly(scene: Play) -> list[str]:
     found = []
     for spectator in (scene.on_left, scene.on_right):
         machine, blow = spectator.machine, scene.killer.blow
-        if blow.victim is Victim.LOBBY and blow.person == machine.user:
+        hit = blow.person == machine.user
+        if hit and blow.victim is Victim.LOBBY:
             continue
         async with machine.desk() as desk:
-            receipts = await desk.receipts(LOBBY)
-        found += ended_badly(machine.person, [receipt for receipt in receipts if receipt.at >= scene.began])
+            receipts = [receipt for receipt in await desk.receipts(LOBBY) if receipt.at >= scene.began]
+        found += ended_badly(machine.person, receipts, keeper_died=hit and blow.victim is Victim.KEEPER)
     return found

@@ -41,6 +41,11 @@ class Showing:
         return text in self.body
 
 
+_NUMBER_IS_KEPT_WITHIN = 0.5
+"""Seconds. A desk that dies sooner after it put a bubble up may not have come to keep its number; the next desk, which
+cannot know of that bubble, puts up another: better twice than not at all."""
+
+
 @dataclasses.dataclass
 class Bubble:
     """A notification as the desktop was given it. `fresh`: not in the place of one that stood there."""
@@ -53,6 +58,11 @@ class Bubble:
     """Which run of the desk asked for it."""
     outlived_by: float = math.inf
     """Seconds for which the desk that asked for it has lived on."""
+
+    @property
+    def unknown(self) -> bool:
+        """Perhaps no desk knows its number."""
+        return self.fresh and self.outlived_by <= _NUMBER_IS_KEPT_WITHIN
 
     def tells(self, text: str) -> bool:
         return text in self.body
@@ -76,11 +86,6 @@ class Ending:
     """Requests that each person's page took and never answered; asked again, it may have."""
     said_before: Collection[str] = ()
     """What was accepted in the stories before, in the same chat."""
-
-
-_NUMBER_IS_KEPT_WITHIN = 0.5
-"""Seconds. A desk that dies sooner after it put a bubble up may not have come to keep its number; the next desk, which
-cannot know of that bubble, puts up another: better twice than not at all."""
 
 
 def faults(ending: Ending) -> list[str]:
@@ -137,7 +142,7 @@ def _as_notifications(person: str, showings: Sequence[Showing], accepted: Sequen
 def _on_desktop(person: str, bubbles: Sequence[Bubble], accepted: Sequence[str]) -> list[str]:
     """Given once by one desk. By the next again only in its place: one beside it, or after it, is seen as another."""
     found = []
-    lasting = [bubble for bubble in bubbles if bubble.fresh and bubble.outlived_by > _NUMBER_IS_KEPT_WITHIN]
+    lasting = [bubble for bubble in bubbles if bubble.fresh and not bubble.unknown]
     for text in accepted:
         put_up = Counter((bubble.title, bubble.body) for bubble in lasting if bubble.tells(text))
         given = Counter((bubble.title, bubble.body, bubble.desk) for bubble in bubbles if bubble.tells(text))
@@ -151,7 +156,8 @@ def _on_desktop(person: str, bubbles: Sequence[Bubble], accepted: Sequence[str])
 
 def left_over(person: str, bubbles: Sequence[Bubble], listed: Sequence[Showing]) -> list[str]:
     """What still stands on the desktop or in the desk's list when everybody has seen everything."""
-    found = [f"“{bubble.title}: {bubble.body}” never goes from {person}'s desktop." for bubble in bubbles]
+    lasting = [bubble for bubble in bubbles if not bubble.unknown]
+    found = [f"“{bubble.title}: {bubble.body}” never goes from {person}'s desktop." for bubble in lasting]
     found += [f"“{each.title}: {each.body}” never goes from the list of {person}'s desk." for each in listed]
     return found
 
@@ -173,13 +179,13 @@ def unheard(person: str, apps: Sequence[AppStatus], queues: Mapping[int, int]) -
     return found
 
 
-def ended_badly(person: str, receipts: Sequence[Receipt]) -> list[str]:
-    """Runs of a Lobby that was not killed itself, and yet did not end in its sleep."""
-    return [
-        f"A run of {person}'s Lobby ended: {receipt.text}"
-        for receipt in receipts
-        if receipt.reason is not StopReason.SUSPENDED_LONG
-    ]
+def ended_badly(person: str, receipts: Sequence[Receipt], *, keeper_died: bool) -> list[str]:
+    """Runs of a Lobby that was not killed itself, and yet did not end in its sleep.
+
+    A keeper takes along the launch that it was about to make; the next desk finds that run gone.
+    """
+    fine = {StopReason.SUSPENDED_LONG} | ({StopReason.REPLACED, StopReason.LAUNCH_FAILED} if keeper_died else set())
+    return [f"A run of {person}'s Lobby ended: {receipt.text}" for receipt in receipts if receipt.reason not in fine]
 
 
 def keeper_of(processes: Sequence[Process]) -> int:

@@ -121,7 +121,9 @@ def test_a_bubble_of_the_next_desk_in_the_place_of_its_like_is_none_more() -> No
 
 def test_a_desk_that_died_over_a_bubble_could_not_keep_its_number() -> None:
     for outlived_by, wrong in ((0.1, 0), (2.0, 1)):
-        twice = [replace(put_up("hello"), outlived_by=outlived_by), put_up("hello", 2, desk=":1.9")]
+        first = replace(put_up("hello"), outlived_by=outlived_by)
+        assert len(left_over("Right", [first], [])) == wrong
+        twice = [first, put_up("hello", 2, desk=":1.9")]
         assert len(faults(replace(WELL, bubbles={"Right": twice}))) == wrong
 
 
@@ -154,7 +156,10 @@ def test_a_run_ends_in_its_sleep_or_badly() -> None:
         Receipt("org.example.Lobby", StopReason.SUSPENDED_LONG, 0.0, "It slept long."),
         Receipt("org.example.Lobby", StopReason.CRASHED, 0.0, "It crashed."),
     ]
-    assert ended_badly("Left", receipts) == ["A run of Left's Lobby ended: It crashed."]
+    assert ended_badly("Left", receipts, keeper_died=False) == ["A run of Left's Lobby ended: It crashed."]
+    gone = [Receipt("org.example.Lobby", StopReason.REPLACED, 0.0, "It was gone.")]
+    assert ended_badly("Left", gone, keeper_died=False) == ["A run of Left's Lobby ended: It was gone."]
+    assert ended_badly("Left", gone, keeper_died=True) == []
 
 
 KEEPER = Process(10, 1, "S", ("python", "-m", "frontdesk.cli.main", "agent"))
