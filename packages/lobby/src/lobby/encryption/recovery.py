@@ -33,7 +33,7 @@ ASK_MOST = 200
 """Missing keys that are asked for at once, after the backup was opened; the others when their chat is looked at."""
 
 UNFINISHED = (
-    "A recovery key was being made when Lobby was interrupted, and nobody was shown it. Create it once more: the one "
+    "A recovery key was being made when Lobby was interrupted, and nobody was shown it. Do it once more: the key "
     "you see then opens everything."
 )
 OTHER_IDENTITY = (
