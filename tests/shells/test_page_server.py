@@ -305,6 +305,17 @@ async def test_resend_and_discard(served: Served) -> None:
     assert (await served.post("/chat/!elsewhere:x/resend", key=key)).status == 404
 
 
+async def test_an_address_at_which_there_is_nothing_is_a_page_of_lobby_for_whoever_is_let_in(served: Served) -> None:
+    nothing = ["/nothing", "/chat/!elsewhere:x", "/static/nothing"]
+    for path in nothing:
+        assert "Right" not in (await served.ask("GET", path)).body
+    await served.enter()
+    for path in nothing:
+        answer = await served.ask("GET", path)
+        assert answer.status == 404 and "Not here" in answer.body
+        assert "Right" in answer.body and "page.js" in answer.body, "with the chats, and seen: Lobby stays awake for it"
+
+
 async def test_new_chats_groups_and_invitations(served: Served) -> None:
     await served.enter()
     answer = await served.post("/new", user="ann")
@@ -322,6 +333,10 @@ async def test_new_chats_groups_and_invitations(served: Served) -> None:
         assert answer.status == 422 and words in answer.body
     for room_id, act, place in (("!i:x", "accept", f"/chat/{quote('!i:x', safe='')}"), ("!j:x", "decline", "/")):
         served.messenger.put_invitation(Invitation(room_id, "Choir", "@m:x", "Maria", True, 1.0))
+        answer = await served.ask("GET", f"/chat/{quote(room_id, safe='')}")
+        assert (answer.status, answer.headers["location"]) == (303, "/"), (
+            "its notification leads to where it is answered"
+        )
         answer = await served.post(f"/invitations/{room_id}/{act}")
         assert (answer.status, answer.headers["location"]) == (303, place)
     answer = await served.post("/invitations/!gone:x/accept")

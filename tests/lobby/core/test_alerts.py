@@ -99,6 +99,7 @@ def test_a_notification_leads_to_the_chat_of_its_account(number: int, room_id: s
     unsent = of_account(unsent_alert(f"!{room_id}", "Team", [draft("x")]), number)
     assert place_of(unsent.id) == Place(number, f"!{room_id}")
     assert place_of(id_in_account(SUMMARY, number)) == Place(number)
+    assert place_of(id_in_account("messages", number)) == Place(number), "the desk's own words name no chat"
 
 
 @given(st.text())

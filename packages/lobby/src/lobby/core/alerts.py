@@ -122,12 +122,13 @@ def id_in_account(alert_id: str, number: int) -> str:
 
 
 def place_of(alert_id: str) -> Place:
-    """What a notification was about."""
+    """What a notification was about. One that the desk showed by itself, or a summary, is about no single chat."""
     number, slash, rest = alert_id.partition("/")
     account, own = (int(number), rest) if slash and number.isascii() and number.isdigit() else (1, alert_id)
     if own == SIGNED_OUT:
         return Place(account, login=True)
-    return Place(account, "" if own == SUMMARY else own.removeprefix(UNSENT))
+    room_id = own.removeprefix(UNSENT)
+    return Place(account, room_id if room_id.startswith("!") else "")
 
 
 def _count(number: int, what: str) -> str:

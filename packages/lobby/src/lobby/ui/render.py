@@ -129,6 +129,10 @@ class Renderer:
         """The chat list and, where there is room, an invitation to pick one."""
         return self._messenger(scene, "none", "", "Lobby")
 
+    def not_here(self, scene: Scene, text: str) -> str:
+        """The chat list, and that there is nothing at this address."""
+        return self._messenger(scene, "not_here", "", "Not here", text=text)
+
     def chat(self, scene: Scene, conversation: Conversation, key: str, draft: str = "", error: str = "") -> str:
         """The chat list and a conversation. ``error``: why what was typed (``draft``) was not taken.
 

@@ -115,6 +115,8 @@ class Routes:
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         scene = self._visits.scene(request)
+        if any(invitation.room_id == request.match_info["room_id"] for invitation in scene.invitations):
+            return see(f"{scene.base}/")  # Where it can be accepted; its notification leads here.
         shown = await self._conversation(request, fetch="most" in request.query)
         return html(self._renderer.chat(scene, shown, secrets.token_urlsafe(18)))
 

@@ -100,7 +100,7 @@ class Page:
         self._renderer = Renderer({name: file.address for name, file in self._static.items()})
         self._accounts = accounts
         scenes = Scenes(clock)
-        visits = Visits(accounts, scenes, self._csrf)
+        self._visits = visits = Visits(accounts, scenes, self._csrf)
         self._routes = Routes(accounts, visits, self._renderer, self._stream_opened, self._stream_closed)
         self._logins = LoginRoutes(accounts, visits, self._renderer, sessions, self._session, clock)
         self._encryption = EncryptionRoutes(self._renderer, scenes, visits)
@@ -174,12 +174,12 @@ class Page:
         except web.HTTPException as answer:
             if answer.status < 400:
                 raise
-            return self._trouble(answer.status)
+            return self._trouble(answer.status, request)
         except LobbyError as error:
             return self._failed(request, str(error))
         except Exception:  # noqa: BLE001 - the last resort: logged with its traceback, and a sentence for the person
             _log.exception("The page could not answer %s %s", request.method, request.path)
-            return self._failed(request, _TROUBLE[500][1]) if is_fragment(request) else self._trouble(500)
+            return self._failed(request, _TROUBLE[500][1]) if is_fragment(request) else self._trouble(500, request)
 
     async def _act(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Run it to its end even when the window is closed in the middle of it: what was sent must be kept."""
@@ -269,8 +269,13 @@ class Page:
         text = "The request did not come from an open page of this Lobby. Nothing was changed. Load the page again."
         return html(self._renderer.trouble("Not done", text, back="/"), status=403)
 
-    def _trouble(self, status: int) -> web.Response:
+    def _trouble(self, status: int, request: web.Request) -> web.Response:
         title, text = _TROUBLE.get(status, ("Not done", "Lobby does not do that. Nothing was changed."))
+        # For whoever is let in, with the chats around it: seen like any other page, so Lobby does not sleep under it.
+        let_in = status == 404 and self._let_in(request, request.cookies.get(self._cookie, ""))
+        scene = self._visits.scenes(request)() if let_in else None
+        if scene is not None:
+            return html(self._renderer.not_here(scene, text), status=status)
         return html(self._renderer.trouble(title, text, back="/"), status=status)
 
     def _failed(self, request: web.Request, text: str) -> web.Response:

@@ -250,7 +250,8 @@ async function streamLost() {
   if (waits > 2) sayLost("Lobby does not answer. Trying again…");
   if (waits === 2) {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } }).catch(() => null);
-    if (answer && (answer.status === 401 || answer.status === 404)) return location.reload();
+    const gone = answer?.status === 404 && document.body.dataset.pane !== "not_here";
+    if (gone || answer?.status === 401) return location.reload();
   }
   retry = setTimeout(openStream, Math.min(250 * 2 ** waits, 5000));
 }
