@@ -444,7 +444,7 @@ async def test_a_short_wait_takes_no_room_on_the_page(page: Page, lobby: Lobby) 
 
 async def test_the_connection_is_said(page: Page, lobby: Lobby) -> None:
     lobby.messenger.connect(Connection.OFFLINE)
-    await expect(page.get_by_text("No connection. Messages wait and are sent when it is back.")).to_be_visible()
+    await expect(page.get_by_text("No connection. What you write waits, and is sent when it is back.")).to_be_visible()
     lobby.messenger.connect(Connection.ONLINE)
     await expect(page.get_by_text("No connection. Messages wait")).to_be_hidden()
 

@@ -126,7 +126,7 @@ def test_each_mark_has_words_and_an_attribute(mark: Mark | None, words: str) -> 
     [
         (Connection.ONLINE, None),
         (Connection.CONNECTING, "Connecting"),
-        (Connection.OFFLINE, "Messages wait and are sent when it is back"),
+        (Connection.OFFLINE, "What you write waits, and is sent when it is back"),
         (Connection.SIGNED_OUT, 'href="/login"'),
     ],
 )
