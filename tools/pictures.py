@@ -67,12 +67,12 @@ class Play:
 
     async def closes(self, person: str) -> None:
         await self.page.get_by_role("button", name=f"Close {person}’s window").click()
-        await self.sees(person, "Suspended")
+        await self.sees(person, "Asleep")
         await self.looks()
 
     async def opens(self, person: str) -> None:
         await self.machine(person).get_by_role("button", name=f"Open {person}’s Lobby").click()
-        await self.sees(person, "Foreground")
+        await self.sees(person, "In front")
 
     async def network(self, person: str, condition: str) -> None:
         await self.machine(person).get_by_role("button", name=condition, exact=True).click()
@@ -80,7 +80,7 @@ class Play:
     async def is_told(self, person: str, text: str) -> Locator:
         card = self.machine(person).locator(".card", has_text=text)
         await expect(card).to_be_visible(timeout=PATIENCE)
-        await self.sees(person, "Suspended")
+        await self.sees(person, "Asleep")
         await self.looks()
         return card
 
@@ -119,7 +119,7 @@ async def asleep_and_stopped(story: Play) -> None:
     await story.looks()
     await story.writes("Left", "Right", "Do you like the theatre?")
     await (await story.is_told("Right", "Do you like the theatre?")).click()
-    await story.sees("Right", "Foreground")
+    await story.sees("Right", "In front")
     await story.writes("Right", "Left", "I do! What is on?")
     await story.looks()
 
@@ -148,7 +148,7 @@ async def the_desk_dies(story: Play) -> None:
     await story.closes("Right")
     await story.machine("Right").get_by_role("button", name="Kill the desk").click()
     await story.sees("Right", "Desk away")
-    await story.sees("Right", "Suspended")
+    await story.sees("Right", "Asleep")
     await story.looks()
 
 

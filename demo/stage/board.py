@@ -12,7 +12,9 @@ from demo.stage.absence import Absence
 from demo.stage.guide import Guide
 from demo.stage.scene import Scene, scene
 from demo.stage.wanted import Wanted
-from frontdesk import DeskStatus, FrontdeskError
+from frontdesk import DeskStatus, FrontdeskError, Happening
+
+_MOST_SWITCHED = 20
 
 
 class Machines:
@@ -31,6 +33,8 @@ class Machines:
         self._open = dict.fromkeys(self._machines, True)
         self._asked = dict.fromkeys(self._machines, 0)
         self._absence = {user: Absence() for user in self._machines}
+        self._switched: dict[str, tuple[Happening, ...]] = dict.fromkeys(self._machines, ())
+        """What the visitor did to the networks: no desk can tell of that."""
         self._wanted: dict[str, Wanted] = {}
         """Where Lobby wants to be shown and no window has gone yet."""
         self._changed = asyncio.Event()
@@ -76,7 +80,7 @@ class Machines:
             self._status[user],
             LOBBY,
             self._asked[user],
-            self._absence[user].noted,
+            self._absence[user].noted + self._switched[user],
             self._absence[user].gaps,
             self._remembered.get(user),
             self._clock(),
@@ -92,6 +96,16 @@ class Machines:
         self.guide.saw(*self.scenes())
         self._changed.set()
         self._changed = asyncio.Event()
+
+    def _note_network(self, machine: Machine, condition: Condition) -> None:
+        before = self._switched[machine.user]
+        if machine.network.condition is condition:
+            return
+        title = f"Network {condition}"
+        text = f"the visitor set {machine.person}’s network to “{condition}”"
+        number = before[-1].number - 1 if before else -1  # below the desk's own
+        line = Happening(self._clock(), "", "network", text, name=title, number=number)
+        self._switched[machine.user] = (*before, line)[-_MOST_SWITCHED:]
 
     async def window_address(self, user: str) -> str:
         # Lobby asks at the start of the demo, too; the visitor may come to the stage long after.
@@ -109,6 +123,7 @@ class Machines:
                     self._open[user] = value == "open"
                     self._wanted.pop(user, None)
                 case "network", _ if value in set(Condition):
+                    self._note_network(machine, Condition(value))
                     machine.network.set(Condition(value))
                 case "quit", _:
                     async with machine.desk() as desk:

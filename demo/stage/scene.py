@@ -1,5 +1,6 @@
 """What the stage shows of a machine, made from what its desk says. Pure: values in, values out."""
 
+import collections
 import dataclasses
 import datetime
 
@@ -8,6 +9,10 @@ from frontdesk import AppState, AppStatus, DeskStatus, Happening, Hold, Shown
 from frontdesk.dashboard import Gap, Strip
 
 _EVENTS_MOST = 30
+_SHORT = 2.0
+"""Seconds within which a background task that is over is one line of the list, not two."""
+_STEPS = frozenset({"connected", "settled", "stopping"})
+"""Steps on the way to what another line tells."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +56,8 @@ class Scene:
     trouble: str = ""
     shown: tuple[Shown, ...] = ()
     events: tuple[Event, ...] = ()
+    """All of them, newest first; ``listed`` are those that a person gets to read."""
+    listed: tuple[Event, ...] = ()
     woken: Event | None = None
     """How the app last came out of sleep, `thawed` or `launched`; None: the desk remembers no such event, or the person
     has quit it (which takes waking it, too)."""
@@ -67,7 +74,8 @@ class Scene:
     @property
     def held(self) -> tuple[str, ...]:
         """In words, what keeps the app from being suspended (A11)."""
-        return tuple(_held(hold) for hold in self.app.holds) if self.app else ()
+        words = collections.Counter(_held(hold) for hold in self.app.holds) if self.app else {}
+        return tuple(f"{count} × {word}" if count > 1 else word for word, count in words.items())
 
 
 def scene(
@@ -90,10 +98,13 @@ def scene(
     last = status or remembered
     at = now if now is not None else last.now if last else 0.0
     # An absence is a gap there, and the desk's own line of being started again its mark.
-    strip = Strip(person.lower(), person, last, at, person, gaps, (), app)
+    switched = tuple(line for line in noted if line.what == "network")
+    strip = Strip(person.lower(), person, last, at, person, gaps, switched, app)
     if status is None:
         away = State("Desk away", "The desk is gone; the keeper starts it again. Apps and their sockets stay.", "alarm")
-        return Scene(person, window_open, network, None, away, strip, asked, events=_events(noted))
+        return Scene(
+            person, window_open, network, None, away, strip, asked, events=_events(noted), listed=_events(noted)
+        )
     row = next((row for row in status.apps if row.app == app), None)
     wakes = tuple(one for one in status.happenings if one.app == app and one.what in ("thawed", "launched"))
     return Scene(
@@ -109,6 +120,7 @@ def scene(
         trouble=status.trouble,
         shown=tuple(sorted(status.shown, key=lambda shown: -shown.at)),
         events=_events(noted + status.happenings),
+        listed=_events(_readable(noted + status.happenings)),
         woken=None if row is not None and row.quit else next(iter(_events(wakes)), None),
     )
 
@@ -119,16 +131,16 @@ def _state(person: str, app: AppStatus | None, window_open: bool) -> State:
     left = app.seconds_left
     match app.state:
         case AppState.LAUNCHING:
-            return State("Launching", "The desk starts a process for it.", "working", left)
+            return State("Starting", "The desk starts a process for it.", "working", left)
         case AppState.FOREGROUND if not window_open:
-            return State("Foreground", "Its window has just gone; Lobby waits 2 s in case it comes back.", "awake")
+            return State("In front", "Its window has just gone; Lobby waits 2 s in case it comes back.", "awake")
         case AppState.FOREGROUND:
-            return State("Foreground", f"{person} can see the window.", "awake")
+            return State("In front", f"{person} can see the window.", "awake")
         case AppState.BACKGROUND:
             why = "It finishes what it began." if app.holds else "Unseen, and about to sleep."
-            return State("Background", why, "working", left)
+            return State("Running unseen", why, "working", left)
         case AppState.SUSPENDED:
-            return State("Suspended", "In memory and frozen: it uses no CPU at all.", "asleep")
+            return State("Asleep", "In memory and frozen: it uses no CPU at all.", "asleep")
         case AppState.STOPPED if app.quit:
             return State("Quit", f"{person} quit it. Nothing wakes it until the window is opened.", "gone")
         case AppState.STOPPED:
@@ -156,6 +168,28 @@ def _push(status: DeskStatus) -> str:
         "connected": "connected",
         "waiting": "no connection, tries again",
     }.get(status.push_state, status.push_state)
+
+
+def _readable(happenings: tuple[Happening, ...]) -> tuple[Happening, ...]:
+    """Without steps on the way; a short task is one line, and the same one again and again, too."""
+    begun: dict[str, float] = {}
+    found: list[Happening] = []
+    times = 0
+    for line in sorted(happenings, key=lambda happening: happening.at):
+        if line.what in _STEPS:
+            continue
+        if line.what == "task_begun":
+            begun[line.about] = line.at
+        since = begun.pop(line.about, line.at - _SHORT) if line.what == "task_ended" else line.at - _SHORT
+        if line.at - since >= _SHORT:
+            found.append(line)
+            continue
+        found = [one for one in found if not (one.what == "task_begun" and one.about == line.about and one.at == since)]
+        again = bool(found) and (found[-1].what, found[-1].name) == ("short_task", line.name)
+        times = times + 1 if again else 1
+        text = f"background task begun and ended{f', {times} times' if again else ''}: {line.name}"
+        found[len(found) - again :] = [Happening(line.at, line.app, "short_task", text, name=line.name)]
+    return tuple(found)
 
 
 def _events(happenings: tuple[Happening, ...]) -> tuple[Event, ...]:

@@ -95,7 +95,7 @@ async def test_what_a_visitor_is_asked_to_try(folder: Path) -> None:
     async with visit(folder) as visitor:
         for person, other in (("Left", "Right"), ("Right", "Left")):
             await visitor.goes_to_chat(person, other)
-            await visitor.sees(person, "Foreground")
+            await visitor.sees(person, "In front")
         await _closed_and_still_reached(visitor)
         await _reopened_when_suspended_and_when_stopped(visitor)
         await _no_network_nothing_lost(visitor)
@@ -109,22 +109,22 @@ async def _closed_and_still_reached(visitor: Visitor) -> None:
     await visitor.writes("Left", "Right", "Are you coming?")
     await expect(visitor.lobby("Right").get_by_text("Are you coming?").last).to_be_visible()
     await visitor.closes("Right")
-    await visitor.sees("Right", "Suspended")
+    await visitor.sees("Right", "Asleep")
     await visitor.writes("Left", "Right", "We start at eight.")
     await visitor.notification("Right", "We start at eight.").click()
     await expect(visitor.lobby("Right").locator("#bubbles").get_by_text("We start at eight.")).to_be_visible()
-    await visitor.sees("Right", "Foreground")
+    await visitor.sees("Right", "In front")
     await expect(visitor.page.locator(".act").first).to_have_class("act finished")
 
 
 async def _reopened_when_suspended_and_when_stopped(visitor: Visitor) -> None:
-    for state in ("Suspended", "Stopped"):
+    for state in ("Asleep", "Stopped"):
         await visitor.closes("Right")
         await visitor.sees("Right", state)
         await visitor.opens("Right")
         shown = visitor.lobby("Right").get_by_text("We start at eight.").last
         await expect(shown).to_be_visible(timeout=NOTICED)
-        await visitor.sees("Right", "Foreground")
+        await visitor.sees("Right", "In front")
 
 
 async def _no_network_nothing_lost(visitor: Visitor) -> None:
@@ -134,7 +134,7 @@ async def _no_network_nothing_lost(visitor: Visitor) -> None:
     await visitor.closes("Left")
     await visitor.sees("Left", "s left")
     await visitor.notification("Left", "Message not sent, please resend").wait_for(timeout=30_000)
-    await visitor.sees("Left", "Suspended")
+    await visitor.sees("Left", "Asleep")
     await visitor.machine("Left").get_by_role("button", name="Good").click()
     await visitor.notification("Left", "Message not sent").click()
     await visitor.lobby("Left").get_by_role("button", name="Resend").click()
@@ -144,7 +144,7 @@ async def _no_network_nothing_lost(visitor: Visitor) -> None:
 
 async def _even_the_desk_may_die(visitor: Visitor) -> None:
     await visitor.closes("Right")
-    await visitor.sees("Right", "Suspended")
+    await visitor.sees("Right", "Asleep")
     facts = visitor.machine("Right").locator("dl div")
     lobby, desk = (
         facts.filter(has=visitor.page.locator("dt", has_text="Lobby")),
@@ -155,7 +155,7 @@ async def _even_the_desk_may_die(visitor: Visitor) -> None:
     # Until the next desk speaks, the page may still show what the killed one had said.
     await expect(desk.locator("dd")).not_to_have_text(killed)
     await expect(desk.locator("dd")).to_contain_text("process")
-    await visitor.sees("Right", "Suspended")
+    await visitor.sees("Right", "Asleep")
     await expect(lobby.locator("dd")).to_have_text(before)
     await visitor.writes("Left", "Right", "Still there?")
     await visitor.notification("Right", "Still there?").wait_for(timeout=30_000)
@@ -165,4 +165,4 @@ async def _quit_is_quit(visitor: Visitor) -> None:
     await visitor.machine("Right").get_by_role("button", name="Quit Lobby").click()
     await visitor.sees("Right", "Quit")
     await visitor.opens("Right")
-    await visitor.sees("Right", "Foreground")
+    await visitor.sees("Right", "In front")

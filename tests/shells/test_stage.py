@@ -214,7 +214,7 @@ def switching(page: Page) -> AbstractAsyncContextManager[object]:
 
 async def test_the_page_follows_the_desk(page: Page, board: HandMade) -> None:
     right = page.locator("#right")
-    await expect(right.get_by_role("status")).to_contain_text("Suspended")
+    await expect(right.get_by_role("status")).to_contain_text("Asleep")
     board.right_says(status(AppState.BACKGROUND, left=24.0))
     await expect(right.get_by_role("status")).to_contain_text("s left")
     await expect(right.locator("[data-seconds]")).to_have_text(re.compile(r"^(2[0-2]|1?\d)$"))  # counted down
@@ -326,7 +326,7 @@ async def restarted(browser: Browser, board: HandMade) -> AsyncIterator[tuple[Pa
         context = await browser.new_context()
         tab = await context.new_page()
         await tab.goto(before.address())
-        await expect(tab.locator("#right-state")).to_contain_text("Suspended")
+        await expect(tab.locator("#right-state")).to_contain_text("Asleep")
     await expect(tab.locator("#lost")).to_contain_text("does not answer")
     await expect(tab.locator("#right-state")).to_be_hidden()
     async with opened(Stage(port), board) as after:
@@ -368,7 +368,7 @@ async def test_a_refused_switch_is_told_in_plain_words(browser: Browser, stage: 
 @pytest.mark.parametrize("how", ["mouse", "keyboard"])
 async def test_a_press_counts_although_the_machine_changes_under_it(page: Page, board: HandMade, how: str) -> None:
     quit_button = page.locator("#right-quit")
-    await expect(page.locator("#right")).to_contain_text("Suspended")
+    await expect(page.locator("#right")).to_contain_text("Asleep")
     await quit_button.focus()
     await quit_button.hover()
     await (page.mouse.down() if how == "mouse" else page.keyboard.down(" "))

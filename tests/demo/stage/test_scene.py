@@ -15,10 +15,10 @@ def see(found: DeskStatus | None) -> Scene:
 @pytest.mark.parametrize(
     ("found", "word"),
     [
-        (status(AppState.FOREGROUND), "Foreground"),
-        (status(AppState.BACKGROUND, left=24.3), "Background"),
-        (status(AppState.LAUNCHING), "Launching"),
-        (status(AppState.SUSPENDED), "Suspended"),
+        (status(AppState.FOREGROUND), "In front"),
+        (status(AppState.BACKGROUND, left=24.3), "Running unseen"),
+        (status(AppState.LAUNCHING), "Starting"),
+        (status(AppState.SUSPENDED), "Asleep"),
         (status(AppState.STOPPED), "Stopped"),
         (status(AppState.STOPPED, quit=True), "Quit"),
         (None, "Desk away"),
@@ -101,3 +101,36 @@ def test_what_no_desk_can_tell_stands_among_its_events_and_stays_while_there_is_
     texts = [event.text for event in scene("Right", False, Condition.GOOD, later, APP, noted=noted).events]
     assert texts == ["New", "The desk was killed; back after 1.2 s", "Old"]
     assert len(scene("Right", False, Condition.GOOD, None, APP, noted=noted).events) == 1
+
+
+def test_the_list_is_not_drowned_in_short_tasks_and_steps_on_the_way() -> None:
+    def task(number: int, begun: float, ended: float, name: str) -> list[Happening]:
+        about = f"task {number}"
+        return [
+            Happening(NOW + begun, APP, "task_begun", f"begun: {name}", about, name),
+            Happening(NOW + ended, APP, "task_ended", f"ended: {name}", about, name),
+        ]
+
+    happenings = (
+        *(line for number in range(3) for line in task(number, number, number + 0.5, "answer")),
+        Happening(NOW + 5, APP, "connected", "connected"),
+        *task(7, 6, 11, "send"),
+    )
+    seen = see(status(happenings=happenings))
+    assert [event.text for event in reversed(seen.listed)] == [
+        "Background task begun and ended, 3 times: answer",
+        "Begun: send",
+        "Ended: send",
+    ]
+    assert len(seen.events) == len(happenings)
+
+
+def test_the_same_hold_several_times_is_counted() -> None:
+    holds = tuple(Hold("push", f"p{number}", NOW) for number in range(3))
+    assert see(status(AppState.BACKGROUND, holds=holds)).held == ("3 × a push it is looking at",)
+
+
+def test_what_the_visitor_did_to_the_network_is_on_the_time_line() -> None:
+    noted = (Happening(NOW - 1, "", "network", "the visitor set it to “off”", name="Network off", number=-1),)
+    strip = scene("Right", False, Condition.OFF, status(), APP, noted=noted).strip
+    assert strip.noted == noted

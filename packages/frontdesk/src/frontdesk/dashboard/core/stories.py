@@ -108,7 +108,8 @@ class _Teller:
             self._tellers[line.what](line)
         elif line.what not in _NO_MARK:
             trouble = line.what in ("refused", "no_page", "task_unknown")
-            self._begin(line, Kind.TROUBLE if trouble else Kind.NOTE, "Trouble" if trouble else "Noted", line.text)
+            kind, title = (Kind.TROUBLE, "Trouble") if trouble else (Kind.NOTE, line.name or "Noted")
+            self._begin(line, kind, title, line.text)
 
     # --- small parts ----------------------------------------------------------------------------------------------
 
