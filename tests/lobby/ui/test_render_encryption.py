@@ -245,6 +245,11 @@ def test_a_log_out_warns_of_keys_that_are_nowhere_else(backup: Backup, waiting: 
     assert "refused" not in RENDERER.logout(nothing, 0)
 
 
+def test_a_log_out_before_the_homeserver_was_asked_claims_nothing_of_the_backup() -> None:
+    page = RENDERER.logout(standing(Standing.UNKNOWN, Backup.NONE), 0)
+    assert "could not be asked yet" in page and "Set up recovery" not in page.partition("<form")[2]
+
+
 def test_a_new_chat_says_that_it_is_encrypted_and_a_group_leaves_the_choice() -> None:
     page = RENDERER.new(scene(), {})
     assert "Chats between two are encrypted" in page
