@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lobby.core.views import Backup, Standing, Verification, VerificationPhase
+from lobby.core.withheld import WORDS
 from lobby.errors import LobbyError
 from tests.devices import Account, account, looked, say, state
 from tests.homeserver import PASSWORD, Homeserver, homeserver
@@ -103,6 +104,16 @@ async def test_a_long_history_is_read_page_by_page(two: Two) -> None:
     while "line 0" not in two.me.texts(room_id):
         assert await two.me.lobby.older(room_id)
     assert two.me.texts(room_id) == [f"line {number}" for number in range(90)]
+
+
+async def test_a_key_that_js_keeps_from_an_unverified_device_is_said_to_be(two: Two) -> None:
+    room_id = await chat_by_js(two)
+    await converse(two, room_id)
+    await two.js.keep_from_unverified()
+    await two.js.send(room_id, "for verified eyes only")
+    why = f"This message cannot be read: {WORDS['m.unverified']}."
+    await two.me.until(lambda: two.me.texts(room_id)[-1] == why)
+    assert two.me.bubbles(room_id)[-1].sealed, "the key may come from elsewhere"
 
 
 # Files of keys
@@ -256,7 +267,7 @@ async def test_without_identities_nothing_is_asked(two: Two) -> None:
     with pytest.raises(LobbyError, match="Enter your recovery key"):
         await two.me.lobby.encryption.verify(two.js.user_id)
     await two.me.lobby.encryption.create_recovery()
-    with pytest.raises(LobbyError, match="has no identity to verify"):
+    with pytest.raises(LobbyError, match="have to create a recovery key first"):
         await two.me.lobby.encryption.verify(two.js.user_id)
     with pytest.raises(LobbyError, match="no other device"):
         await two.me.lobby.encryption.verify(two.me.user_id)

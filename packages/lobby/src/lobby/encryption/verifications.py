@@ -213,7 +213,8 @@ class Verifications:
             )
         if await self._recovery.people.identity_of(user_id) is None:
             raise LobbyError(
-                f"{self._name_of(user_id)} has no identity to verify: no client of theirs made one. Nothing was asked."
+                f"{self._name_of(user_id)} cannot be verified yet, so nothing was asked. They have to create a "
+                "recovery key first: in Lobby under Encryption, in other clients in the security settings."
             )
 
     def _direct_room(self, user_id: str) -> str:
