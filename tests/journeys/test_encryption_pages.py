@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 import pytest
 from playwright.async_api import expect
 
+from demo.world import together
 from tests.journeys.stand import Person, Stand
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
@@ -61,27 +62,28 @@ async def see_the_same_emoji(one: Person, other: Person) -> None:
 async def test_a_recovery_key_and_emoji(stand: Stand) -> None:
     async with AsyncExitStack() as stack:
 
-        def comes(person: AbstractAsyncContextManager[Person]) -> asyncio.Task[Person]:
-            return group.create_task(stack.enter_async_context(person))
+        async def comes(person: AbstractAsyncContextManager[Person]) -> Person:
+            come = await stack.enter_async_context(person)
+            await come.enters()
+            return come
 
         async with asyncio.TaskGroup() as group:
-            residents = [comes(stand.resident(name)) for name in ("Emma", "Otto")]
+            residents = [group.create_task(comes(stand.resident(name))) for name in ("Emma", "Otto")]
         emma, otto = (task.result() for task in residents)
-        for each in (emma, otto):
-            await each.enters()
         await begin_chat(emma, otto)
         chat = emma.page.url
         async with asyncio.TaskGroup() as group:
-            computers = [comes(stand.other_computer(emma, name)) for name in ("laptop", "tablet")]
+            computers = [group.create_task(comes(stand.other_computer(emma, name))) for name in ("laptop", "tablet")]
             keys = [group.create_task(create_recovery_key(each)) for each in (emma, otto)]
         laptop, tablet = (task.result() for task in computers)
         await _recovers(laptop, keys[0].result())
         await _verifies_own(tablet, emma)
         await _verifies_after_a_mismatch(emma, otto, chat)
+        await together(*(each.machine.stop() for each in (emma, otto, laptop, tablet)))
 
 
 async def _recovers(laptop: Person, key: str) -> None:
-    page = await laptop.enters()
+    page = laptop.page
     await expect(page.get_by_role("link", name="Otto")).to_contain_text("cannot be read yet")
     await page.goto(f"{laptop.origin}/encryption")
     await open_with(laptop, key[:9])
@@ -92,7 +94,6 @@ async def _recovers(laptop: Person, key: str) -> None:
 
 
 async def _verifies_own(tablet: Person, emma: Person) -> None:
-    await tablet.enters()
     await tablet.page.goto(f"{tablet.origin}/encryption")
     await tablet.page.get_by_role("button", name="Verify with another of your devices").click()
     await emma.page.get_by_role("button", name="Accept").click()
