@@ -34,9 +34,9 @@ def live_parts(scene: Scene) -> str:
     return _TEMPLATES.get_template("live.html").render(scene=scene)
 
 
-def lanes(scene: Scene) -> str:
-    """The lanes of a machine's time line, for the module that comes with it."""
-    return live(scene.strip)
+def lanes(scene: Scene, before: Scene | None) -> str:
+    """What is new in a machine's time line since `before`, for the module that comes with it."""
+    return live(scene.strip, before.strip if before else None)
 
 
 def acts(guide: Guide) -> str:

@@ -152,26 +152,31 @@ class Stage:
         answer = web.StreamResponse(headers={**_SECURITY, "Content-Type": "text/event-stream", "Connection": "close"})
         await answer.prepare(request)
         sent: dict[str, str] = {}
+        before: dict[str, Scene] = {}
         # A page of an earlier start has another token: it loads itself anew.
         began = _event("began", {"csrf": self._csrf})
         # The visitor closing the page is the ordinary end of this stream.
         with contextlib.suppress(ConnectionResetError):
             await answer.write(began.encode())
             async for _ in self._shown.changes():
-                for name, event in self._words():
+                for name, event in self._words(before):
                     if sent.get(name) != event:
                         sent[name] = event
                         await answer.write(event.encode())
         return answer
 
-    def _words(self) -> list[tuple[str, str]]:
+    def _words(self, before: dict[str, Scene]) -> list[tuple[str, str]]:
+        """What there is to say; `before`: each machine as the page was told last, brought up to date here."""
         words = []
         for scene in self._shown.scenes():
             html = render.live_parts(scene)
             window = "open" if scene.window_open else "closed"
             machine = {"user": scene.user, "window": window, "asked": str(scene.asked), "html": html}
             words.append((scene.user, _event("machine", machine)))
-            words.append((f"{scene.user} lanes", _event("lanes", {"html": render.lanes(scene)})))
+            words.append(
+                (f"{scene.user} lanes", _event("lanes", {"html": render.lanes(scene, before.get(scene.user))}))
+            )
+            before[scene.user] = scene
         words.append(("acts", _event("acts", {"html": render.acts(self._shown.guide)})))
         return words
 

@@ -1,8 +1,9 @@
 """Public: the time line of one or more desks as a piece of a web page; ``frontdesk dashboard`` is made with it.
 
-Put ``time_line`` into a page that loads ``STATIC/timeline.css`` and ``STATIC/timeline.js``; send what ``live`` gives
-whenever a desk has something new (``DeskControl.watch``), and hand it to ``update`` of that module. No inline style or
-script: it works under ``default-src 'none'; script-src 'self'; style-src 'self'``.
+Put ``time_line`` into a page that loads ``STATIC/timeline.css`` and ``STATIC/timeline.js``. Whenever a desk has
+something new (``DeskControl.watch``), send what ``live`` gives and hand it to ``update`` of that module: all of it
+first, then what is new. No inline style or script is used: it works under
+``default-src 'none'; script-src 'self'; style-src 'self'``.
 """
 
 from frontdesk.dashboard.core.lanes import Gap

@@ -59,11 +59,14 @@ def page(seen: Seen) -> str:
     return "<!doctype html>\n" + tag("html", head, body, lang="en")
 
 
-def parts(seen: Seen) -> dict[str, str]:
-    """By name, what changes by itself; each is HTML whose elements have ids that the page has too."""
+def parts(seen: Seen, before: Seen | None = None) -> dict[str, str]:
+    """By name, what changes by itself; each is HTML whose elements have ids that the page has too.
+
+    ``before``: what the page has been told last; of the time line only what is new since then is given.
+    """
     return {
         "status": joined(_notice(seen), _desk(seen), _apps(seen), _shown(seen), _log(seen)),
-        "timeline": live(_strip(seen)),
+        "timeline": live(_strip(seen), _strip(before) if before is not None else None),
     }
 
 

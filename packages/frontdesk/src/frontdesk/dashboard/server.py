@@ -41,7 +41,7 @@ _HEADERS = {
 
 _WAY_IN = "Run frontdesk dashboard in a terminal, or press Enter where it runs: it gives an address that opens once."
 
-_AT_MOST_EVERY = 0.2
+_AT_MOST_EVERY = 0.4
 """Seconds between two words to a page: a busy desk changes faster than anybody reads."""
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -144,13 +144,16 @@ class Dashboard:
         answer = web.StreamResponse(headers={**_HEADERS, "Content-Type": "text/event-stream"})
         await answer.prepare(request)
         sent: dict[str, str] = {}
+        before: Seen | None = None
         # The person closing the page is the ordinary end of this stream.
         with contextlib.suppress(ConnectionResetError):
             async for _ in self._source.changes():
-                for name, html in page.parts(self._source.seen()).items():
+                seen = self._source.seen()
+                for name, html in page.parts(seen, before).items():
                     if sent.get(name) != html:
                         sent[name] = html
                         await answer.write(f"event: {name}\ndata: {json.dumps(html)}\n\n".encode())
+                before = seen
                 await asyncio.sleep(_AT_MOST_EVERY)
         return answer
 

@@ -14,6 +14,9 @@ S = AppState
 SECONDS = 600.0
 """So much of the past is laid out."""
 
+STEP = 10.0
+"""Seconds by which its beginning moves on: moved each time, it would make every lane another one."""
+
 UNKNOWN, UP, AWAY, QUIT = "unknown", "up", "away", "quit"
 """What a band says beside the states of an app: nobody remembers; the desk runs; no desk answers; stopped for good."""
 
@@ -79,16 +82,22 @@ def lanes(
     """The desk's own lane and one for each app, by name.
 
     ``who``: the person in the stories. ``gaps``, ``noted``: what no desk can tell of, since it was gone. ``only``: an
-    app's id, the one lane wanted beside the desk's. Each lane is covered from ``now - seconds`` to ``now`` without
-    overlap, and holds the marks of that time.
+    app's id, the one lane wanted beside the desk's. Each lane is covered from ``now - seconds`` (or up to ``STEP``
+    earlier) to ``now`` without overlap, and holds the marks of that time.
     """
-    start = now - seconds
+    start = (now - seconds) // STEP * STEP
+    spans: dict[str, list[Span]] = {}
+    for span in status.spans:
+        spans.setdefault(span.app, []).append(span)
     by_app: dict[str, list[Happening]] = {}
     for line in sorted((*status.happenings, *noted), key=lambda line: line.at):
         by_app.setdefault(line.app, []).append(line)
     rows = [row for row in status.apps if only in ("", row.app)]
     desk = _desk_lane(status, by_app.get("", []), gaps, who, start, now)
-    return (desk, *(_app_lane(row, status, by_app.get(row.app, []), who, start, now) for row in rows))
+    return (
+        desk,
+        *(_app_lane(row, status, spans.get(row.app, []), by_app.get(row.app, []), who, start, now) for row in rows),
+    )
 
 
 def clusters(marks: Sequence[Mark], apart: float) -> tuple[Cluster, ...]:
@@ -106,9 +115,15 @@ def clusters(marks: Sequence[Mark], apart: float) -> tuple[Cluster, ...]:
 
 
 def _app_lane(
-    row: AppStatus, status: DeskStatus, happened: list[Happening], who: str, start: float, now: float
+    row: AppStatus,
+    status: DeskStatus,
+    remembered: Sequence[Span],
+    happened: list[Happening],
+    who: str,
+    start: float,
+    now: float,
 ) -> Lane:
-    spans = _spans(row, status.spans, start, now)
+    spans = _spans(row, remembered, start, now)
     bodies = {
         (shown.notification.id, shown.at): shown.notification.body for shown in status.shown if shown.app == row.app
     }
@@ -127,11 +142,9 @@ def _app_lane(
     return Lane(row.app, row.name, tuple(bands), marks, kept)
 
 
-def _spans(row: AppStatus, all_spans: Sequence[Span], start: float, now: float) -> list[Span]:
-    """Those of this app that reach into the time laid out: one after the other, none in the future."""
-    mine = sorted(
-        (span for span in all_spans if span.app == row.app and span.since <= now), key=lambda span: span.since
-    )
+def _spans(row: AppStatus, remembered: Sequence[Span], start: float, now: float) -> list[Span]:
+    """Those that reach into the time laid out: one after the other, none in the future."""
+    mine = sorted((span for span in remembered if span.since <= now), key=lambda span: span.since)
     if not mine or mine[-1].state is not row.state:
         since = max([min(row.since, now), *(span.since for span in mine)])
         mine.append(Span(row.app, row.state, since, None, "", row.holds))

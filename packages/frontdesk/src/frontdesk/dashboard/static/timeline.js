@@ -143,6 +143,8 @@ export function update(html) {
       fresh.removeAttribute("data-now");
     }
     morph(old, fresh);
+    // What stands around it is another than it was told to be.
+    for (let around = old.parentElement; around; around = around.parentElement) sources.delete(around);
     if (track.contains(old)) place(old);
   }
   rove();
