@@ -1,4 +1,4 @@
-"""Lobby's page as an HTTP server on loopback: who is let in, what every response carries, whether a page is visible.
+"""Lobby's page as an HTTP server on loopback: who is let in, and what every response carries.
 
 What the addresses do is in ``routes``. Every connection is closed after its response: a sleeping Lobby is woken by
 *new* connections only, and a pooled one would hang in the browser.
@@ -16,15 +16,17 @@ from aiohttp import web
 
 from lobby.messenger import Accounts, LobbyError
 from lobby.ui import static_files
-from lobby.ui.answers import html, is_fragment, part
+from lobby.ui.answers import part
 from lobby.ui.codes import CodeRefusal, check
 from lobby.ui.encryption_routes import EncryptionRoutes
 from lobby.ui.forms import read_form
 from lobby.ui.guard import Guard, GuardRefusal
 from lobby.ui.login_routes import BACK, LoginRoutes
+from lobby.ui.onlookers import Onlookers
+from lobby.ui.refusals import Refusals
 from lobby.ui.render import Renderer
 from lobby.ui.routes import Routes
-from lobby.ui.scenes import Scenes
+from lobby.ui.scenes import Scene, Scenes
 from lobby.ui.sessions import (
     COOKIE_AGE,
     SessionStore,
@@ -35,7 +37,6 @@ from lobby.ui.sessions import (
     digest,
     standing,
 )
-from lobby.ui.visibility import StreamClosed, StreamOpened, Told, Visibility
 from lobby.ui.visits import FIRST, Visits, base_of, for_each_account
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -47,24 +48,6 @@ _REMEMBERED = web.RequestKey("remembered", str)
 """The session token that the browser is told to keep (again)."""
 
 _log = logging.getLogger(__name__)
-
-_TROUBLE = {
-    400: (
-        "Not understood",
-        "The browser sent something Lobby cannot read. Nothing was changed. Go back and try again.",
-    ),
-    404: ("Not here", "There is no such page in Lobby. The chat may have been left, on this computer or another."),
-    405: ("Not here", "There is no such page in Lobby. Nothing was changed."),
-    413: ("Too long", "That is longer than Lobby can take. Nothing was changed; send it in parts."),
-    500: ("Something broke", "Lobby could not do that. What it had kept before is safe. Its log says more."),
-}
-
-_CODES = {
-    CodeRefusal.USED: "An address with a code opens Lobby once, and this one was used before.",
-    CodeRefusal.EXPIRED: "An address with a code is good for a minute, and this one is older.",
-    CodeRefusal.FORGED: "This code was not made by this Lobby.",
-    CodeRefusal.MALFORMED: "This address is not complete.",
-}
 
 
 class Page:
@@ -98,18 +81,14 @@ class Page:
         self._headers = _security_headers(frame_parents)
         self._static = static_files.load()
         self._renderer = Renderer({name: file.address for name, file in self._static.items()})
+        self._refusals = Refusals(self._renderer)
+        self._onlookers = Onlookers(on_visible, on_looking)
         self._accounts = accounts
         scenes = Scenes(clock)
         self._visits = visits = Visits(accounts, scenes, self._csrf)
-        self._routes = Routes(accounts, visits, self._renderer, self._stream_opened, self._stream_closed)
+        self._routes = Routes(accounts, visits, self._renderer, self._onlookers.opened, self._onlookers.closed)
         self._logins = LoginRoutes(accounts, visits, self._renderer, sessions, self._session, clock)
         self._encryption = EncryptionRoutes(self._renderer, scenes, visits)
-        self._on_visible = on_visible
-        self._on_looking = on_looking
-        self._looking: dict[int, int] = {}
-        """Stream → the account that its page shows."""
-        self._visibility = Visibility()
-        self._timer: asyncio.TimerHandle | None = None
         self._acts: set[asyncio.Task[web.StreamResponse]] = set()
         self._runner: web.AppRunner | None = None
 
@@ -129,24 +108,19 @@ class Page:
 
     async def stop(self) -> None:
         """End the streams, let acts under way finish, close the socket. Nothing is told of visibility any more."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._on_visible = lambda visible: None
-        self._on_looking = lambda accounts: None
+        self._onlookers.stop()
         await self._routes.end_streams()
         if self._acts:
             await asyncio.wait(self._acts, timeout=1.0)
         if self._runner is not None:
             await self._runner.cleanup()
-        if self._timer is not None:
-            self._timer.cancel()
 
     @web.middleware
     async def _admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Let in what the guard lets in, and stay awake until it is answered."""
         refusal = self._guard.refusal(request.method, request.headers)
         if refusal is not None:
-            return self._refuse(refusal)
+            return self._refusals.guarded(refusal)
         if request.path.endswith("/events"):
             return await self._answer(request, handler)  # A visible page keeps Lobby awake by itself.
         with self._awake():
@@ -163,23 +137,29 @@ class Page:
                 return await handler(request)
             token = request.cookies.get(self._cookie, "")
             if not self._let_in(request, token):
-                return self._locked()
+                return self._refusals.locked()
             if request.path.startswith(BACK):
                 return await self._act(request, handler)
             if request.method != "POST":
                 return await handler(request)
             if not csrf_holds(self._secret, token, (await read_form(request)).get("csrf", "")):
-                return self._refuse(GuardRefusal.CROSS_SITE)
+                return self._refusals.guarded(GuardRefusal.CROSS_SITE)
             return await self._act(request, handler)
         except web.HTTPException as answer:
             if answer.status < 400:
                 raise
-            return self._trouble(answer.status, request)
+            return self._refusals.trouble(answer.status, self._around(request) if answer.status == 404 else None)
         except LobbyError as error:
-            return self._failed(request, str(error))
+            return self._refusals.failed(request, str(error))
         except Exception:  # noqa: BLE001 - the last resort: logged with its traceback, and a sentence for the person
             _log.exception("The page could not answer %s %s", request.method, request.path)
-            return self._failed(request, _TROUBLE[500][1]) if is_fragment(request) else self._trouble(500, request)
+            return self._refusals.broken(request)
+
+    def _around(self, request: web.Request) -> Scene | None:
+        """What stands around a page that is not there, for whoever is let in: it is seen like any other page, so Lobby
+        does not sleep under it."""
+        let_in = self._let_in(request, request.cookies.get(self._cookie, ""))
+        return self._visits.scenes(request)() if let_in else None
 
     async def _act(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Run it to its end even when the window is closed in the middle of it: what was sent must be kept."""
@@ -205,7 +185,7 @@ class Page:
         if isinstance(good, CodeRefusal):
             # A restored tab still has the address it was opened with; its session is what counts.
             token = request.cookies.get(self._cookie, "")
-            return answer if self._let_in(request, token) else self._locked(good)
+            return answer if self._let_in(request, token) else self._refusals.locked(good)
         token = secrets.token_urlsafe(32)
         self._sessions.page_session_drop_until(self._clock() - COOKIE_AGE)
         self._remember(request, token)
@@ -254,59 +234,6 @@ class Page:
 
     def _csrf(self, request: web.Request) -> str:
         return csrf_token(self._secret, request.cookies.get(self._cookie, ""))
-
-    def _locked(self, why: CodeRefusal | None = None) -> web.Response:
-        text = "Your chats open with an address that Lobby gives you. In a terminal, run:"
-        page = self._renderer.trouble(
-            "Lobby is closed to this browser", f"{_CODES[why]} {text}" if why else text, command="lobby"
-        )
-        return html(page, status=403 if why else 401)
-
-    def _refuse(self, refusal: GuardRefusal) -> web.Response:
-        if refusal is GuardRefusal.WRONG_HOST:
-            text = "This is not the address of this Lobby. Nothing was changed. Open it again with, in a terminal:"
-            return html(self._renderer.trouble("Wrong address", text, command="lobby"), status=421)
-        text = "The request did not come from an open page of this Lobby. Nothing was changed. Load the page again."
-        return html(self._renderer.trouble("Not done", text, back="/"), status=403)
-
-    def _trouble(self, status: int, request: web.Request) -> web.Response:
-        title, text = _TROUBLE.get(status, ("Not done", "Lobby does not do that. Nothing was changed."))
-        # For whoever is let in, with the chats around it: seen like any other page, so Lobby does not sleep under it.
-        let_in = status == 404 and self._let_in(request, request.cookies.get(self._cookie, ""))
-        scene = self._visits.scenes(request)() if let_in else None
-        if scene is not None:
-            return html(self._renderer.not_here(scene, text), status=status)
-        return html(self._renderer.trouble(title, text, back="/"), status=status)
-
-    def _failed(self, request: web.Request, text: str) -> web.Response:
-        """What could not be done, in the error's own words; the page's module shows plain text in its place."""
-        if is_fragment(request):
-            return web.Response(text=text, status=409)
-        return html(self._renderer.trouble("Not done", text, back="/"), status=409)
-
-    def _stream_opened(self, stream: int, account: int) -> None:
-        self._looking[stream] = account
-        self._on_looking(frozenset(self._looking.values()))
-        self._tell(self._visibility.handle(StreamOpened(stream), self._now()))
-
-    def _stream_closed(self, stream: int, account: int) -> None:
-        self._looking.pop(stream, None)
-        self._on_looking(frozenset(self._looking.values()))
-        self._tell(self._visibility.handle(StreamClosed(stream), self._now()))
-
-    def _due(self) -> None:
-        self._tell(self._visibility.wake(self._now()))
-
-    def _tell(self, told: list[Told]) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        due = self._visibility.next_wake()
-        self._timer = asyncio.get_running_loop().call_at(due, self._due) if due is not None else None
-        for one in told:
-            self._on_visible(one is Told.VISIBLE)
-
-    def _now(self) -> float:
-        return asyncio.get_running_loop().time()
 
 
 def _place(query: Mapping[str, str]) -> str:
