@@ -1,9 +1,7 @@
-"""Accounts of a Lobby at a real desk: one that was signed out, and two whose messages are pushed side by side."""
+"""An account at a real desk that was signed out while Lobby slept."""
 
 import asyncio
 import os
-import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -14,7 +12,7 @@ import pytest
 from frontdesk import AppState
 from lobby.home import Home, Login
 from lobby.matrix.session import Session
-from tests.homeserver import PASSWORD, Homeserver, homeserver
+from tests.homeserver import homeserver
 from tests.people import Person, asked
 from tests.shells.test_lobby import LOBBY, Right, left, meet, right
 
@@ -71,15 +69,6 @@ async def ask(login: Login, method: str, path: str, body: dict[str, Any] | None 
         await session.close()
 
 
-async def until(holds: Callable[[], Awaitable[Any]]) -> Any:
-    """What it gives, once that is something: the homeserver tells nobody of it."""
-    deadline = time.monotonic() + PATIENCE
-    while not (found := await holds()):
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.1)
-    return found
-
-
 @pytest.mark.timeout(300)
 async def test_who_was_signed_out_while_lobby_slept_is_told_once_and_led_to_the_log_in(
     left: Person, right: Right
@@ -119,54 +108,3 @@ async def test_who_was_signed_out_while_lobby_slept_is_told_once_and_led_to_the_
     await right.desk.control.act(LOBBY, alert.notification.id)
     place, page = await page_at(await browser.address())
     assert place == "/login" and "Log in again" in page and right.user_id in page
-
-
-@pytest.mark.timeout(300)
-async def test_of_two_accounts_each_notification_names_its_own_and_opens_it(
-    left: Person, right: Right, homeserver: Homeserver
-) -> None:
-    browser = Browser(right.desk.home)
-    rooms = {1: await meet(left, right)}
-    await right.desk.control.quit(LOBBY)
-    await right.state(AppState.STOPPED)
-    second = await homeserver.account("Second")
-    words = ["login", "--homeserver", right.url, "--user", second, "--password-stdin"]
-    assert await right.lobby(*words, says=f"{PASSWORD}\n") == (0, f"Logged in as {second}.", "")
-    await browser.stand_by(right)
-    await right.desk.control.open(LOBBY)
-    await browser.address()
-    window = await right.window()
-    await right.state(AppState.FOREGROUND)
-    login = login_of(right, 2)
-
-    async def reachable() -> bool:
-        keys = await ask(login, "POST", "/keys/query", {"device_keys": {second: []}})
-        return bool((await ask(login, "GET", "/pushers"))["pushers"] and login.device_id in keys["device_keys"][second])
-
-    await until(reachable)
-    rooms[2] = await left.lobby.start_chat(second)
-    await ask(login, "POST", f"/join/{quote(rooms[2], safe='')}", {})
-    await left.until(lambda: (chat := left.lobby.chat(rooms[2])) and chat.members)
-    await window.close()
-    await right.state(AppState.SUSPENDED)
-
-    for number, user_id in ((1, right.user_id), (2, second)):
-        await left.lobby.send(rooms[number], f"for {user_id}")
-        await right.body(f"for {user_id}")
-        alert = await right.shown(f"Left · {user_id}")
-        await right.desk.control.act(LOBBY, alert.notification.id)
-        place, page = await page_at(await browser.address())
-        base = "" if number == 1 else f"/account/{number}"
-        assert place == f"{base}/chat/{quote(rooms[number], safe='')}" and f"for {user_id}" in page
-
-    # What an earlier run has had shown goes, too; and of what would be lost the person hears before.
-    for number in (1, 2):
-        await left.lobby.send(rooms[number], f"unread in {number}")
-        await right.body(f"unread in {number}")
-    await right.desk.control.quit(LOBBY)
-    await right.state(AppState.STOPPED)
-    status, _, error = await right.lobby("logout", second)
-    assert status == 1 and "Keys of encrypted messages are on this computer only" in error and "--anyway" in error
-    status, out, error = await right.lobby("logout", second, "--anyway")
-    assert (status, error) == (0, "") and "nothing of it is kept here" in out
-    assert [each.notification.id for each in (await right.desk.status()).shown] == [rooms[1]]
