@@ -209,6 +209,10 @@ class JsDevice:
         """Whether it would encrypt what it says there."""
         return bool(await self._ask("encrypted", room_id=room_id))
 
+    async def keep_from_unverified(self) -> None:
+        """Give keys of what is said from now on to verified devices only."""
+        await self._ask("keep_from_unverified")
+
     async def send(self, room_id: str, text: str) -> str:
         """Send a text message, encrypted where the room is. Returns its event id."""
         return await self.send_content(room_id, {"msgtype": "m.text", "body": text})

@@ -97,6 +97,11 @@ export class Account {
         return await this.crypto.isEncryptionEnabledInRoom(room_id);
     }
 
+    // Keys of what is said from now on are for devices that this one knows to be verified.
+    async keep_from_unverified() {
+        this.crypto.globalBlacklistUnverifiedDevices = true;
+    }
+
     async send({ room_id, content }) {
         await this.#room(room_id);
         return (await this.client.sendEvent(room_id, "m.room.message", content)).event_id;

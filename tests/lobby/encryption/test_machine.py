@@ -1,6 +1,8 @@
 """Keys of devices and rooms, without a homeserver: what is opened, what is kept, and what strangers cannot do."""
 
+import contextlib
 import itertools
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lobby.core.key_news import ToDevice
+from lobby.core.withheld import Withheld
 from lobby.encryption.key_store import KeyStore
 from lobby.encryption.machine import Machine
-from lobby.errors import Sealed
+from lobby.errors import KeyWithheld, Sealed
 
 ROOM = "!a:x"
 
@@ -154,6 +157,39 @@ def test_a_message_opens_only_for_the_one_whose_key_it_is(pair: tuple[Device, De
     with pytest.raises(Sealed, match="not from the one") as sealed:
         right.read(event)
     assert sealed.value.session_id == "", "no key will ever change that"
+
+
+def test_why_a_key_does_not_come_is_said_by_the_one_who_wrote_the_message_and_nobody_else(
+    pair: tuple[Device, Device],
+) -> None:
+    left, right = pair
+    messages = left.share(right)
+    event = left.say("hello")
+    session_id = event["content"]["session_id"]
+    right.keys.keep_withheld(Withheld(ROOM, session_id, "m.unverified"), "@mallory:x")
+    with pytest.raises(Sealed) as sealed:
+        right.read(event)
+    assert not isinstance(sealed.value, KeyWithheld)
+    right.keys.keep_withheld(Withheld(ROOM, session_id, "m.blacklisted"), "@left:x")
+    right.die()
+    with pytest.raises(KeyWithheld, match="has blocked this computer") as withheld:
+        right.read(event)
+    assert withheld.value.session_id == session_id, "it may still come from elsewhere"
+    right.hear(*messages)
+    assert right.read(event) == "hello"
+
+
+def test_a_key_file_of_the_first_version_is_brought_up(pair: tuple[Device, Device]) -> None:
+    left, right = pair
+    right.hear(*left.share(right))
+    right.keys.close()
+    with contextlib.closing(sqlite3.connect(right.path)) as other:
+        other.execute("DROP TABLE withheld")
+        other.execute("PRAGMA user_version = 1")
+        other.commit()
+    right.die()
+    right.keys.keep_withheld(Withheld(ROOM, "s", ""), "@left:x")
+    assert right.keys.withheld(ROOM, "s", "@left:x") == "" and right.read(left.say("hello")) == "hello"
 
 
 def test_a_repeated_ciphertext_is_refused_and_the_same_event_is_not(pair: tuple[Device, Device]) -> None:

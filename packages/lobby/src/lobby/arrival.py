@@ -88,7 +88,7 @@ class Arrivals:
     def _alert_of(self, event: KeptEvent) -> Alert | None:
         chat = self._messenger.chat(event.room_id)
         sender = person_name(event.sender, self._messenger.reading.names(event.room_id))
-        text = NO_KEY if event.kind is Kind.SEALED and event.text == CANNOT_READ else event.text
+        text = NO_KEY if _waits(event) else event.text
         return message_alert(chat, sender, text, event.event_id) if chat is not None else None
 
     async def _with_words(self, event: KeptEvent) -> KeptEvent:
@@ -99,15 +99,15 @@ class Arrivals:
             return reading.event(event.event_id) or event
 
         async def keep_asking() -> None:
-            while now().kind is Kind.SEALED:
+            while _waits(now()):
                 async with self._one_fetch_at_a_time:
-                    if now().kind is Kind.SEALED:
+                    if _waits(now()):
                         await messenger.fetch(KEY_POLL)
 
-        if now().kind is not Kind.SEALED:
+        if not _waits(now()):
             return now()
         if messenger.watching:
-            await _until(messenger, lambda: now().kind is not Kind.SEALED, KEY_TIME)
+            await _until(messenger, lambda: not _waits(now()), KEY_TIME)
             return now()
         try:
             async with asyncio.timeout(KEY_TIME):
@@ -130,6 +130,11 @@ class Arrivals:
         async with self._one_fetch_at_a_time:
             if messenger.reading.event(pushed.event_id) is None:
                 await messenger.fetch()
+
+
+def _waits(event: KeptEvent) -> bool:
+    """Whether its key may be on its way: nobody has said that it does not come."""
+    return event.kind is Kind.SEALED and event.text == CANNOT_READ
 
 
 async def _until(messenger: MatrixMessenger, holds: Callable[[], bool], patience: float) -> bool:

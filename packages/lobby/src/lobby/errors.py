@@ -70,6 +70,10 @@ class Sealed(LobbyError):
         self.session_id = session_id
 
 
+class KeyWithheld(Sealed):
+    """The sender's device has said that this one does not get the key, and why; it may still come from elsewhere."""
+
+
 class NotKept(LobbyError):
     """It could not be written to disk: a message is neither kept nor sent, news will be fetched again."""
 

@@ -120,9 +120,14 @@ def insert(db: sqlite3.Connection, room_id: str, place: int, event: Happened) ->
 
 
 def take_opened(db: sqlite3.Connection, room_id: str, events: Iterable[Happened]) -> None:
-    """Put events that were kept sealed, and are opened now, in their own places; the oldest first."""
+    """Put events that were kept sealed, and are opened now, in their own places, the oldest first; one that is still
+    sealed says why."""
     for event in events:
-        if event.sealed is None and db.execute("DELETE FROM sealed WHERE event_id = ?", (event.event_id,)).rowcount:
+        if event.sealed is not None:
+            values = (event.text, event.event_id, room_id, Kind.SEALED)
+            db.execute("UPDATE events SET text = ? WHERE event_id = ? AND room_id = ? AND kind = ?", values)
+            continue
+        if db.execute("DELETE FROM sealed WHERE event_id = ?", (event.event_id,)).rowcount:
             db.execute(
                 "UPDATE events SET kind = ?, text = ?, about = ? WHERE event_id = ? AND room_id = ?",
                 (event.kind, event.text, event.about, event.event_id, room_id),

@@ -171,7 +171,7 @@ class Store:
         return int(row[0]) if row else 0
 
     def keep_opened(self, room_id: str, events: Iterable[Happened]) -> None:
-        """What waited for a key takes its own form. Raises NotKept."""
+        """What waited for a key takes its own form, or says why its key does not come. Raises NotKept."""
         with self._db.transaction() as db:
             intake.take_opened(db, room_id, events)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lobby.core.room_sessions import BY_DEFAULT, Rotation
-from lobby.errors import Sealed
+from lobby.errors import KeyWithheld, Sealed
 
 TEXT_MOST = 20_000
 """Characters of one message that Lobby keeps; an event is 65,536 bytes at most, a name or reason far less."""
@@ -233,14 +233,17 @@ def open_page(page: Page, room_id: str, open: Opener) -> Page:
 
 
 def opened(event: Happened, room_id: str, open: Opener) -> Happened:
-    """An event as it is when it is opened; as it was, while its key may still come."""
+    """An event as it is when it is opened; as it was, while its key may still come, but with the reason where one is
+    known."""
     if event.sealed is None:
         return event
     try:
         clear = open(room_id, event.sealed)
     except Sealed as why:
-        never = not why.session_id
-        return replace(event, text=str(why) if event.kind is Kind.SEALED else "", sealed=None) if never else event
+        shown = str(why) if event.kind is Kind.SEALED else ""
+        if not why.session_id:
+            return replace(event, text=shown, sealed=None)
+        return replace(event, text=shown) if isinstance(why, KeyWithheld) else event
     return read_event(_with_edit_opened(clear, room_id, open)) or event
 
 

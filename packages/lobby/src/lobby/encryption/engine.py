@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from lobby.core.key_news import Json, KeyNews, ToDevice
 from lobby.core.room_sessions import BY_DEFAULT, RoomSessions, Rotation
+from lobby.core.withheld import read_withheld
 from lobby.encryption.key_store import KeyStore
 from lobby.errors import ServerRefused, Unreachable
 from lobby.matrix.session import Session, path_part
@@ -80,8 +81,11 @@ class Engine:
         self._requests: dict[tuple[str, str], Json] = {}
         """Keys that other devices of this person ask for: (device, request id) → the request."""
         self._wanted: set[tuple[str, str]] = set()
+        self._withheld: set[tuple[str, str]] = set()
         self.on_keys: Callable[[frozenset[tuple[str, str]]], None] = lambda keys: None
         """Called with (room, session) of keys that are new or open more than before, wherever they come from."""
+        self.on_withheld: Callable[[frozenset[tuple[str, str]]], None] = lambda keys: None
+        """Called with (room, session) of keys of which somebody's device has said that this one does not get them."""
         self.trusted_devices: Callable[[], Collection[str]] = tuple
         """Ids of this person's other devices that are verified: they are given keys, and theirs are taken."""
         self._forget_upload_of_an_earlier_login()
@@ -148,6 +152,9 @@ class Engine:
         self._fallback_used = news.fallback_used
         if news.one_time_keys is not None:
             self._one_time_keys = news.one_time_keys
+        withheld, self._withheld = frozenset(self._withheld), set()
+        if withheld:
+            self.on_withheld(withheld)
         return Received(tuple(self._keys.inbox()), self._tell_keys())
 
     def undelivered(self) -> list[tuple[int, ToDevice]]:
@@ -294,8 +301,16 @@ class Engine:
                 self._requests[name] = message.content
             else:
                 self._requests.pop(name, None)
+        elif message.type == "m.room_key.withheld":
+            self._take_withheld(message)
         elif message.type.startswith(HANDED_ON):
             self._keys.put_into_inbox(message)
+
+    def _take_withheld(self, message: ToDevice) -> None:
+        withheld = read_withheld(message.content)
+        if withheld is not None:
+            self._keys.keep_withheld(withheld, message.sender)
+            self._withheld.add((withheld.room_id, withheld.session_id))
 
     def _trusted_keys(self) -> frozenset[str]:
         devices = self._keys.devices(self.user_id)

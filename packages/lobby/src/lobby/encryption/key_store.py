@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from lobby.core.key_news import Json, ToDevice
+from lobby.core.withheld import Withheld
 from lobby.database import Database, Shape
 
-SCHEMA = """
+FIRST_SCHEMA = """
 CREATE TABLE notes (name TEXT PRIMARY KEY, text TEXT NOT NULL);
 CREATE TABLE account (
     device_id TEXT PRIMARY KEY,
@@ -55,16 +56,31 @@ CREATE TABLE inbox (number INTEGER PRIMARY KEY, message TEXT NOT NULL);
 CREATE TABLE asked (room_id TEXT NOT NULL, session_id TEXT NOT NULL, PRIMARY KEY (room_id, session_id)) WITHOUT ROWID;
 """
 
+WITHHELD = """
+CREATE TABLE withheld (
+    number INTEGER PRIMARY KEY,
+    room_id TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    code TEXT NOT NULL,
+    UNIQUE (room_id, session_id, sender)
+);
+"""
+
 KEYS = Shape(
-    1,
-    SCHEMA,
-    {},
+    2,
+    FIRST_SCHEMA + WITHHELD,
+    {1: WITHHELD},
     "The file with your encryption keys was damaged and was put aside as {aside}. Other clients refuse a device whose "
     "keys change: log out, then log in again, and enter your recovery key to read what was said before.",
 )
 
 HEARD_MOST = 5_000
 """Encrypted messages between devices that are remembered, so that one that comes again is known; /sync brings 100."""
+
+
+WITHHELD_MOST = 5_000
+"""Keys of which it is remembered that they are withheld: anybody may say so of any number."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +115,7 @@ class KeyStore:
         found = self._db.row("SELECT user_id, device_id FROM account")
         if found and (found["user_id"], found["device_id"]) != (user_id, device_id):
             with self.transaction() as db:
-                gone = ("account", "device_sessions", "heard", "inbox", "asked", "notes")
+                gone = ("account", "device_sessions", "heard", "inbox", "asked", "withheld", "notes")
                 for table in (*gone, "room_keys", "devices") if found["user_id"] != user_id else gone:
                     db.execute(f"DELETE FROM {table}")
 
@@ -224,6 +240,21 @@ class KeyStore:
     def keep_asked(self, wanted: Collection[tuple[str, str]]) -> None:
         with self.transaction() as db:
             db.executemany("INSERT OR IGNORE INTO asked VALUES (?, ?)", list(wanted))
+
+    def withheld(self, room_id: str, session_id: str, sender: str) -> str | None:
+        """Why a device of that person keeps the key from this one, a code; None: none has said that it does."""
+        query = "SELECT code FROM withheld WHERE room_id = ? AND session_id = ? AND sender = ?"
+        row = self._db.row(query, room_id, session_id, sender)
+        return str(row["code"]) if row else None
+
+    def keep_withheld(self, withheld: Withheld, sender: str) -> None:
+        with self.transaction() as db:
+            newest = db.execute("SELECT coalesce(max(number), 0) FROM withheld").fetchone()[0]
+            db.execute(
+                "INSERT OR REPLACE INTO withheld VALUES (?, ?, ?, ?, ?)",
+                (newest + 1, withheld.room_id, withheld.session_id, sender, withheld.code),
+            )
+            db.execute("DELETE FROM withheld WHERE number <= ?", (newest + 1 - WITHHELD_MOST,))
 
     # Messages between devices
 

@@ -28,7 +28,7 @@ Key = tuple[str, str]
 
 
 class LoginKeys:
-    """Keys of one login. ``on_opened`` hears of messages that could not be read before."""
+    """Keys of one login. ``on_opened`` hears of messages that could not be read before, or why they cannot be."""
 
     def __init__(
         self,
@@ -68,6 +68,7 @@ class LoginKeys:
             if self._engine is None:
                 engine = await open_engine(self._path, self._session, self._clock)
                 engine.on_keys = self._keys_came
+                engine.on_withheld = self._open_kept
                 self._engine = engine
                 try:
                     await self._on_open(engine)
@@ -177,11 +178,11 @@ class LoginKeys:
         self.on_keys(keys)
 
     def _open_kept(self, keys: Collection[Key]) -> None:
-        """Open what is kept and waits for these keys."""
+        """Open what is kept and waits for these keys; or say why they do not come."""
         for room_id, session_id in keys:
             waiting = self._store.sealed(room_id, session_id)
             events = [opened(event, room_id, self.open) for event in waiting]
-            done = [event for event in events if event.sealed is None]
+            done = [event for event, sealed in zip(events, waiting, strict=True) if event != sealed]
             if not done:
                 continue
             try:

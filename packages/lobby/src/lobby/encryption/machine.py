@@ -18,8 +18,9 @@ from nio.crypto.sessions import derive_pickle_key
 from nio.responses import KeysClaimResponse
 
 from lobby.core.key_news import SESSION_MOST, Json, ToDevice
+from lobby.core.withheld import words
 from lobby.encryption.key_store import KeyStore, RoomKey, plain_keys
-from lobby.errors import Sealed
+from lobby.errors import KeyWithheld, Sealed
 
 OLM = "m.olm.v1.curve25519-aes-sha2"
 MEGOLM = "m.megolm.v1.aes-sha2"
@@ -175,14 +176,14 @@ class Machine(Olm):
             raise Sealed("", "it is encrypted in a way that Lobby does not know")
         key = self._keys.room_key(room_id, str(session_id))
         if key is None:
-            raise Sealed(str(session_id), NO_KEY)
+            raise self._no_key(room_id, str(session_id), event)
         if key.sender and key.sender != event.get("sender"):
             raise Sealed("", "it is not from the one whose key it is encrypted with")
         try:
             message = vodozemac.MegolmMessage.from_base64(str(content.get("ciphertext")))
             if message.message_index() < key.first:
                 # It opens only what was said later; one that opens this, too, may come yet.
-                raise Sealed(str(session_id), NO_KEY)
+                raise self._no_key(room_id, str(session_id), event)
             opened = _unpickled(key).decrypt(message)
             clear = json.loads(opened.plaintext)
         except (ValueError, RecursionError) as error:
@@ -190,6 +191,11 @@ class Machine(Olm):
         if not self._first_time(str(session_id), opened.message_index, event):
             raise Sealed("", "it is a repetition of another message")
         return _clear_event(room_id, event, clear)
+
+    def _no_key(self, room_id: str, session_id: str, event: Json) -> Sealed:
+        """Only the word of the one who wrote the message counts: anybody can say that a key is withheld."""
+        code = self._keys.withheld(room_id, session_id, str(event.get("sender")))
+        return Sealed(session_id, NO_KEY) if code is None else KeyWithheld(session_id, words(code))
 
     def _first_time(self, session_id: str, index: int, event: Json) -> bool:
         """Whether a message is not another one's ciphertext sent once more; known for as long as Lobby runs."""
