@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -284,16 +285,55 @@ def test_a_damaged_database_is_put_aside_and_said_so(path: Path, damage: bytes) 
     assert path.with_name("lobby.sqlite3.damaged-1").read_bytes() == damage
 
 
-def test_damage_in_the_middle_of_the_file_is_found(path: Path) -> None:
-    database = Database(path)
+def fill(database: Database) -> None:
     Store(database).apply(news(*(said(number, text="x" * 500) for number in range(200))), ME, 0.0)
     database.compact()
-    database.close()
+
+
+def damage_the_middle(path: Path) -> None:
     with path.open("r+b") as file:
         file.seek(8192)
         file.write(os.urandom(20_000))
+
+
+def test_damage_in_the_middle_of_the_file_is_found(path: Path) -> None:
+    database = Database(path)
+    fill(database)
+    database.close()
+    damage_the_middle(path)
     database = Database(path)
     assert "put aside" in database.trouble and Store(database).rooms() == []
+    database.close()
+
+
+def test_damage_that_came_with_a_crash_is_found(path: Path) -> None:
+    before = Database(path)
+    before.close()
+    crashed = Database(path)
+    fill(crashed)
+    crashed._db.close()  # As far as the file is concerned, a process that was killed.
+    damage_the_middle(path)
+    database = Database(path)
+    assert "put aside" in database.trouble
+    database.close()
+
+
+def test_a_database_that_is_as_it_was_closed_is_not_read_through_and_damage_is_found_in_the_end(path: Path) -> None:
+    database = Database(path)
+    fill(database)
+    database.close()
+    before = path.stat()
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * (before.st_size - 4096))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # As when a disk goes bad.
+    database = Database(path)
+    assert database.trouble == "", "nobody has looked"
+    with pytest.raises(LobbyError, match="Start Lobby again"):
+        Store(database).events("!a", None, 500)
+    database.close()
+    database = Database(path)
+    assert "put aside" in database.trouble
     database.close()
 
 
@@ -377,6 +417,15 @@ def test_a_full_disk_is_said_and_what_was_kept_stays(path: Path) -> None:
     store.keep_draft(Draft(Item("t1", "!a", 2), "x" * 100_000, 5.0))
     assert len(store.drafts()) == 2
     database.close()
+
+
+def test_a_sealed_message_says_why_its_key_does_not_come_and_opens_when_it_does(store: Store) -> None:
+    store.apply(news(sealed(1)), ME, 0.0)
+    [waiting] = store.sealed("!a", "s1")
+    store.keep_opened("!a", [replace(waiting, text="why")])
+    assert texts(store) == ["why"] and store.sealed_count() == 1
+    store.keep_opened("!a", [replace(waiting, kind=Kind.MESSAGE, text="one", sealed=None)])
+    assert texts(store) == ["one"] and store.sealed_count() == 0
 
 
 def make_older(path: Path, version: int) -> None:

@@ -1,6 +1,7 @@
 """A database file of Lobby's: opened, repaired from the worst, written in transactions. SQLite, WAL, durable."""
 
 import contextlib
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -8,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lobby.errors import LobbyError, NotKept
+
+log = logging.getLogger("lobby")
 
 VERSION = 6
 """Of the schema below; a database of a later Lobby is refused, an older one is brought up by ``STEPS``."""
@@ -129,6 +132,8 @@ class Database:
         """Open or make the file (mode 0600). Raises LobbyError when that cannot be, or a later Lobby has written it."""
         self.trouble = ""
         self._shape = shape
+        self._path = path
+        self._sound = True
         try:
             self._db = self._open(path)
         except sqlite3.DatabaseError as error:
@@ -140,6 +145,8 @@ class Database:
 
     def close(self) -> None:
         self._db.close()
+        if self._sound:
+            _mark_as_closed(self._path)
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -154,6 +161,7 @@ class Database:
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             self._roll_back()
+            self._doubt(error)
             raise NotKept(_why_not_kept(error)) from error
 
     def compact(self) -> None:
@@ -169,6 +177,7 @@ class Database:
         try:
             return self._db.execute(query, values).fetchall()
         except sqlite3.Error as error:
+            self._doubt(error)
             raise LobbyError(
                 f"Lobby's database cannot be read: {error}. Start Lobby again; it repairs what it can."
             ) from error
@@ -178,6 +187,11 @@ class Database:
         found = self.rows(query, *values)
         return found[0] if found else None
 
+    def _doubt(self, error: sqlite3.Error) -> None:
+        """What is wrong with the file is looked for when it is opened the next time."""
+        if not isinstance(error, sqlite3.OperationalError):
+            self._sound = False
+
     def _roll_back(self) -> None:
         """SQLite ends a transaction by itself on some errors (a full disk): then there is nothing to roll back."""
         if self._db.in_transaction:
@@ -185,6 +199,8 @@ class Database:
 
     def _open(self, path: Path) -> sqlite3.Connection:
         try:
+            # Reading all of it takes the longer the more was ever said, and each message may launch Lobby.
+            as_closed = _take_mark(path)
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             path.chmod(0o600)
         except OSError as error:
@@ -194,9 +210,10 @@ class Database:
             db.row_factory = sqlite3.Row
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
-            found = db.execute("PRAGMA quick_check(1)").fetchone()
-            if found[0] != "ok":
-                raise sqlite3.DatabaseError(found[0])
+            if not as_closed:
+                found = db.execute("PRAGMA quick_check(1)").fetchone()
+                if found[0] != "ok":
+                    raise sqlite3.DatabaseError(found[0])
             self._bring_up(db, path)
         except BaseException:
             db.close()
@@ -233,6 +250,37 @@ class Database:
             if companion.exists():
                 companion.rename(aside.with_name(aside.name + suffix))
         return aside
+
+
+def _mark(path: Path) -> Path:
+    return path.with_name(f"{path.name}.closed")
+
+
+def _as_it_is(path: Path) -> str:
+    found = path.stat()
+    return f"{found.st_size} {found.st_mtime_ns}"
+
+
+def _mark_as_closed(path: Path) -> None:
+    """Note how the file was left; whoever opens it just so need not read all of it. Without a note it is read."""
+    if path.with_name(f"{path.name}-wal").exists():
+        return  # Somebody else has it open, or the disk was too full for all of it.
+    try:
+        found = _as_it_is(path)
+        with open(os.open(_mark(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(found)
+    except OSError as error:
+        log.info("%s will be looked through when it is opened next: %s", path, error)
+
+
+def _take_mark(path: Path) -> bool:
+    """Whether the file is as it was left in good order; whoever does not close it leaves no mark."""
+    try:
+        mark = _mark(path).read_text()
+        _mark(path).unlink()
+        return mark == _as_it_is(path)
+    except FileNotFoundError:
+        return False
 
 
 def _why_not_kept(error: sqlite3.Error) -> str:
