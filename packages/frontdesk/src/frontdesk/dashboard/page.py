@@ -124,8 +124,21 @@ def _apps(seen: Seen) -> Markup:
     apps = seen.status.apps if seen.status is not None else ()
     cards: list[Markup] = [_app(app, seen) for app in apps]
     if not cards:
-        cards = [tag("p", "No app is registered. Register one: frontdesk apps add MANIFEST.toml", class_="none")]
+        cards = [tag("div", [tag("p", *line) for line in _NO_APP], class_="none card")]
     return tag("section", tag("h2", "Apps"), tag("div", cards, class_="cards"), id="apps")
+
+
+_NO_APP = (
+    ("No app is registered with this desk yet. Each one that is gets a lane above and a card here.",),
+    ("A messenger to try it with: ", tag("code", "lobby"), ", which registers itself."),
+    (
+        "An app of your own: ",
+        tag("code", "frontdesk apps add MANIFEST.toml"),
+        ", then ",
+        tag("code", "frontdesk open APP"),
+        ".",
+    ),
+)
 
 
 def _app(app: AppStatus, seen: Seen) -> Markup:

@@ -56,10 +56,10 @@ _KINDS = {
 _STATES = {
     AppState.FOREGROUND: (WORDS[AppState.FOREGROUND], "a person sees it"),
     AppState.BACKGROUND: (WORDS[AppState.BACKGROUND], "it finishes something"),
-    AppState.SUSPENDED: (WORDS[AppState.SUSPENDED], "frozen: no CPU at all"),
-    AppState.LAUNCHING: (WORDS[AppState.LAUNCHING], "its process begins"),
+    AppState.SUSPENDED: (WORDS[AppState.SUSPENDED], "frozen, no CPU"),
+    AppState.LAUNCHING: (WORDS[AppState.LAUNCHING], ""),
     AppState.STOPPED: (WORDS[AppState.STOPPED], "no process until needed"),
-    QUIT: ("quit", "until it is opened"),
+    QUIT: ("quit", "until opened"),
     AWAY: ("no desk", ""),
 }
 """What the bands look like: the word, and what it means."""
