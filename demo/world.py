@@ -99,7 +99,8 @@ async def _chat(world: World) -> None:
 
 async def acquaint(one: Machine, other: Machine, whom: str) -> str:
     """A chat of the people at both machines, made as people make it; `whom`: the other's user id. Gives its room id."""
-    async with opened(await one.page_address()) as here, opened(await other.page_address()) as there:
+    addresses = await asyncio.gather(one.page_address(), other.page_address())
+    async with opened(addresses[0]) as here, opened(addresses[1]) as there:
         chat = await here.start_chat(whom)
         await there.until(lambda window: chat in window.invitations, f"{one.person}’s invitation")
         await there.accept(chat)
