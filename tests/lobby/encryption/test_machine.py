@@ -11,6 +11,7 @@ import pytest
 import vodozemac
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from nio.crypto.device import OlmDevice
 
 from lobby.core.key_news import ToDevice
 from lobby.core.withheld import Withheld
@@ -324,6 +325,24 @@ def test_another_device_of_the_same_person_keeps_the_room_keys_and_another_perso
         assert right.machine.account.identity_keys != identity and len(right.keys.room_keys()) == kept
         right.keys.close()
     right.keys = KeyStore(right.path, "@other:x", "NEW")
+
+
+def test_many_devices_are_loaded_without_comparing_them_with_each_other(
+    device: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, keys = device("@left:x"), device("@right:x").signed_keys
+    with left.keys.transaction():
+        for number in range(50):
+            name = f"M{number}"
+            named = {f"{kind}:{name}": "key" for kind in ("curve25519", "ed25519")}
+            left.keys.keep_devices(f"@{number}:x", {name: {**keys, "device_id": name, "keys": named}})
+
+    def compare(one: object, other: object) -> bool:
+        raise AssertionError("two devices were compared")
+
+    monkeypatch.setattr(OlmDevice, "__eq__", compare)
+    left.die()
+    assert len(left.machine.devices_of([f"@{number}:x" for number in range(50)])) == 50
 
 
 CONTENT = st.recursive(

@@ -179,7 +179,9 @@ class KeyStore:
 
         found = DeviceStore()  # type: ignore[no-untyped-call]
         for row in self._db.rows("SELECT * FROM devices"):
-            found.add(OlmDevice(row["user_id"], row["device_id"], plain_keys(json.loads(row["keys"]))))
+            # Not ``add``: it compares with every device that is there, and somebody with many chats knows thousands.
+            device = OlmDevice(row["user_id"], row["device_id"], plain_keys(json.loads(row["keys"])))
+            found[device.user_id][device.id] = device
         return found
 
     def load_outgoing_key_requests(self) -> dict[str, Any]:
