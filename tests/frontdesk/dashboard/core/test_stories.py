@@ -234,6 +234,18 @@ def test_a_burst_of_which_nothing_is_shown_and_one_that_falls_back() -> None:
     assert text.count("stepped in") == 1 and text.count("showed “Something new”") == 1
 
 
+def test_a_burst_to_an_app_in_front() -> None:
+    driver = in_front()
+    driver.subscribe(APP)
+    driver.now += 10
+    for _ in range(4):
+        driver.push(APP)
+    for push in driver.pushes(APP):
+        driver.answer(APP, push.push)
+    text = told(driver)["4 pushes, nothing shown"]
+    assert text.startswith("4 pushes for Notes arrived. Notes was in front and was given them")
+
+
 def test_a_push_that_the_app_leaves_as_it_is_and_the_words_that_follow() -> None:
     driver = subscribed()
     driver.push(APP)

@@ -243,7 +243,7 @@ class DeskConnection:
             except OSError:
                 continue  # no desk yet
             except FrontdeskError as error:
-                log.warning("The desk does not take this app back: %s", error)
+                log.warning("There is no desk to talk to yet, and it is tried again: %s", error)
 
     def _received(self, message: wire.ToApp) -> None:
         if isinstance(message, wire.Welcome):

@@ -1,9 +1,11 @@
 """A story in the making: what began it, and beat by beat what came of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from frontdesk.dashboard.core.wording import clock, length, sentence
+from frontdesk.terms import AppState, Happening, Span
 
 AT_ONCE = 0.05
 """Seconds below which nobody is told how much later something was."""
@@ -114,6 +116,42 @@ class Thread:
                 subject = f"{self.subject} " if beat.joint == "and" else ""
                 sentences.append(f"{when}{subject}{beat.words}")
         return Story(self.key, self.at, self.kind, self.title, " ".join(sentence(words) for words in sentences))
+
+
+class Telling:
+    """What is told of one app so far. ``who``: the person, "you" or a name; ``key``: of the line told of just now."""
+
+    def __init__(self, spans: Sequence[Span], name: str, who: str) -> None:
+        self.threads: list[Thread] = []
+        self.marks: list[Mark] = []
+        self.name = name
+        self.who = who
+        self.key = ""
+        self.until_sleep: list[Thread] = []
+        """What ends with the app's next sleep."""
+        self._spans = spans
+
+    def begin(self, line: Happening, kind: Kind, title: str, words: str) -> Thread:
+        """Another story, with its mark."""
+        thread = Thread(f"s{self.key}", line.at, kind, title, self.name)
+        thread.say(line.at, words)
+        self.threads.append(thread)
+        self.mark(line, kind, title, thread)
+        return thread
+
+    def mark(self, line: Happening, kind: Kind, title: str, thread: Thread) -> None:
+        """Another mark that leads to that story."""
+        self.marks.append(Mark(f"m{self.key}", line.at, kind, title, thread.key))
+
+    def ends_with_sleep(self, thread: Thread, at: float) -> None:
+        """Where nobody sees the app: in front, its next sleep has nothing to do with this."""
+        if self.before(at) is not AppState.FOREGROUND:
+            self.until_sleep.append(thread)
+
+    def before(self, at: float) -> AppState | None:
+        """The state that the app was in until just then."""
+        earlier = [span for span in self._spans if span.since < at]
+        return earlier[-1].state if earlier else None
 
 
 def _later(seconds: float) -> str:

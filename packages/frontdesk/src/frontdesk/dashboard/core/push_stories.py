@@ -1,0 +1,118 @@
+"""Tells what became of each push for one app: given, woken for, answered, shown, fallen back; a burst is one story."""
+
+from frontdesk.dashboard.core.threads import SOON, Kind, Telling, Thread
+from frontdesk.terms import AppState, Happening, PushKind, Verdict
+
+S = AppState
+
+
+class PushStories:
+    """Hears the lines that are about pushes, in their order."""
+
+    def __init__(self, told: Telling) -> None:
+        self._told = told
+        self._pushes: dict[str, Thread] = {}
+        """By the word for the push; of a row of them only the first is sure to be here."""
+        self.open: list[Thread] = []
+        """Those of pushes that have not all been answered."""
+        self._row: Thread | None = None
+        """The latest of them, and when its last push came."""
+        self._row_at = 0.0
+
+    def arrived(self, line: Happening) -> None:
+        if self._row is not None and self._row in self.open and not line.why and line.at - self._row_at < SOON:
+            self._one_more(self._row, line)
+            return
+        arrived = (
+            f"{line.count} pushes for {self._told.name} arrived"
+            if line.count > 1
+            else f"a push for {self._told.name} arrived"
+        )
+        thread = self._told.begin(line, Kind.PUSH, _many(line.count), arrived)
+        thread.row = line.count
+        self._pushes[line.about] = self._row = thread
+        self._row_at = line.at
+        thread.by_desk = bool(line.why)
+        if line.why == PushKind.ALERT:
+            thread.say(line.at, f"it is of the kind for which {self._told.name} is not woken")
+        elif line.why == "quit":
+            thread.say(line.at, f"{self._told.who} had quit {self._told.name}, so it was not woken")
+        elif line.why:
+            thread.say(line.at, f"it was not given to {self._told.name}: {line.why}")
+        else:
+            match self._told.before(line.at):
+                case S.FOREGROUND:
+                    thread.say(line.at, f"{self._told.name} was in front and was given {_it(thread)}")
+                case S.BACKGROUND:
+                    thread.say(line.at, f"{self._told.name} was running, unseen, and was given {_it(thread)}")
+            self.open.append(thread)
+            self._told.ends_with_sleep(thread, line.at)
+
+    def _one_more(self, thread: Thread, line: Happening) -> None:
+        """A burst is one story: the app answers its pushes together."""
+        thread.row += line.count
+        self._row_at = line.at
+        self._pushes[line.about] = thread
+        thread.begin_with(f"{thread.row} pushes for {self._told.name} arrived")
+        thread.title = _many(thread.row)
+
+    def story_of(self, push: str) -> Thread | None:
+        """None: what began it is not remembered."""
+        return self._pushes.get(push) or (self._row if self._row is not None and self._row.row > 1 else None)
+
+    def _answer_of(self, line: Happening) -> Thread:
+        thread = self.story_of(line.about)
+        if thread is None:
+            thread = self._told.begin(
+                line, Kind.PUSH, "Push", f"a push for {self._told.name} had arrived some time before"
+            )
+            self._pushes[line.about] = thread
+        thread.answered += line.count
+        if thread in self.open and thread.answered >= thread.row:
+            self.open.remove(thread)
+        return thread
+
+    def answered(self, line: Happening) -> None:
+        thread = self._answer_of(line)
+        if line.why == Verdict.SHOW_AS_IT_IS:
+            thread.as_it_is = True
+        elif line.why == Verdict.SHOW_NOTHING and thread.title == _many(thread.row) and thread not in self.open:
+            thread.title = f"{thread.title}, nothing shown"
+            thread.then(line.at, "it answered that there is nothing to show")
+
+    def fell_back(self, line: Happening) -> None:
+        thread = self._answer_of(line)
+        if not thread.fell_back:
+            thread.kind, thread.title, thread.fell_back = Kind.TROUBLE, f"{_many(thread.row)}, fallback", True
+            thread.say(line.at, f"the desk stepped in for {self._told.name} ({line.why})")
+
+    def over(self, line: Happening) -> None:
+        self._answer_of(line).say(line.at, "it was dropped: its time to live was over")
+
+    def refused(self, line: Happening) -> None:
+        words = f"a push for {self._told.name} arrived and could not be decrypted; it was dropped"
+        self._told.begin(line, Kind.TROUBLE, "Push refused", words)
+
+    def showed(self, thread: Thread, line: Happening, words: str, *, again: bool) -> None:
+        """A notification came of it; ``again``: as before, for another push of the row."""
+        if thread.fell_back and again:
+            return
+        if thread.kind is Kind.PUSH:
+            thread.title = f"{_many(thread.row)}: “{line.name}” shown"
+        if thread.fell_back:
+            thread.and_(line.at, words)
+        elif thread.as_it_is:
+            thread.then(line.at, f"it had nothing to add, and the desk {words}")
+        elif thread.by_desk:
+            thread.then(line.at, f"the desk {words} by itself")
+        else:
+            thread.then(line.at, f"it {words}")
+        self._told.mark(line, Kind.NOTIFICATION, f"Notification “{line.name}”", thread)
+
+
+def _it(thread: Thread) -> str:
+    return "them" if thread.row > 1 else "it"
+
+
+def _many(row: int) -> str:
+    return f"{row} pushes" if row > 1 else "Push"
