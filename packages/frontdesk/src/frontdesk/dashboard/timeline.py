@@ -51,6 +51,7 @@ _KINDS = {
     Kind.STOPPED: "stopped, or quit",
     Kind.TROUBLE: "something went wrong",
     Kind.DESK: "the desk came back",
+    Kind.NOTE: "noted",
 }
 
 _STATES = {
