@@ -249,7 +249,8 @@ async def test_a_hidden_page_closes_its_stream_and_misses_nothing(lobby: Lobby) 
 async def test_of_two_tabs_the_last_one_counts_and_a_step_to_another_chat_does_not(
     page: Page, context: BrowserContext, lobby: Lobby
 ) -> None:
-    lobby.server._visibility._grace = 6.0  # the browser of a busy machine needs more than two seconds for such a step
+    # The browser of a busy machine needs more than two seconds for such a step.
+    lobby.server._onlookers._visibility._grace = 6.0
     second = await context.new_page()
     await second.goto(lobby.chat(OTHER))
     await expect(second.get_by_role("heading", name="Ann")).to_be_visible()
