@@ -16,7 +16,7 @@ from demo.tour.steps import notified
 from demo.tour.window import opened
 from frontdesk import AppState
 from lobby.arrival import NO_KEY
-from lobby.core.batch import CANNOT_READ
+from lobby.core.event import CANNOT_READ
 from lobby.core.views import Mark
 from tests import people
 from tests.journeys.stand import PASSWORD, Person, Stand

@@ -10,7 +10,7 @@ import pytest
 from lobby import arrival
 from lobby.arrival import NO_KEY, Arrivals
 from lobby.core.alerts import Pushed
-from lobby.core.batch import CANNOT_READ
+from lobby.core.event import CANNOT_READ
 from lobby.core.views import Mark
 from lobby.matrix.session import Session
 from tests.homeserver import Homeserver, homeserver

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from lobby.core.batch import CANNOT_READ, Batch, Happened, Invited, Kind, Member, Page, RoomNews
+from lobby.core.batch import Batch, Invited, Member, Page, RoomNews
+from lobby.core.event import CANNOT_READ, Happened, Kind
 from lobby.core.outbox import Item, Phase
 from lobby.core.room_sessions import Rotation
 from lobby.core.timeline import Draft

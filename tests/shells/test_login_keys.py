@@ -4,7 +4,8 @@ import asyncio
 import time
 from pathlib import Path
 
-from lobby.core.batch import CANNOT_READ, Batch, RoomNews, open_batch, read_event
+from lobby.core.batch import Batch, RoomNews, open_batch
+from lobby.core.event import CANNOT_READ, read_event
 from lobby.core.key_news import KeyNews, ToDevice
 from lobby.core.timeline import KeptEvent
 from lobby.core.withheld import WORDS

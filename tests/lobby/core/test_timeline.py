@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lobby.core import timeline
-from lobby.core.batch import Kind
+from lobby.core.event import Kind
 from lobby.core.outbox import Item, Phase
 from lobby.core.timeline import Draft, KeptEvent, KeptRoom
 from lobby.core.views import ChatSummary, Mark

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lobby.core.batch import Kind
+from lobby.core.event import Kind
 from lobby.core.timeline import KeptEvent, KeptRoom
 from lobby.core.unread import counts, read_up_to, unread, worth_showing
 

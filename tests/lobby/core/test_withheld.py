@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lobby.core.batch import CANNOT_READ, Happened, Json, Kind, opened
+from lobby.core.batch import Json
+from lobby.core.event import CANNOT_READ, Happened, Kind, opened
 from lobby.core.withheld import OTHER, WORDS, Withheld, read_withheld, words
 from lobby.errors import KeyWithheld
 

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Iterable
 
 from lobby.core.alerts import Alert, Pushed, invitation_alert, message_alert
-from lobby.core.batch import CANNOT_READ, Kind
+from lobby.core.event import CANNOT_READ, Kind
 from lobby.core.timeline import KeptEvent, person_name
 from lobby.errors import LobbyError
 from lobby.matrix_messenger import MatrixMessenger

@@ -5,7 +5,8 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from lobby.core.batch import Batch, Happened, Invited, Kind, Member, Page, RoomNews, session_of
+from lobby.core.batch import Batch, Invited, Member, Page, RoomNews
+from lobby.core.event import Happened, Kind, session_of
 from lobby.core.timeline import KeptEvent
 from lobby.core.unread import read_up_to
 

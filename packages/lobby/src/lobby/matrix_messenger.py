@@ -6,7 +6,8 @@ import re
 from collections.abc import Awaitable, Callable
 
 from lobby.core import timeline
-from lobby.core.batch import EMPTY_PAGES, TEXT_MOST, open_page, opened, read_event, read_page
+from lobby.core.batch import EMPTY_PAGES, open_page, read_page
+from lobby.core.event import TEXT_MOST, opened, read_event
 from lobby.core.views import Account, Bubble, Change, ChangeKind, ChatSummary, Connection, Invitation
 from lobby.encryption.key_store import forget_keys
 from lobby.encryption.login_keys import LoginKeys

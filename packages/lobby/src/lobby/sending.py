@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from lobby.core import outbox as box
-from lobby.core.batch import EMPTY_PAGES, TEXT_MOST, Happened, Kind, open_page, read_page, text_message
+from lobby.core.batch import EMPTY_PAGES, open_page, read_page
+from lobby.core.event import TEXT_MOST, Happened, Kind, text_message
 from lobby.core.timeline import Draft
 from lobby.encryption.login_keys import LoginKeys
 from lobby.errors import LobbyError, ServerRefused, TokenRefused, Unreachable

@@ -5,7 +5,8 @@ import sqlite3
 from collections.abc import Iterable
 
 from lobby import intake
-from lobby.core.batch import TEXT_MOST, Batch, Happened, Kind, Member, Page, read_event
+from lobby.core.batch import Batch, Member, Page
+from lobby.core.event import TEXT_MOST, Happened, Kind, read_event
 from lobby.core.outbox import Item, Phase
 from lobby.core.room_sessions import Rotation
 from lobby.core.timeline import Draft, KeptEvent, KeptRoom

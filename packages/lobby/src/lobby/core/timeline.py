@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from lobby.core.batch import Kind
+from lobby.core.event import Kind
 from lobby.core.outbox import Item, Phase
 from lobby.core.room_sessions import BY_DEFAULT, Rotation
 from lobby.core.views import Bubble, ChatSummary, Mark

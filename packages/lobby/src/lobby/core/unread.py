@@ -5,7 +5,7 @@ Only what others said counts; own messages and lines about the chat do not. Writ
 
 from collections.abc import Iterable
 
-from lobby.core.batch import Kind
+from lobby.core.event import Kind
 from lobby.core.timeline import KeptEvent, KeptRoom
 
 

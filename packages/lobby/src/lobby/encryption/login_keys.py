@@ -8,7 +8,8 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from pathlib import Path
 
-from lobby.core.batch import Json, opened, read_members
+from lobby.core.batch import Json, read_members
+from lobby.core.event import opened
 from lobby.core.key_news import KeyNews, ToDevice
 from lobby.core.room_sessions import BY_DEFAULT
 from lobby.core.timeline import KeptEvent
