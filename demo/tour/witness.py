@@ -41,10 +41,16 @@ class Witness:
         await self._http.close()
 
     async def messages(self, room_id: str) -> list[dict[str, Any]]:
-        """The messages among the last 100 events of a chat, as they are stored, readable or not; the newest first."""
+        """The messages among the last 100 events of a chat, as they are stored, readable or not; the newest first.
+
+        DemoError when the homeserver does not say.
+        """
         address = f"{self._homeserver}/_matrix/client/v3/rooms/{quote(room_id, safe='')}/messages?dir=b&limit=100"
         async with self._http.get(address) as answer:
-            events: list[dict[str, Any]] = (await answer.json()).get("chunk", [])
+            said = await answer.json()
+        if "chunk" not in said:
+            raise DemoError(f"The homeserver does not tell the witness what is in the chat: {said.get('error', said)}")
+        events: list[dict[str, Any]] = said["chunk"]
         return [event for event in events if event["type"] in ("m.room.message", "m.room.encrypted")]
 
     async def sent(self, room_id: str, sender: str) -> dict[str, float]:

@@ -199,8 +199,9 @@ class Observer(Witness):
         assert await self.encrypts(chat) is chat.encrypted
         assert {event["type"] for event in stored} <= {kind}
         contents = json.dumps([event["content"] for event in stored], ensure_ascii=False)
-        readable = [text for person in people for text in person.wrote if text in contents]
-        assert not (readable and chat.encrypted), f"the homeserver can read {readable}"
+        wrote = [text for person in people for text in person.wrote]
+        readable = [text for text in wrote if text in contents]
+        assert readable == ([] if chat.encrypted else wrote), "what the homeserver can read"
 
     async def _asked(self, what: str) -> dict[str, Any]:
         async with self._http.get(f"{self._homeserver}/_matrix/client/v3/{what}") as answer:
