@@ -31,6 +31,24 @@ async def test_two_lobbies_talk_and_the_homeserver_cannot_read_it(world: World) 
     assert "for you alone" not in str(answer)
 
 
+async def test_a_chat_gets_new_keys_as_often_as_it_asks_for_it(world: World) -> None:
+    left = world.left
+    await left.log_in()
+    left.lobby.foreground()
+    content = {"algorithm": "m.megolm.v1.aes-sha2", "rotation_period_msgs": 2}
+    encryption = {"type": "m.room.encryption", "state_key": "", "content": content}
+    room_id = (await asked(left, "/createRoom", body={"preset": "private_chat", "initial_state": [encryption]}))[
+        "room_id"
+    ]
+    await left.until(lambda: (chat := left.lobby.chat(room_id)) and chat.encrypted)
+    for number in range(3):
+        await left.lobby.send(room_id, f"message {number}")
+    await left.until(lambda: [bubble.mark for bubble in left.bubbles(room_id)] == [Mark.SENT] * 3)
+    answer = await asked(left, f"/rooms/{room_id}/messages?dir=f&limit=100")
+    sessions = [event["content"]["session_id"] for event in answer["chunk"] if event["type"] == "m.room.encrypted"]
+    assert len(sessions) == 3 and sessions[0] == sessions[1] != sessions[2]
+
+
 class LateKeys:
     """Keeps messages between devices back from one Lobby, as a homeserver may that has them later than the event."""
 
