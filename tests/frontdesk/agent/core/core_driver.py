@@ -140,8 +140,8 @@ class Driver:
         self.watched.clear()
         self.launching.clear()
         # Killed, but not gone yet: the next desk finds them alive.
-        self.processes = self.dying | self.processes
-        self.dying = {}
+        killed, self.dying = self.dying, {}
+        self.processes = killed | self.processes
         for process in self.processes.values():
             process.connected = False
         self.desk = self._new_desk()
@@ -150,7 +150,8 @@ class Driver:
         found: list[ev.Event] = []
         for app, process in list(self.processes.items()):
             life = self.desk.lifecycle.life(app)
-            if life is not None and life.state is S.STOPPED:
+            of_another_run = life is not None and killed.get(app) is process and life.pid != process.pid
+            if life is not None and (life.state is S.STOPPED or of_another_run):
                 # The shell ends what the desk knows nothing of.
                 self.dying[app] = self.processes.pop(app)
                 continue

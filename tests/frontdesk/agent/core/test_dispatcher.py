@@ -197,8 +197,10 @@ class PlausibleHistory(RuleBasedStateMachine):
         before = self.asleep()
         self.driver.desk_dies(event, committed=committed)
         for app_asleep in before:
-            if app_asleep in self.driver.dying:
-                continue  # the desk before had said that it should be stopped
+            if app_asleep not in self.driver.processes:
+                # The desk before had said that it should be stopped.
+                assert app_asleep in self.driver.dying or self.driver.state(app_asleep) is S.STOPPED
+                continue
             assert self.driver.processes[app_asleep].frozen or self.driver.state(app_asleep) is S.BACKGROUND
 
     def asleep(self) -> list[str]:
