@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import unquote
 
+import pytest
 import vodozemac
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -76,8 +77,8 @@ class Homeserver:
                 return {"one_time_keys": given}
             case ["sendToDevice", kind, _]:
                 for user_id, devices in body["messages"].items():
-                    for device_id, content in devices.items():
-                        if device_id in self.keys[user_id]:
+                    for named, content in devices.items():
+                        for device_id in self.keys[user_id] if named == "*" else {named} & {*self.keys[user_id]}:
                             self.inbox[(user_id, device_id)].append(ToDevice(unquote(kind), whose[0], content))
                 return {}
         raise AssertionError(path)
@@ -315,4 +316,31 @@ def test_a_device_of_which_no_key_could_be_had_gets_that_of_a_later_message() ->
     keys.now += 70.0
     keys.say(1)
     assert not keys.homeserver.unreached and len(keys.used) == 2
+    keys.teardown()
+
+
+def test_a_key_is_asked_for_and_given_although_requests_are_lost() -> None:
+    keys = Keys()
+    keys.members = {ME}
+    keys.begin()
+    keys.say(1)
+    [said] = keys.said
+    keys.begin_device(ME)
+    *_, asks = keys.devices.values()
+    gives = keys.me
+    for one, other in ((asks, gives), (gives, asks)):
+        one.engine.trusted_devices = lambda other=other: [other.name[1]]  # type: ignore[misc]
+        keys.sync(one.name)
+        keys.runner.run(one.engine.upkeep())
+    asks.engine.want([(ROOM, said.event["content"]["session_id"])])
+    for one in (asks, gives):
+        keys.homeserver.lose = "request"
+        with pytest.raises(Unreachable):
+            keys.runner.run(one.engine.upkeep())
+        keys.runner.run(one.engine.upkeep())
+        keys.sync(gives.name)
+    keys.runner.run(gives.engine.upkeep())
+    keys.sync(asks.name)
+    assert keys.read(asks, said) == said.text
+    keys.said.clear()
     keys.teardown()

@@ -456,31 +456,35 @@ class Engine:
 
     async def _answer_requests(self) -> None:
         """Give keys to those verified devices of this person that have asked for them."""
-        requests, self._requests = self._requests, {}
-        trusted = set(self.trusted_devices())
-        for (device_id, _), request in requests.items():
-            body = request.get("body")
-            key = (
-                self._keys.room_key(str(body.get("room_id")), str(body.get("session_id")))
-                if isinstance(body, dict)
-                else None
-            )
-            if key is None or device_id not in trusted:
-                continue
-            exported = self._machine.exported(key)
-            exported["sender_claimed_ed25519_key"] = exported.pop("sender_claimed_keys")["ed25519"]
-            exported["session_id"] = key.session_id
-            missing = self._machine.without_session([self.user_id])
-            await self._claim([device for device in missing if device[1] == device_id])
-            sealed = self._sealed_for("m.forwarded_room_key", {self.user_id: {device_id: exported}})
-            await self._put_to_devices("m.room.encrypted", sealed)
+        for name in list(self._requests):
+            if (request := self._requests.pop(name, None)) is not None:
+                try:
+                    await self._answer(name[0], request.get("body"))
+                except Unreachable:
+                    self._requests.setdefault(name, request)
+                    raise
+
+    async def _answer(self, device_id: str, body: object) -> None:
+        named = (str(body.get("room_id")), str(body.get("session_id"))) if isinstance(body, dict) else ("", "")
+        key = self._keys.room_key(*named)
+        if key is None or device_id not in self.trusted_devices():
+            return
+        exported = self._machine.exported(key)
+        exported["sender_claimed_ed25519_key"] = exported.pop("sender_claimed_keys")["ed25519"]
+        exported["session_id"] = key.session_id
+        missing = self._machine.without_session([self.user_id])
+        await self._claim([device for device in missing if device[1] == device_id])
+        sealed = self._sealed_for("m.forwarded_room_key", {self.user_id: {device_id: exported}})
+        await self._put_to_devices("m.room.encrypted", sealed)
 
     async def _ask_for_keys(self) -> None:
-        wanted, self._wanted = self._wanted, set()
-        if not wanted or not self._keys.devices(self.user_id):
-            return
-        self._keys.keep_asked(wanted)
-        for room_id, session_id in wanted:
+        if not self._keys.devices(self.user_id):
+            self._wanted.clear()
+        if self._wanted:
+            # Before they go out: the answer may be here before the homeserver's receipt.
+            self._keys.keep_asked(self._wanted)
+        while self._wanted:
+            room_id, session_id = key = self._wanted.pop()
             body = {"algorithm": "m.megolm.v1.aes-sha2", "room_id": room_id, "session_id": session_id}
             content = {
                 "action": "request",
@@ -488,4 +492,8 @@ class Engine:
                 "request_id": session_id[:40] + secrets.token_urlsafe(4),
                 "requesting_device_id": self.device_id,
             }
-            await self._put_to_devices("m.room_key_request", {self.user_id: {"*": content}})
+            try:
+                await self._put_to_devices("m.room_key_request", {self.user_id: {"*": content}})
+            except Unreachable:
+                self._wanted.add(key)
+                raise
