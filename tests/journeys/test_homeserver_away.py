@@ -18,7 +18,7 @@ async def test_what_is_written_meanwhile_is_sent_once_it_is_back(
     await expect(strip).not_to_contain_text("No connection")
     await stand.synapse.stop()
     try:
-        await expect(strip).to_contain_text("No connection. Messages wait")
+        await expect(strip).to_contain_text("No connection. What you write waits")
         for text in ("written into the silence", "and another"):
             await left.writes(text)
             await left.sees(text, "sending")

@@ -447,7 +447,7 @@ async def test_the_connection_is_said(page: Page, lobby: Lobby) -> None:
     lobby.messenger.connect(Connection.OFFLINE)
     await expect(page.get_by_text("No connection. What you write waits, and is sent when it is back.")).to_be_visible()
     lobby.messenger.connect(Connection.ONLINE)
-    await expect(page.get_by_text("No connection. Messages wait")).to_be_hidden()
+    await expect(page.get_by_text("No connection. What you write waits")).to_be_hidden()
 
 
 async def test_from_chat_to_chat_by_keyboard(page: Page, lobby: Lobby) -> None:
