@@ -17,7 +17,7 @@ def standing(compared: str, mine: Identity | None, shown: Identity | None, forge
     """``compared``: their public master key when they were verified, empty: never, to this device's knowledge.
 
     ``mine``: the account's own identity, if this device knows it to be the person's: whom it has signed, another device
-    of the person may have verified. ``shown``: what their homeserver shows; None is no change, it may not have answered.
+    of the person may have verified. ``shown``: what their homeserver shows; None is no change: no answer, maybe.
     ``forged``: it shows an identity whose keys were not signed by each other.
     """
     if shown is not None and mine is not None and has_signed_person(mine, shown):
