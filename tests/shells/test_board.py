@@ -65,3 +65,12 @@ async def test_a_visitor_who_comes_late_gets_an_address_that_opens(
         assert await board.window_address("left") == FRESH, "an address opens a window once"
     finally:
         watching.cancel()
+
+
+async def test_what_the_visitor_does_to_a_network_is_noted_once(machines: tuple[Machine, Machine]) -> None:
+    board = Machines(*machines, clock=HandClock())
+    for condition in ("off", "off", "good"):
+        await board.switch("left", "network", condition, "", "")
+    left, right = board.scenes()
+    assert [line.name for line in left.strip.noted] == ["Network off", "Network good"]
+    assert len({line.number for line in left.strip.noted}) == 2 and right.strip.noted == ()
