@@ -59,7 +59,7 @@ async def test_the_first_device_that_answers_has_it_and_the_others_are_told(acco
 async def test_another_person_is_answered_by_one_of_my_devices(world: World, account: Account) -> None:
     right = world.right
     first = await account.lobby()
-    await first.lobby.encryption.create_recovery()
+    key = await first.lobby.encryption.create_recovery()
     second = await account.lobby()
     await right.log_in()
     right.lobby.foreground()
@@ -79,16 +79,22 @@ async def test_another_person_is_answered_by_one_of_my_devices(world: World, acc
     await agree(first, right, id)
     assert state(right).verified_people == {account.user_id}
 
+    # What one device of mine has verified, another one of mine knows.
+    assert state(second).verified_people == frozenset()
+    await second.lobby.encryption.recover(key)
+    await second.until(lambda: state(second).verified_people == {right.user_id})
+
     # Who was verified begins anew: the other is warned, can write, and verifies again.
-    await second.lobby.encryption.begin_anew(PASSWORD)
+    third = await account.lobby()
+    await third.lobby.encryption.begin_anew(PASSWORD)
     await right.until(lambda: state(right).changed_people == {account.user_id})
     assert state(right).verified_people == frozenset()
     await say(right, room_id, "Is it you?")
-    await second.until(lambda: "Is it you?" in second.texts(room_id))
+    await third.until(lambda: "Is it you?" in third.texts(room_id))
     again = await right.lobby.encryption.verify(account.user_id)
-    await reaches(second, again, Phase.OFFERED)
-    await second.lobby.encryption.accept_verification(again)
-    await agree(second, right, again)
+    await reaches(third, again, Phase.OFFERED)
+    await third.lobby.encryption.accept_verification(again)
+    await agree(third, right, again)
     assert state(right).verified_people == {account.user_id} and not state(right).changed_people
 
 

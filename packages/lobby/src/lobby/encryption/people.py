@@ -1,5 +1,6 @@
 """Other persons: their identities as the homeserver shows them, who of them is verified, and signing who is."""
 
+import asyncio
 import logging
 from collections.abc import Collection, Iterable
 
@@ -27,6 +28,8 @@ class People:
         self._me = me
         self._due: set[str] | None = None
         """Who is not as they were at the last look; None: anybody may be."""
+        self._one_looks = asyncio.Lock()
+        """An answer that was long on its way is never taken after a later one."""
 
     @property
     def verified(self) -> frozenset[str]:
@@ -43,22 +46,27 @@ class People:
         """Somebody may not be as they were at the last look."""
         return self._due is None or bool(self._due)
 
+    def look_at_all(self) -> None:
+        """Whom this account has signed may count now, or not any more."""
+        self._due = None
+
     def devices_changed(self, user_ids: Collection[str]) -> None:
-        """The devices or identities of these are not what they were; who vouches for others are our own."""
+        """The devices or identities of these are not what they were; by our own we vouch for others."""
         if self._me in user_ids:
-            self._due = None
+            self.look_at_all()
         elif self._due is not None:
             self._due |= set(user_ids)
 
     async def look(self) -> None:
         """Ask for those who may not be as they were. Raises LobbyError; who was not asked for is so the next time."""
-        due, self._due = self._due, set()
-        try:
-            of_interest = {*self._store.people(), *self._partners()}
-            await self._look_at(of_interest if due is None else due & of_interest)
-        except BaseException:
-            self._due = None if due is None or self._due is None else self._due | due
-            raise
+        async with self._one_looks:
+            due, self._due = self._due, set()
+            try:
+                of_interest = {*self._store.people(), *self._partners()}
+                await self._look_at(of_interest if due is None else due & of_interest)
+            except BaseException:
+                self._due = None if due is None or self._due is None else self._due | due
+                raise
 
     async def identity_of(self, user_id: str) -> Identity | None:
         """The identity that the homeserver shows of somebody; None: that person has none, or none that is valid.
@@ -72,10 +80,11 @@ class People:
 
         That this was shown is remembered in any case. Raises LobbyError.
         """
-        other = await self.identity_of(user_id)
-        if other is None or other.master != master:
-            return False
-        self._keep(user_id, PersonStanding.VERIFIED, master)
+        async with self._one_looks:
+            other = await self.identity_of(user_id)
+            if other is None or other.master != master:
+                return False
+            self._keep(user_id, PersonStanding.VERIFIED, master)
         seeds = self._cross_signing.seeds()
         if seeds is None or not seeds.user_signing:
             return False

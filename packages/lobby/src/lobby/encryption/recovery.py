@@ -6,7 +6,8 @@ Put together from ``CrossSigning``, ``People``, ``SecretStorage``, ``KeyBackup``
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
 
 from lobby.core import backup as core_backup
 from lobby.core import key_file, recovery_key
@@ -137,6 +138,21 @@ class Recovery:
         await self.people.look()
         self._changed()
 
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """Something is done that changes how things stand; what calls for another look meanwhile gets it afterwards."""
+        trusted = self._store.trusted_master
+        try:
+            async with self._one_at_a_time:
+                yield
+        finally:
+            if self._store.trusted_master != trusted:
+                self.people.look_at_all()
+            self._changed()
+        self._feed_when_due()
+        if self.look_again:
+            self._errands.start(self.look(only_changes=True))
+
     async def _look(self) -> None:
         self._stale = True
         try:
@@ -184,32 +200,22 @@ class Recovery:
         interrupted does it again, and the second try completes the first. ``session``: of the sign-on that was wanted.
         Raises PasswordNeeded, SignOnNeeded, RecoveryRefused, Unreachable, ServerRefused, NotKept.
         """
-        async with self._one_at_a_time:
+        async with self._alone():
             await self._look()
-            try:
-                self._cross_signing.insist_on_ours()
-                await self._insist_that_backup_is_not_lost()
-                await self._cross_signing.create(password, session)
-                key = await self._make_key()
-            finally:
-                self._changed()
-        self._feed_when_due()
-        return key
+            self._cross_signing.insist_on_ours()
+            await self._insist_that_backup_is_not_lost()
+            await self._cross_signing.create(password, session)
+            return await self._make_key()
 
     async def begin_anew(self, password: str = "", session: str = "") -> str:
         """Put an identity and a backup in place of those whose secrets nobody has any more; the rest as above.
 
         An identity that this device has all secrets of stays as it is: so the second try completes the first, too.
         """
-        async with self._one_at_a_time:
+        async with self._alone():
             await self._look()
-            try:
-                await self._cross_signing.replace(password, session)
-                key = await self._make_key()
-            finally:
-                self._changed()
-        self._feed_when_due()
-        return key
+            await self._cross_signing.replace(password, session)
+            return await self._make_key()
 
     async def _make_key(self) -> str:
         """A backup, unless there is one that this device opens, and a recovery key for it and for the identity."""
@@ -227,18 +233,14 @@ class Recovery:
 
         Raises RecoveryRefused with a text for the person, Unreachable, ServerRefused, NotKept.
         """
-        async with self._one_at_a_time:
+        async with self._alone():
             storage = await self._storage.unlock(entered)
             await self._look()
-            try:
-                self._cross_signing.adopt(await self._read_seeds(storage))
-                await self._cross_signing.sign_own_device(self._engine.device_id)
-                await self._open_backup(storage)
-                self._store.keep_unfinished(False)
-                await self._look()
-            finally:
-                self._changed()
-        self._feed_when_due()
+            self._cross_signing.adopt(await self._read_seeds(storage))
+            await self._cross_signing.sign_own_device(self._engine.device_id)
+            await self._open_backup(storage)
+            self._store.keep_unfinished(False)
+            await self._look()
         self._errands.start(self._read_backup())
 
     async def _read_seeds(self, storage: OpenStorage) -> Seeds:
@@ -326,7 +328,7 @@ class Recovery:
 
     async def trust_own_identity(self, master: str) -> None:
         """A verification with another own device has shown that this is the account's master key. Raises LobbyError."""
-        async with self._one_at_a_time:
+        async with self._alone():
             self._cross_signing.trust(master)
             await self._look()
 
@@ -346,20 +348,17 @@ class Recovery:
 
         Raises LobbyError; RecoveryRefused: the homeserver shows another key of it by now.
         """
-        async with self._one_at_a_time:
+        async with self._alone():
             await self._cross_signing.look()
             self._cross_signing.insist_on_key(device_id, device_key)
             signed = await self._cross_signing.sign_own_device(device_id)
-        self._changed()
         await self.secrets.grant()
         return signed
 
     async def sign_person(self, user_id: str, master: str) -> bool:
         """Sign the master key of a person who was verified; False: there is no key for it. Raises LobbyError."""
-        async with self._one_at_a_time:
-            signed = await self.people.sign(user_id, master)
-        self._changed()
-        return signed
+        async with self._alone():
+            return await self.people.sign(user_id, master)
 
     # Files of keys
 
