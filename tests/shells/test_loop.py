@@ -114,6 +114,27 @@ async def test_a_value_the_store_cannot_take_leaves_no_half_of_a_commit(stand: S
     assert set(stand.store.saved()) - before == {("shown", "c", b"next")}
 
 
+async def test_a_burst_of_deletions_has_the_log_emptied_once_and_while_nobody_waits(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emptied, really = asyncio.Queue[bool](), stand.store.empty_log
+
+    def empty_log() -> None:
+        really()
+        emptied.put_nowait(stand.store.traces)
+
+    monkeypatch.setattr(stand.store, "empty_log", empty_log)
+    for number in range(5):
+        stand.notify(f"are you coming? {number}")
+        await stand.turned()
+        stand.loop.post(ev.DismissAsked(NOTES.id, f"are you coming? {number}"))
+        await stand.turned()
+        assert stand.store.traces and emptied.empty()
+    assert await asyncio.wait_for(emptied.get(), 20) is False
+    # Nothing is left to do, so nothing is done: a desk that rests has no timer of this.
+    assert stand.loop._emptying is None and emptied.empty()
+
+
 async def test_a_store_that_cannot_be_written_is_tried_again_once_however_much_happens(
     stand: Stand, monkeypatch: pytest.MonkeyPatch
 ) -> None:

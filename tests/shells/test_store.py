@@ -5,6 +5,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -76,19 +77,58 @@ def test_commit_outlives_the_process_that_made_it(file: Path) -> None:
     assert kept(file) == {("m", "a"): b"1"}
 
 
-@pytest.mark.contract("L05")
+def holding(file: Path, words: bytes) -> list[str]:
+    return [each.name for each in file.parent.iterdir() if words in each.read_bytes()]
+
+
 def test_what_was_deleted_is_in_no_file_any_more(file: Path) -> None:
     store = Store(file, DAY)
     store.commit([Save("m", "stays", b"something else"), Save("m", "goes", b"are you coming?")], [])
     store.commit([Save("m", "goes", b"are you coming? Twice.")], [])
-    there = [each.name for each in file.parent.iterdir() if b"are you coming?" in each.read_bytes()]
-    assert there, "it was never written"
+    assert holding(file, b"are you coming?"), "it was never written"
+    assert not store.traces
     store.commit([Save("m", "goes", None)], [])
-    assert not [each.name for each in file.parent.iterdir() if b"are you coming?" in each.read_bytes()]
+    assert store.traces
+    store.empty_log()
+    assert not store.traces and not holding(file, b"are you coming?")
     store.close()
     assert kept(file) == {("m", "stays"): b"something else"}
 
 
+def test_what_a_killed_desk_deleted_goes_with_the_next(file: Path) -> None:
+    program = (
+        "import os, sys\nfrom pathlib import Path\n"
+        "from frontdesk.agent.core.effects import Save\nfrom frontdesk.agent.shell.store import Store\n"
+        "store = Store(Path(sys.argv[1]), 1.0)\nstore.commit([Save('m', 'a', b'are you coming?')], [])\n"
+        "store.commit([Save('m', 'a', None)], [])\nos.kill(os.getpid(), 9)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program, str(file)]).returncode == -9
+    assert holding(file, b"are you coming?")
+    store = Store(file, DAY)
+    assert not holding(file, b"are you coming?")
+    store.close()
+
+
+def test_nobody_waits_for_a_program_that_reads_the_file(file: Path) -> None:
+    store = Store(file, DAY)
+    store.commit([Save("m", "goes", b"are you coming?")], [])
+    reader = sqlite3.connect(file, isolation_level=None)
+    reader.execute("BEGIN")
+    assert reader.execute("SELECT count(*) FROM kept").fetchone() == (1,)
+    begun = time.monotonic()
+    store.commit([Save("m", "goes", None)], [])
+    store.empty_log()
+    assert time.monotonic() - begun < 1.0
+    assert store.traces and holding(file, b"are you coming?")
+    reader.close()
+    store.empty_log()
+    assert not store.traces and not holding(file, b"are you coming?")
+    # A commit does wait for a program that writes: the time it has for that is as it was.
+    assert store._db.execute("PRAGMA busy_timeout").fetchone() == (2000,)
+    store.close()
+
+
+@pytest.mark.contract("L05")
 def test_receipts_newest_first_and_only_as_long_as_they_are_kept(file: Path) -> None:
     store = Store(file, 30 * DAY)
     store.commit([], [KeepReceipt(receipt(1.0)), KeepReceipt(receipt(2.0)), KeepReceipt(receipt(3.0, "org.example.b"))])

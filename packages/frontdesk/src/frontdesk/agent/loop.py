@@ -16,6 +16,9 @@ log = logging.getLogger("frontdesk.desk")
 
 _RETRY_FIRST, _RETRY_MOST = 1.0, 30.0
 
+EMPTY_AFTER = 1.0
+"""Seconds after a deletion in which others may follow; then what was deleted is in no file any more."""
+
 
 class DeskLoop:
     """All events that came until the loop turns are one batch: handled together, one commit, then the effects.
@@ -51,6 +54,7 @@ class DeskLoop:
         self._withheld: list[do.Effect] = []
         self._retry = _RETRY_FIRST
         self._retrying: asyncio.TimerHandle | None = None
+        self._emptying: asyncio.TimerHandle | None = None
 
     def post(self, event: ev.Event) -> None:
         """Hand in an event; it is handled when the loop turns, together with others that came."""
@@ -65,7 +69,7 @@ class DeskLoop:
 
     def _stop(self) -> None:
         self._stopped = True
-        for timer in (self._timer, self._retrying):
+        for timer in (self._timer, self._retrying, self._emptying):
             if timer is not None:
                 timer.cancel()
 
@@ -124,6 +128,8 @@ class DeskLoop:
             log.info("The store can be written again.")
             self.trouble, self._retry = self._store.trouble, _RETRY_FIRST
         self._unsaved, self._unkept = [], []
+        if self._store.traces and self._emptying is None:
+            self._emptying = self._loop.call_later(EMPTY_AFTER, self._empty_log)
         withheld, self._withheld = self._withheld, []
         for effect in withheld:
             self._carry_out(effect)
@@ -138,6 +144,11 @@ class DeskLoop:
     def _try_again(self) -> None:
         self._retrying = None
         self._turn_soon()
+
+    def _empty_log(self) -> None:
+        """Where another program is in the way, the next batch has it tried again."""
+        self._emptying = None
+        self._store.empty_log()
 
     def _arm(self) -> None:
         if self._timer is not None:

@@ -19,6 +19,9 @@ MOST_ANSWER = 512 * 1024
 
 _SCHEMA = 1
 
+_WAITS_MOST = 2.0
+"""Seconds a commit waits for another program that writes."""
+
 
 class StoreFailed(FrontdeskError):
     """A commit did not succeed: nothing of it is kept. The text says why and what to do."""
@@ -28,10 +31,12 @@ class Store:
     """WAL with ``synchronous=FULL``: what ``commit`` returned for survives a power cut.
 
     A file that is no database any more is moved aside as ``….broken-SECONDS`` and a new one begun; ``trouble`` says so.
+    ``traces``: what was deleted can still be read in the write-ahead log, until ``empty_log``.
     """
 
     def __init__(self, file: Path, receipts_kept: float) -> None:
         self.trouble = ""
+        self.traces = False
         self._file = file
         self._receipts_kept = receipts_kept
         try:
@@ -49,9 +54,10 @@ class Store:
                 f"The desk's database was broken and has been moved to {aside}. Registered apps are kept; "
                 "subscriptions are made anew when their apps start."
             )
+        self.empty_log()
 
     def _open(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self._file, isolation_level=None, timeout=2.0)
+        db = sqlite3.connect(self._file, isolation_level=None, timeout=_WAITS_MOST)
         try:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
@@ -110,15 +116,26 @@ class Store:
             # Whatever stopped it half-way: no later commit takes that half along.
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-        if gone:
-            self._empty_log()
+        self.traces = self.traces or bool(gone)
 
-    def _empty_log(self) -> None:
-        """What was deleted is in no file any more, unless somebody else reads this one now: then with a later one."""
+    def empty_log(self) -> None:
+        """What was deleted is in no file any more. It costs more than a commit: for a moment in which nobody waits.
+
+        While another program reads the file it cannot be done, and is not waited for: ``traces`` stays.
+        """
         try:
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._db.execute("PRAGMA busy_timeout = 0")
+            busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            self.traces = bool(busy)
+            if busy:
+                log.info(
+                    "What was deleted stays in the write-ahead log of %s while another program reads it", self._file
+                )
         except sqlite3.Error as error:
+            self.traces = True
             log.info("What was deleted is in the write-ahead log of %s until a later commit: %s", self._file, error)
+        finally:
+            self._db.execute(f"PRAGMA busy_timeout = {_WAITS_MOST * 1000:.0f}")
 
     def receipts(self, app: str, since: float) -> tuple[Receipt, ...]:
         """Those of one app from ``since`` on, newest first (L05); as many as MOST_ANSWER bytes hold."""
