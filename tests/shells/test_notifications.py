@@ -316,6 +316,20 @@ async def test_only_the_newest_wait_for_a_service(bus_address: str, desk: Desk) 
     ]
 
 
+async def test_all_that_stood_can_be_withdrawn_at_once(bus_address: str, desk: Desk) -> None:
+    """As when an app is removed: the limit is for what is to be shown; what is to go has no other place to be."""
+    service = await started(bus_address)
+    numbers = set()
+    for number in range(notifications.WAITING_MOST + 5):
+        desk.show(f"m{number}", str(number))
+        numbers.add((await asyncio.wait_for(desk.came.get(), 20)).number)
+    for number in range(notifications.WAITING_MOST + 5):
+        desk.desktop.withdraw(APP, f"m{number}")
+    desk.show("last")
+    assert (await asyncio.wait_for(desk.came.get(), 20)).notification.id == "last"
+    assert {service.closed.get_nowait() for _ in range(service.closed.qsize())} == numbers
+
+
 async def test_a_service_that_hangs_costs_time_and_nothing_else(
     bus_address: str, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

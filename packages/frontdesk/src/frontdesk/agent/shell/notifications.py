@@ -25,7 +25,7 @@ from frontdesk.terms import Level, Notification
 log = logging.getLogger("frontdesk.notifications")
 
 WAITING_MOST = 100
-"""Notifications kept for a service that is not there yet; past it the oldest are in the desk's own list only."""
+"""Notifications kept to be shown by a service that is not there yet; past it the oldest are in the desk's own list only."""
 TRIES = 6
 """Attempts to reach a bus or service that went, while something waits for it; then not before something new does."""
 TRY_FIRST, TRY_MOST = 1.0, 30.0
@@ -180,10 +180,11 @@ class DesktopNotifications:
         self._wake.set()
 
     def _keep_newest(self) -> None:
-        while len(self._waiting) > WAITING_MOST:
-            key = next(iter(self._waiting))
-            if (given_up := self._waiting.pop(key)) is not None:
-                self._came_of(key, given_up)
+        """Of what is to be shown; what is to be withdrawn is never more than stands."""
+        to_show = [(key, wanted) for key, wanted in self._waiting.items() if wanted is not None]
+        for key, given_up in to_show[:-WAITING_MOST]:
+            del self._waiting[key]
+            self._came_of(key, given_up)
 
     def _came_of(self, key: _Key, wanted: _Wanted) -> None:
         """Nothing more is done for it; tell what stands."""
