@@ -25,7 +25,7 @@ from frontdesk.terms import Level, Notification
 log = logging.getLogger("frontdesk.notifications")
 
 WAITING_MOST = 100
-"""Notifications kept to be shown by a service that is not there yet; past it the oldest are in the desk's own list only."""
+"""Notifications kept to be shown by a service not there yet; past it the oldest are in the desk's own list only."""
 TRIES = 6
 """Attempts to reach a bus or service that went, while something waits for it; then not before something new does."""
 TRY_FIRST, TRY_MOST = 1.0, 30.0
