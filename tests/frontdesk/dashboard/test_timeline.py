@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from frontdesk.dashboard.timeline import Strip, live, time_line
@@ -59,6 +60,10 @@ def test_only_the_lane_with_something_new_is_sent_and_the_clock() -> None:
 def test_another_app_or_another_beginning_sends_everything() -> None:
     before = strip(APPS[:2])
     assert live(strip(APPS[:3]), before) == live(strip(APPS[:3]))
+    assert before.status is not None
+    rows = (before.status.apps[0], replace(before.status.apps[1], name="Renamed"))
+    renamed = replace(before, status=msgspec.structs.replace(before.status, apps=rows))
+    assert live(renamed, before) == live(renamed), "its name stands beside its lane"
     assert live(before, None) == live(before)
 
 

@@ -130,11 +130,16 @@ def live(strip: Strip, before: Strip | None = None) -> str:
     """
     lanes_now = _found(strip)
     lanes_before = _found(before) if before is not None else ()
-    if before is None or [lane.key for lane in lanes_before] != [lane.key for lane in lanes_now]:
+    if before is None or _column(lanes_before) != _column(lanes_now):
         return joined(_parts(strip, lanes_now))
     key = f"tl-{strip.key}"
     changed = [now for now, then in zip(lanes_now, lanes_before, strict=True) if now != then]
     return joined(_clock(strip), [joined(_lane(key, strip.title, lane), _stories(key, lane)) for lane in changed])
+
+
+def _column(found: Sequence[Lane]) -> list[tuple[str, str]]:
+    """What stands beside the lanes, from top to bottom."""
+    return [(lane.key, lane.name) for lane in found]
 
 
 def _found(strip: Strip) -> tuple[Lane, ...]:
