@@ -61,7 +61,7 @@ def test_another_app_or_another_beginning_sends_everything() -> None:
     before = strip(APPS[:2])
     assert live(strip(APPS[:3]), before) == live(strip(APPS[:3]))
     assert before.status is not None
-    rows = (before.status.apps[0], replace(before.status.apps[1], name="Renamed"))
+    rows = (before.status.apps[0], msgspec.structs.replace(before.status.apps[1], name="Renamed"))
     renamed = replace(before, status=msgspec.structs.replace(before.status, apps=rows))
     assert live(renamed, before) == live(renamed), "its name stands beside its lane"
     assert live(before, None) == live(before)
