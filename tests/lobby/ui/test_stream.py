@@ -146,6 +146,21 @@ async def test_an_invitation_brings_the_whole_list(messenger: MemoryMessenger, p
     assert "!c:x" in await page.next("chats")
 
 
+async def test_a_chat_that_goes_once_more_goes_from_the_page_once_more(
+    messenger: MemoryMessenger, page: Reader
+) -> None:
+    await page.next("bubbles")
+    messenger.put_chat("!c:x", "Ann")
+    assert "!c:x" in await page.next("rows")
+    messenger.leave("!c:x")
+    gone = await page.next("rows")
+    messenger.put_chat("!c:x", "Ann")
+    messenger.put_invitation(Invitation("!d:x", "Bob", "@bob:x", "Bob", False, 3.0))
+    assert "!c:x" in await page.next("chats")
+    messenger.leave("!c:x")
+    assert await page.next("rows") == gone
+
+
 async def test_many_changes_at_once_are_few_fragments(messenger: MemoryMessenger, page: Reader) -> None:
     others = [f"!{number}:x" for number in range(100)]
     await page.next("bubbles")

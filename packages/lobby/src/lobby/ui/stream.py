@@ -22,6 +22,9 @@ NEWEST = 50
 TOGETHER = 0.05
 """Seconds for which changes are gathered after some were sent: many messages at once are few fragments."""
 
+OF_THE_LIST = ("chats", "rows")
+"""Fragments that are made only when the list is another than the page's; the same change may be due twice."""
+
 log = logging.getLogger("lobby")
 
 
@@ -94,7 +97,7 @@ class Stream:
                     await write(event("gone", f"{scene.base}/" if scene else "/"))
                     return
                 for name, html in self._fragments(scene, changed):
-                    if self._sent.get(name) != html:
+                    if name in OF_THE_LIST or self._sent.get(name) != html:
                         self._sent[name] = html
                         await write(event(name, html))
                 await self._mark_read()
