@@ -234,6 +234,47 @@ def test_a_burst_of_which_nothing_is_shown_and_one_that_falls_back() -> None:
     assert text.count("stepped in") == 1 and text.count("showed “Something new”") == 1
 
 
+def test_pushes_that_come_while_a_slow_app_has_not_answered_are_of_one_story() -> None:
+    driver = subscribed()
+    for number, pause in ((4, 3.0), (2, 3.0), (1, 1.0)):
+        for _ in range(number):
+            driver.push(APP)
+            driver.now += 0.1
+        driver.now += pause
+    for push in driver.pushes(APP):
+        driver.answer(APP, push.push)
+    assert {title: text for title, text in told(driver).items() if "ush" in title} == {
+        "7 pushes, nothing shown": "4 pushes for Notes arrived. Notes was asleep, so it was woken. "
+        "3.4 s later 2 more pushes for Notes arrived. 3.2 s later another push for Notes arrived; "
+        "1.1 s later it answered that there is nothing to show and slept again."
+    }
+
+
+@pytest.mark.parametrize(
+    ("what", "why", "told_so"),
+    [
+        ("push_answered", str(Verdict.SHOW_AS_IT_IS), "it had nothing to add, and the desk showed “New message”"),
+        (
+            "push_fallback",
+            "too many waited",
+            "the desk stepped in for Notes (too many waited) and showed “New message”",
+        ),
+    ],
+)
+def test_what_an_app_shows_after_words_that_were_not_its_own_is_its_own(what: str, why: str, told_so: str) -> None:
+    lines = [
+        Happening(100.0, APP, "push", "push for news", "push 1", "news", number=1, count=2),
+        Happening(101.0, APP, what, "answered", "push 1", "news", why, number=2),
+        Happening(101.0, APP, "notified", "notification", "room", "New message", cause="push 1", number=3),
+        Happening(102.0, APP, "push_answered", "answered", "push 2", "news", str(Verdict.SHOW_THIS), number=4),
+        Happening(102.0, APP, "notified", "notification", "room", "Left", cause="push 2", number=5),
+    ]
+    (story,), _ = tell(lines, (), "Notes", "you", {})
+    words, _, rest = story.text.partition("showed “New message”")
+    assert f"{words}showed “New message”".casefold().endswith(told_so.casefold())
+    assert rest == "; 1.0 s later Notes showed “Left”."
+
+
 def test_a_burst_to_an_app_in_front() -> None:
     driver = in_front()
     driver.subscribe(APP)

@@ -18,20 +18,17 @@ class PushStories:
         self._row: Thread | None = None
         """The latest of them, and when its last push came."""
         self._row_at = 0.0
+        self._breath = 0, 0
+        """Which beat of it tells of that one, and of how many."""
 
     def arrived(self, line: Happening) -> None:
-        if self._row is not None and self._row in self.open and not line.why and line.at - self._row_at < SOON:
-            self._one_more(self._row, line)
+        if self._row is not None and self._row in self.open and not line.why:
+            self._more(self._row, line)
             return
-        arrived = (
-            f"{line.count} pushes for {self._told.name} arrived"
-            if line.count > 1
-            else f"a push for {self._told.name} arrived"
-        )
-        thread = self._told.begin(line, Kind.PUSH, _many(line.count), arrived)
+        thread = self._told.begin(line, Kind.PUSH, _many(line.count), self._arrived(line.count))
         thread.row = line.count
         self._pushes[line.about] = self._row = thread
-        self._row_at = line.at
+        self._row_at, self._breath = line.at, (0, line.count)
         thread.by_desk = bool(line.why)
         if line.why == PushKind.ALERT:
             thread.say(line.at, f"it is of the kind for which {self._told.name} is not woken")
@@ -48,13 +45,27 @@ class PushStories:
             self.open.append(thread)
             self._told.ends_with_sleep(thread, line.at)
 
-    def _one_more(self, thread: Thread, line: Happening) -> None:
-        """A burst is one story: the app answers its pushes together."""
+    def _more(self, thread: Thread, line: Happening) -> None:
+        """As long as one waits for its answer it is one story: of a row only the first is known by its word."""
+        place, of_breath = self._breath
+        if line.at - self._row_at < SOON:
+            of_breath += line.count
+            thread.reword(place, self._arrived(of_breath, more=place > 0))
+        else:
+            place, of_breath = len(thread.beats), line.count
+            thread.say(line.at, self._arrived(of_breath, more=True))
+            self._told.mark(line, Kind.PUSH, _many(line.count), thread)
+        self._row_at, self._breath = line.at, (place, of_breath)
+        thread.title = _many(thread.row + line.count) + thread.title.removeprefix(_many(thread.row))
         thread.row += line.count
-        self._row_at = line.at
         self._pushes[line.about] = thread
-        thread.begin_with(f"{thread.row} pushes for {self._told.name} arrived")
-        thread.title = _many(thread.row)
+        if thread not in self._told.until_sleep:
+            self._told.ends_with_sleep(thread, line.at)
+
+    def _arrived(self, number: int, *, more: bool = False) -> str:
+        if number > 1:
+            return f"{number} {'more ' if more else ''}pushes for {self._told.name} arrived"
+        return f"{'another' if more else 'a'} push for {self._told.name} arrived"
 
     def story_of(self, push: str) -> Thread | None:
         """None: what began it is not remembered."""
@@ -74,14 +85,14 @@ class PushStories:
 
     def answered(self, line: Happening) -> None:
         thread = self._answer_of(line)
-        if line.why == Verdict.SHOW_AS_IT_IS:
-            thread.as_it_is = True
-        elif line.why == Verdict.SHOW_NOTHING and thread.title == _many(thread.row) and thread not in self.open:
+        thread.as_it_is, thread.stepped_in = line.why == Verdict.SHOW_AS_IT_IS, False
+        if line.why == Verdict.SHOW_NOTHING and thread.title == _many(thread.row) and thread not in self.open:
             thread.title = f"{thread.title}, nothing shown"
             thread.then(line.at, "it answered that there is nothing to show")
 
     def fell_back(self, line: Happening) -> None:
         thread = self._answer_of(line)
+        thread.as_it_is, thread.stepped_in = False, True
         if not thread.fell_back:
             thread.kind, thread.title, thread.fell_back = Kind.TROUBLE, f"{_many(thread.row)}, fallback", True
             thread.say(line.at, f"the desk stepped in for {self._told.name} ({line.why})")
@@ -95,18 +106,19 @@ class PushStories:
 
     def showed(self, thread: Thread, line: Happening, words: str, *, again: bool) -> None:
         """A notification came of it; ``again``: as before, for another push of the row."""
-        if thread.fell_back and again:
+        if thread.stepped_in and again:
             return
         if thread.kind is Kind.PUSH:
             thread.title = f"{_many(thread.row)}: “{line.name}” shown"
-        if thread.fell_back:
+        if thread.stepped_in:
             thread.and_(line.at, words)
         elif thread.as_it_is:
             thread.then(line.at, f"it had nothing to add, and the desk {words}")
         elif thread.by_desk:
             thread.then(line.at, f"the desk {words} by itself")
         else:
-            thread.then(line.at, f"it {words}")
+            thread.then(line.at, f"{self._told.name if thread.words_of_desk else 'it'} {words}")
+        thread.words_of_desk = thread.stepped_in or thread.as_it_is or thread.by_desk
         self._told.mark(line, Kind.NOTIFICATION, f"Notification “{line.name}”", thread)
 
 

@@ -73,21 +73,26 @@ class Thread:
     """The app had been asleep, and was woken for it."""
     fell_back: bool = False
     """Of a push: the desk had to show something in the app's place."""
+    stepped_in: bool = False
+    """Of a push: what is shown next is that."""
+    words_of_desk: bool = False
+    """Of a push: what was shown last is not what the app said."""
     of_task: bool = False
     """It is about a background task, which does not sleep: the app does."""
     by_desk: bool = False
     """Of a push: the app was not woken for it."""
     as_it_is: bool = False
-    """Of a push: the app left it at what the push says by itself."""
+    """Of a push: the app left the last one at what that says by itself."""
     row: int = 1
     """Pushes that it tells of."""
     answered: int = 0
     """Of those, the ones that have had their answer."""
     beats: list[_Beat] = field(default_factory=list)
 
-    def begin_with(self, words: str) -> None:
-        """Other words for what began it: there is more of it by now."""
-        self.beats[0] = _Beat(self.at, words, self.beats[0].joint)
+    def reword(self, place: int, words: str) -> None:
+        """Other words for that beat: there is more of it by now."""
+        beat = self.beats[place]
+        self.beats[place] = _Beat(beat.at, words, beat.joint)
 
     def say(self, at: float, words: str) -> None:
         """A sentence of its own."""
