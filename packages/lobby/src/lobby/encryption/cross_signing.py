@@ -91,8 +91,9 @@ class CrossSigning:
         return {device for device, keys in self.shown.devices.items() if identities.has_signed_device(found, keys)}
 
     def other_verified_devices(self) -> set[str]:
-        """Those of them that are not this one."""
-        return self.verified_devices() - {self._engine.device_id}
+        """Those of them that are not this one, and to which messages are encrypted with the keys that were signed."""
+        others = self.verified_devices() - {self._engine.device_id}
+        return {device_id for device_id in others if self._is_as_known(device_id)}
 
     # Making
 
@@ -202,9 +203,13 @@ class CrossSigning:
         return device_id in self.verified_devices()
 
     def insist_on_key(self, device_id: str, device_key: str) -> None:
-        """Raises RecoveryRefused: the homeserver shows another key (Ed25519) of that device of ours, or none."""
+        """Raises RecoveryRefused: the homeserver shows another key (Ed25519) of that device of ours, or none.
+
+        The same where its other key is not the one that the device itself has signed.
+        """
         keys = (self.shown or Shown()).devices.get(device_id, {}).get("keys")
-        if not isinstance(keys, dict) or keys.get(f"ed25519:{device_id}") != device_key:
+        right = isinstance(keys, dict) and keys.get(f"ed25519:{device_id}") == device_key
+        if not right or not self._is_as_known(device_id):
             raise RecoveryRefused("The homeserver shows another key of that device than the one that was verified.")
 
     async def upload_signatures(self, signed: Json, user_id: str) -> None:
@@ -220,6 +225,15 @@ class CrossSigning:
         return await self._session.request("POST", "/keys/query", body)
 
     # Inside
+
+    def _is_as_known(self, device_id: str) -> bool:
+        """Whether the engine, which was answered at another time, knows a device of ours by the same keys.
+
+        Else a homeserver could show us keys of its own making first, under the name of a device that we trust.
+        """
+        shown = (self.shown or Shown()).devices.get(device_id, {})
+        known = self._engine.known_devices(self._me).get(device_id, {})
+        return bool(known) and known.get("keys") == shown.get("keys")
 
     def _is_ours(self, found: Identity) -> bool:
         """Whether this device holds all secrets of that identity."""

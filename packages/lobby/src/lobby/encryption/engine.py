@@ -229,6 +229,10 @@ class Engine:
             if fresh or user_id not in self._known:
                 self._asked_at.pop(user_id, None)
                 await self._query([user_id])
+        return self.known_devices(user_id)
+
+    def known_devices(self, user_id: str) -> dict[str, Json]:
+        """The same as of the last answer: these are the keys with which messages to devices are encrypted."""
         return self._keys.devices(user_id)
 
     # Room keys
@@ -385,11 +389,8 @@ class Engine:
             self._known -= set(asked)
             raise
         found = answer.get("device_keys")
-        told = (
-            {user: found[user] for user in asked if isinstance(found.get(user), dict)}
-            if isinstance(found, dict)
-            else {}
-        )
+        found = found if isinstance(found, dict) else {}
+        told = {user: found[user] for user in asked if isinstance(found.get(user), dict)}
         with self._change() as machine:
             machine.take_devices(told)
         for user_id in set(asked) - set(told):

@@ -67,6 +67,8 @@ class OwnSecrets:
         if not wishes:
             return
         if not {wish.device_id for wish in wishes} <= self._cross_signing.other_verified_devices():
+            # Both views of the devices: only one that is the same in both is trusted.
+            await self._engine.devices_of(self._engine.user_id)
             await self._cross_signing.look()
         for wish in wishes:
             secret = self._secret(wish.name)

@@ -99,7 +99,7 @@ class Recovery:
     def state(self) -> EncryptionState:
         """From memory; never waits for the network."""
         cross, backup = self._cross_signing, self._backup
-        verified = cross.verified_devices()
+        verified = self.verified_devices()
         shown = cross.shown.devices if cross.shown is not None else {}
         others = [device for device in shown if device != self._engine.device_id]
         return EncryptionState(
