@@ -250,6 +250,27 @@ def test_pushes_that_come_while_a_slow_app_has_not_answered_are_of_one_story() -
     }
 
 
+def test_a_push_that_nobody_is_subscribed_to_any_more_is_over() -> None:
+    driver = subscribed()
+    driver.push(APP)
+    driver.handle(ev.UnsubscribeAsked(APP, 1, 9, "news"))
+    driver.pass_time(1)
+    text = told(driver)["Push"]
+    assert text == (
+        "A push for Notes arrived. Notes was asleep, so it was woken. "
+        "It was dropped: nobody was subscribed to it any more; Notes slept."
+    )
+
+
+def test_a_push_that_never_had_an_answer_takes_no_later_one_along() -> None:
+    lines = [
+        Happening(float(at), APP, "push", "push for news", f"push {at}", "news", number=at)
+        for at in (100, 155, 300, 350)
+    ]
+    stories, _ = tell(lines, (), "Notes", "you", {})
+    assert [story.title for story in stories] == ["2 pushes", "2 pushes"]
+
+
 @pytest.mark.parametrize(
     ("what", "why", "told_so"),
     [

@@ -115,7 +115,9 @@ class PushRouting:
                 gone = [each for each in self._waiting.values() if (each.app, each.name) == (app, name)]
                 versions = self._seen.pop(channel, {})
                 forgotten: Out = [do.Save(SEEN, f"{channel} {version}", None) for version in versions]
-                return forgotten + [out for each in gone for out in self._forget(each)]
+                return forgotten + [
+                    out for each in gone for out in self._over(each, "nobody was subscribed to it any more")
+                ]
             case ev.AppRemoved(app=app):
                 self._apps.pop(app, None)
             case ev.DeskStarted():
@@ -226,9 +228,9 @@ class PushRouting:
             each.expires = None
         return [self._save_waiting(each) for each in timed]
 
-    def _over(self, each: Waiting) -> Out:
-        text = f"push for {each.name}: its time to live is over"
-        note = do.Note(each.app, "push_over", text, about=_about(each.order), name=each.name)
+    def _over(self, each: Waiting, why: str = "its time to live was over") -> Out:
+        text = f"push for {each.name}: {why}"
+        note = do.Note(each.app, "push_over", text, about=_about(each.order), name=each.name, why=why)
         return [*self._forget(each), note]
 
     def _give(self, at: _AppPushes, each: Waiting, now: float, left: float | None) -> Out:

@@ -1,6 +1,6 @@
 """Tells what became of each push for one app: given, woken for, answered, shown, fallen back; a burst is one story."""
 
-from frontdesk.dashboard.core.threads import SOON, Kind, Telling, Thread
+from frontdesk.dashboard.core.threads import CLOCK_AFTER, SOON, Kind, Telling, Thread
 from frontdesk.terms import AppState, Happening, PushKind, Verdict
 
 S = AppState
@@ -22,7 +22,8 @@ class PushStories:
         """Which beat of it tells of that one, and of how many."""
 
     def arrived(self, line: Happening) -> None:
-        if self._row is not None and self._row in self.open and not line.why:
+        since = line.at - self._row_at
+        if self._row is not None and self._row in self.open and not line.why and since < CLOCK_AFTER:
             self._more(self._row, line)
             return
         thread = self._told.begin(line, Kind.PUSH, _many(line.count), self._arrived(line.count))
@@ -98,7 +99,9 @@ class PushStories:
             thread.say(line.at, f"the desk stepped in for {self._told.name} ({line.why})")
 
     def over(self, line: Happening) -> None:
-        self._answer_of(line).say(line.at, "it was dropped: its time to live was over")
+        thread = self._answer_of(line)
+        thread.names_app = True
+        thread.say(line.at, f"it was dropped: {line.why}")
 
     def refused(self, line: Happening) -> None:
         words = f"a push for {self._told.name} arrived and could not be decrypted; it was dropped"

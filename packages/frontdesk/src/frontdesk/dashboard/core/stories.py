@@ -140,7 +140,7 @@ class _Teller(Telling):
 
     def _asleep(self, line: Happening) -> None:
         for thread in self.until_sleep:
-            if thread.of_task:
+            if thread.names_app:
                 thread.then(line.at, f"{self.name} slept")
             else:
                 thread.and_(line.at, "slept again" if thread.woken else "slept")
@@ -197,7 +197,7 @@ class _Teller(Telling):
 
     def _task_begun(self, line: Happening) -> None:
         title = f"Task “{line.name}”"
-        thread = Thread(f"s{self.key}", line.at, Kind.TASK, title, self.name, of_task=True)
+        thread = Thread(f"s{self.key}", line.at, Kind.TASK, title, self.name, names_app=True)
         words = f"{self.name} began the background task “{line.name}”: it is kept awake until that is done"
         thread.say(line.at, words)
         self._tasks[line.about] = thread

@@ -77,8 +77,8 @@ class Thread:
     """Of a push: what is shown next is that."""
     words_of_desk: bool = False
     """Of a push: what was shown last is not what the app said."""
-    of_task: bool = False
-    """It is about a background task, which does not sleep: the app does."""
+    names_app: bool = False
+    """It is about a task, or a push that was dropped, which does not sleep: the app does."""
     by_desk: bool = False
     """Of a push: the app was not woken for it."""
     as_it_is: bool = False
