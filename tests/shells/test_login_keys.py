@@ -71,3 +71,19 @@ async def test_a_message_whose_key_is_withheld_later_says_so_once(tmp_path: Path
     keys.close()
     database.close()
     await session.close()
+
+
+async def test_after_a_gap_in_the_news_anybodys_devices_may_be_others(tmp_path: Path) -> None:
+    session = Session(Login("http://127.0.0.1:1", "@me:x", "DEVICE", "token"))
+    database = Database(tmp_path / "lobby.sqlite3")
+    keys = LoginKeys(tmp_path / "keys.sqlite3", session, Store(database), time.time, nobody, lambda events: None)
+    heard = list[frozenset[str]]()
+    keys.on_devices = heard.append
+    await keys.receive(KeyNews())
+    assert heard == []
+    await keys.receive(KeyNews(changed=frozenset({"@you:x"})))
+    await keys.receive(KeyNews(anew=True))
+    assert heard == [{"@you:x"}, {"@me:x"}], "one's own: by them one vouches for all others"
+    keys.close()
+    database.close()
+    await session.close()

@@ -319,6 +319,20 @@ def test_a_device_of_which_no_key_could_be_had_gets_that_of_a_later_message() ->
     keys.teardown()
 
 
+def test_after_a_gap_in_the_news_everybodys_devices_are_asked_for_again() -> None:
+    keys = Keys()
+    keys.begin()
+    keys.rotation = Rotation(1000.0, 100)
+    keys.say(1)
+    [*_, gone] = [name for name in keys.devices if name[0] == BOB]
+    keys.gone.append(keys.devices.pop(gone))
+    del keys.homeserver.keys[gone[0]][gone[1]]
+    keys.runner.run(keys.me.engine.receive(KeyNews(anew=True)))
+    keys.say(1)
+    assert len(keys.used) == 2, "the device that nobody has told of having gone reads on"
+    keys.teardown()
+
+
 def test_a_key_is_asked_for_and_given_although_requests_are_lost() -> None:
     keys = Keys()
     keys.members = {ME}

@@ -39,9 +39,11 @@ class KeyNews:
     """How many of this device's the homeserver still has; None: not told."""
     fallback_used: bool = False
     """The homeserver has no unused fallback key of this device, although it knows of such keys."""
+    anew: bool = False
+    """It does not go on from the last one: whose devices have changed in between, nobody tells."""
 
 
-def read_key_news(answer: object) -> KeyNews:
+def read_key_news(answer: object, anew: bool = False) -> KeyNews:
     """Read an answer to /sync; what is not of the expected shape is left out, and nothing raises."""
     sync = _mapping(answer)
     devices = _mapping(sync.get("device_lists"))
@@ -55,6 +57,7 @@ def read_key_news(answer: object) -> KeyNews:
         left=_people(devices.get("left")),
         one_time_keys=count if isinstance(count, int) and not isinstance(count, bool) and count >= 0 else None,
         fallback_used=isinstance(unused, list) and "signed_curve25519" not in unused,
+        anew=anew,
     )
 
 

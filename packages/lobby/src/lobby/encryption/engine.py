@@ -148,7 +148,7 @@ class Engine:
             machine.trusted = self._trusted_keys()
             for message in news.messages:
                 self._take(machine, message)
-        self._known -= news.changed | news.left
+        self._known = set() if news.anew else self._known - news.changed - news.left
         self._fallback_used = news.fallback_used
         if news.one_time_keys is not None:
             self._one_time_keys = news.one_time_keys

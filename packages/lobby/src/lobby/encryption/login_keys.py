@@ -96,9 +96,12 @@ class LoginKeys:
 
     async def receive(self, news: KeyNews) -> None:
         """Take in what a /sync says about keys; durable when this returns. Raises LobbyError: nothing was taken in."""
-        await (await self.engine()).receive(news)
-        if news.changed:
-            self.on_devices(news.changed)
+        engine = await self.engine()
+        await engine.receive(news)
+        # With one's own devices and identity, what is known of everybody else is looked at again.
+        changed = news.changed | {engine.user_id} if news.anew else news.changed
+        if changed:
+            self.on_devices(changed)
 
     def open(self, room_id: str, event: Json) -> Json:
         """An encrypted event in clear (``batch.Opener``). Raises Sealed."""

@@ -77,7 +77,7 @@ class Sync:
                 raise Unreachable(ENDED)
             try:
                 # Keys first: with the token that is kept next, the homeserver forgets them.
-                await self._keys.receive(read_key_news(answer))
+                await self._keys.receive(read_key_news(answer, anew))
                 self._keys.hear(sent_in_clear(answer))
                 batch = open_batch(batch, self._keys.open)
                 if self._ended:
