@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -62,6 +63,23 @@ def test_a_time_without_a_desk_is_a_band_of_the_desk() -> None:
     assert [round(band.since - NOW, 1) for band in bands] == [-600, -500, -40, -38.8]
     away = lanes(status, NOW, gaps=(Gap(NOW - 3, None),))[0]
     assert away.bands[-1].state == AWAY and "No desk answers" in away.stories[-1].text
+
+
+@pytest.mark.parametrize(
+    ("why", "told"),
+    [
+        ("killed", "Its keeper started it again and it went on from its last commit"),
+        ("failed", "Its keeper started it again and it went on from its last commit"),
+        ("keeper_lost", "Its keeper was gone, too; started anew, it went on from its last commit"),
+        ("", "It had been stopped in order, and its apps with it"),
+    ],
+)
+def test_a_time_without_a_desk_is_told_as_the_next_one_found_it(why: str, told: str) -> None:
+    before = Happening(NOW - 80, "", "restarted", "started again. It was killed.", why="killed")
+    found = Happening(NOW - 38.9, "", "restarted", "started again", why=why)
+    status = desk(lines=(before, found) if why else (before,))
+    (away,) = [story for story in lanes(status, NOW, gaps=(Gap(NOW - 40, NOW - 38.8),))[0].stories if "aw" in story.key]
+    assert away.text.startswith(f"There was no desk for 1.2 s. {told}; ")
 
 
 def test_a_line_that_only_the_stage_knows_has_its_mark_and_story() -> None:

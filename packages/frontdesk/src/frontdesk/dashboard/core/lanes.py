@@ -17,6 +17,9 @@ SECONDS = 600.0
 STEP = 10.0
 """Seconds by which its beginning moves on: moved each time, it would make every lane another one."""
 
+NOTICED_WITHIN = 3.0
+"""Seconds after which even a busy machine has noticed that the desk is gone: the next may be there before."""
+
 UNKNOWN, UP, AWAY, QUIT = "unknown", "up", "away", "quit"
 """What a band says beside the states of an app: nobody remembers; the desk runs; no desk answers; stopped for good."""
 
@@ -288,7 +291,7 @@ def _desk_lane(
             continue
         if since > at:
             bands.append(_up(at, since))
-        story = _away_story(gap)
+        story = _away_story(gap, happened)
         told.append(story)
         bands.append(Band(f"b{story.key}", AWAY, since, until, story.title, story.key))
         if until is None:
@@ -316,13 +319,23 @@ def _apart(gaps: Sequence[Gap]) -> list[Gap]:
     return found
 
 
-def _away_story(gap: Gap) -> Story:
+def _away_story(gap: Gap, happened: Sequence[Happening]) -> Story:
+    """Why there was none, the desk that followed has noted, unless the one before ended in order."""
+    key = f"aw{gap.since:.3f}"
     if gap.until is None:
-        text = f"No desk answers since {clock(gap.since)}. Its keeper starts it again; apps and their sockets stay."
-        return Story(f"aw{gap.since:.3f}", gap.since, Kind.TROUBLE, "No desk", text)
-    lasted = length(gap.until - gap.since)
-    text = (
-        f"There was no desk for {lasted}. Its keeper started it again and it went on from its last commit; apps ran or "
-        "slept on, and what came meanwhile waited."
-    )
-    return Story(f"aw{gap.since:.3f}", gap.since, Kind.DESK, f"No desk for {lasted}", text)
+        otherwise = "If it was not stopped on purpose, its keeper starts it again; apps and their sockets stay."
+        text = f"No desk answers since {clock(gap.since)}. {otherwise}"
+        return Story(key, gap.since, Kind.TROUBLE, "No desk", text)
+    lasted, noticed, until = length(gap.until - gap.since), gap.since - NOTICED_WITHIN, gap.until
+    why = next((line.why for line in reversed(happened) if line.what == "restarted" and noticed < line.at <= until), "")
+    text = f"There was no desk for {lasted}. "
+    if not why:
+        text += "It had been stopped in order, and its apps with it; what came meanwhile waited at the push service."
+    else:
+        again = (
+            "Its keeper was gone, too; started anew, it"
+            if why == "keeper_lost"
+            else "Its keeper started it again and it"
+        )
+        text += f"{again} went on from its last commit; apps ran or slept on, and what came meanwhile waited."
+    return Story(key, gap.since, Kind.DESK, f"No desk for {lasted}", text)
