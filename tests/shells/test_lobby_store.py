@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -334,6 +335,40 @@ def test_a_database_that_is_as_it_was_closed_is_not_read_through_and_damage_is_f
         Store(database).events("!a", None, 500)
     database.close()
     database = Database(path)
+    assert "put aside" in database.trouble
+    database.close()
+
+
+def test_a_note_of_how_it_was_closed_that_is_garbage_is_no_note(path: Path) -> None:
+    database = Database(path)
+    fill(database)
+    database.close()
+    path.with_name(f"{path.name}.closed").write_bytes(b"\xff\xfe")
+    damage_the_middle(path)
+    database = Database(path)
+    assert "put aside" in database.trouble
+    database.close()
+
+
+def test_a_database_with_changes_beside_it_was_not_closed_whatever_the_note_says(path: Path) -> None:
+    database = Database(path)
+    fill(database)
+    database.close()
+    note = path.with_name(f"{path.name}.closed")
+    kept = note.read_bytes()
+    before = path.stat()
+    killed = Database(path)
+    Store(killed).keep_note("written", "by a process that was killed")
+    crashed = path.with_name("crashed")
+    crashed.mkdir()
+    shutil.copy(path, crashed)
+    shutil.copy(path.with_name(f"{path.name}-wal"), crashed)
+    killed.close()
+    found = crashed / path.name
+    damage_the_middle(found)
+    os.utime(found, ns=(before.st_atime_ns, before.st_mtime_ns))
+    (crashed / note.name).write_bytes(kept)  # As after a power cut that has undone its removal.
+    database = Database(found)
     assert "put aside" in database.trouble
     database.close()
 

@@ -170,6 +170,7 @@ class Database:
             self._db.execute("VACUUM")
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except sqlite3.Error as error:
+            self._doubt(error)
             raise NotKept(_why_not_kept(error)) from error
 
     def rows(self, query: str, *values: object) -> list[sqlite3.Row]:
@@ -256,18 +257,23 @@ def _mark(path: Path) -> Path:
     return path.with_name(f"{path.name}.closed")
 
 
-def _as_it_is(path: Path) -> str:
+def _changes(path: Path) -> Path:
+    """What is not in the file itself yet; SQLite removes it when the last one closes the file."""
+    return path.with_name(f"{path.name}-wal")
+
+
+def _as_it_is(path: Path) -> bytes:
     found = path.stat()
-    return f"{found.st_size} {found.st_mtime_ns}"
+    return f"{found.st_size} {found.st_mtime_ns}".encode()
 
 
 def _mark_as_closed(path: Path) -> None:
     """Note how the file was left; whoever opens it just so need not read all of it. Without a note it is read."""
-    if path.with_name(f"{path.name}-wal").exists():
+    if _changes(path).exists():
         return  # Somebody else has it open, or the disk was too full for all of it.
     try:
         found = _as_it_is(path)
-        with open(os.open(_mark(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        with open(os.open(_mark(path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(found)
     except OSError as error:
         log.info("%s will be looked through when it is opened next: %s", path, error)
@@ -276,9 +282,9 @@ def _mark_as_closed(path: Path) -> None:
 def _take_mark(path: Path) -> bool:
     """Whether the file is as it was left in good order; whoever does not close it leaves no mark."""
     try:
-        mark = _mark(path).read_text()
+        mark = _mark(path).read_bytes()
         _mark(path).unlink()
-        return mark == _as_it_is(path)
+        return mark == _as_it_is(path) and not _changes(path).exists()
     except FileNotFoundError:
         return False
 
