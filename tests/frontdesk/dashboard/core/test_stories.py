@@ -378,10 +378,26 @@ def test_a_push_service_that_is_away_and_back() -> None:
     (desk,) = lanes(status, driver.now)
     (away,) = (story for story in desk.stories if story.title == "Push service away")
     assert away.text == (
-        "The push service cannot be reached (connection refused). Pushes wait there, and it is tried again and again. "
-        "3.0 s later the push service was reached again, and gave out what had waited there."
+        "The push service could not be reached (connection refused). Pushes wait there, and it is tried again and "
+        "again. 3.0 s later the push service was reached again; what had waited there came then."
     )
     assert [mark.title for mark in desk.marks] == ["Push service away", "Push service back"]
+
+
+def test_a_push_service_that_was_away_from_a_desk_that_is_gone() -> None:
+    """The next desk finds it there, so it never says that it is back."""
+    lines = [
+        Happening(100.0, "", "push_service_lost", "…", why="connection refused", number=1),
+        Happening(105.0, "", "restarted", "started again. It was killed.", why="killed", number=2),
+        Happening(200.0, "", "push_service_lost", "…", why="timed out", number=3),
+        Happening(203.0, "", "push_service_back", "…", number=4),
+    ]
+    stories, _ = tell(lines, (), "the desk", "you", {})
+    first, _, second = (story.text for story in stories)
+    assert first.endswith("5.0 s later the next desk tried anew, and says so again should it not be reached.")
+    assert "(timed out)" in second and second.endswith(
+        "3.0 s later the push service was reached again; what had waited there came then."
+    )
 
 
 WORDS = """

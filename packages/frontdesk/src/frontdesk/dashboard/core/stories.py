@@ -273,11 +273,11 @@ class _Teller(Telling):
 
     def _service_lost(self, line: Happening) -> None:
         why = f" ({line.why})" if line.why else ""
-        words = f"the push service cannot be reached{why}. Pushes wait there, and it is tried again and again"
+        words = f"the push service could not be reached{why}. Pushes wait there, and it is tried again and again"
         self._link = self.begin(line, Kind.TROUBLE, "Push service away", words)
 
     def _service_back(self, line: Happening) -> None:
-        words = "the push service was reached again, and gave out what had waited there"
+        words = "the push service was reached again; what had waited there came then"
         if self._link is None:
             self.begin(line, Kind.DESK, "Push service back", words)
         else:
@@ -286,5 +286,8 @@ class _Teller(Telling):
         self._link = None
 
     def _desk(self, line: Happening) -> None:
+        if self._link is not None and line.what == "restarted":
+            self._link.say(line.at, "the next desk tried anew, and says so again should it not be reached")
+            self._link = None
         words = line.text if line.text.casefold().startswith("the desk") else f"the desk was {line.text}"
         self.begin(line, Kind.DESK, "Desk back", words)
