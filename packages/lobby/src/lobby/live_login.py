@@ -172,6 +172,8 @@ class LiveLogin:
 
     async def end(self) -> None:
         """Break off what is under way; all of it is kept."""
+        # First: what comes to its end meanwhile must not put this login back, nor open files that nobody closes.
+        self._over = True
         sync, self._sync = self._sync, None
         if sync is not None:
             sync.end()
@@ -184,7 +186,6 @@ class LiveLogin:
         # What was begun meanwhile finds no connection any more.
         await self._errands.drop()
         self.keys.close()
-        self._over = True
         self._pushing.session = None
         self._reading.as_it_is = lambda draft: draft
 
