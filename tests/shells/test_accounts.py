@@ -13,7 +13,7 @@ import pytest
 from lobby.accounts import Accounts
 from lobby.core.views import Connection, Mark
 from lobby.errors import LoginRefused, TokenRefused
-from lobby.home import Home
+from lobby.home import Home, Login
 from lobby.matrix.session import Session
 from lobby.matrix_messenger import MatrixMessenger
 from tests.homeserver import PASSWORD, Homeserver, homeserver
@@ -160,3 +160,20 @@ async def test_that_somebody_was_signed_out_is_known_at_the_next_start_until_the
     assert connection(accounts.messengers()[1]) is Connection.CONNECTING
     await accounts.stop()
     accounts.close()
+
+
+async def test_who_logs_in_again_while_that_account_is_logged_out_in_another_tab_is_new(
+    accounts: Accounts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = Login("http://127.0.0.1:1", "@me:x", "DEVICE", "token")
+
+    async def logged_out_meanwhile(login: Login) -> None:
+        assert login == nowhere
+        await accounts.log_out(1)
+
+    Home(tmp_path).account(1).keep_login(nowhere)
+    accounts.start()
+    assert accounts.numbers() == [1]
+    monkeypatch.setattr("lobby.matrix.login.insist_on_login", logged_out_meanwhile)
+    assert await accounts.signed_out_as("http://127.0.0.1:1", "me") is None
+    assert accounts.numbers() == []

@@ -113,8 +113,9 @@ class Accounts:
         return next((number for number in self.numbers() if self._user_id(number) == user_id), None)
 
     def is_signed_out(self, number: int) -> bool:
-        """Whether the homeserver has ended that account's login, as far as is known here."""
-        account = self._accounts[number].messenger.account()
+        """Whether the homeserver has ended that account's login, as far as is known here; not when it is logged out."""
+        messenger = self.messenger(number)
+        account = messenger.account() if messenger else None
         return account is not None and account.connection is Connection.SIGNED_OUT
 
     async def signed_out_as(self, address: str, user: str) -> int | None:
