@@ -45,6 +45,22 @@ def test_a_push_its_wake_its_notification_and_the_sleep_after_it_stand_in_their_
     assert not any("secret words" in str(line) for line in told), "the text goes with the notification"
 
 
+def test_apps_that_come_and_go_leave_no_more_lines_than_one_that_stays() -> None:
+    history, saved, apps = History(), dict[str, bytes | None](), 2 * MOST_OF_ONE_APP
+    for number in range(apps):
+        app = f"org.example.n{number}"
+        history.note(do.Note(app, "added", "added"), T0 + number)
+        history.look([AppStatus(app, "N", S.STOPPED, T0 + number)], T0 + number)
+        if number:
+            history.note(do.Note(app, "removed", "removed"), T0 + number)
+        saved |= {save.key: save.value for save in history.saves() if isinstance(save, do.Save)}
+    told = [(line.app, line.what) for line in history.happenings()]
+    assert told[0] == ("org.example.n0", "added"), "it is still there"
+    assert told[-1] == (f"org.example.n{apps - 1}", "removed")
+    assert len(told) == MOST_OF_ONE_APP + 1
+    assert len([key for key, value in saved.items() if value and key.startswith("line")]) == len(told)
+
+
 def test_a_span_knows_why_it_ran_unseen_and_what_held_it() -> None:
     driver = in_front()
     driver.now += 10

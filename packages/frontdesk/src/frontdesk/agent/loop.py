@@ -24,7 +24,8 @@ class DeskLoop:
     """All events that came until the loop turns are one batch: handled together, one commit, then the effects.
 
     When the store fails, what does not depend on it goes on; answers that promise something become refusals, and
-    acknowledgements wait until a later commit has succeeded. ``on_batch`` is called after each.
+    acknowledgements wait until a later commit has succeeded. ``on_batch`` is called after each. What was deleted leaves
+    the files soon after, once for many batches (``EMPTY_AFTER``).
 
     Should the core or an effect fail, nothing is handled or committed any more, and the error goes to whoever runs the
     event loop: the next desk goes on from the last commit (L06).

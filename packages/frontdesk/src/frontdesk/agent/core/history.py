@@ -114,12 +114,19 @@ class History:
             self._unsaved[_span_key(number)] = msgspec.msgpack.encode(cut)
 
     def _forget(self, app: str) -> None:
-        """The app is not registered any more: its lines stay, its lane goes."""
+        """The app is not registered any more: its lane goes; of its lines stay the newest of all apps that are gone."""
         self._why.pop(app, None)
         if self._now.pop(app, None) is not None:
             self._unsaved[_now_key(app)] = None
         for number, _ in self._spans.pop(app, ()):
             self._unsaved[_span_key(number)] = None
+        gone = (line for of, lines in self._lines.items() if of and of not in self._now for line in lines)
+        for line in sorted(gone, key=lambda line: line.number)[:-MOST_OF_ONE_APP]:
+            lines = self._lines[line.app]
+            lines.remove(line)
+            if not lines:
+                del self._lines[line.app]
+            self._unsaved[_line_key(line.number)] = None
 
     def _number(self) -> int:
         self._next += 1
