@@ -92,8 +92,8 @@ class CrossSigning:
 
     def other_verified_devices(self) -> set[str]:
         """Those of them that are not this one, and to which messages are encrypted with the keys that were signed."""
-        others = self.verified_devices() - {self._engine.device_id}
-        return {device_id for device_id in others if self._is_as_known(device_id)}
+        others, known = self.verified_devices() - {self._engine.device_id}, self._engine.known_devices(self._me)
+        return {device_id for device_id in others if self._is_as_known(device_id, known)}
 
     # Making
 
@@ -209,7 +209,7 @@ class CrossSigning:
         """
         keys = (self.shown or Shown()).devices.get(device_id, {}).get("keys")
         right = isinstance(keys, dict) and keys.get(f"ed25519:{device_id}") == device_key
-        if not right or not self._is_as_known(device_id):
+        if not right or not self._is_as_known(device_id, self._engine.known_devices(self._me)):
             raise RecoveryRefused("The homeserver shows another key of that device than the one that was verified.")
 
     async def upload_signatures(self, signed: Json, user_id: str) -> None:
@@ -226,14 +226,13 @@ class CrossSigning:
 
     # Inside
 
-    def _is_as_known(self, device_id: str) -> bool:
+    def _is_as_known(self, device_id: str, known: dict[str, Json]) -> bool:
         """Whether the engine, which was answered at another time, knows a device of ours by the same keys.
 
         Else a homeserver could show us keys of its own making first, under the name of a device that we trust.
         """
         shown = (self.shown or Shown()).devices.get(device_id, {})
-        known = self._engine.known_devices(self._me).get(device_id, {})
-        return bool(known) and known.get("keys") == shown.get("keys")
+        return device_id in known and known[device_id].get("keys") == shown.get("keys")
 
     def _is_ours(self, found: Identity) -> bool:
         """Whether this device holds all secrets of that identity."""
