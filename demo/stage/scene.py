@@ -172,19 +172,21 @@ def _push(status: DeskStatus) -> str:
 
 def _readable(happenings: tuple[Happening, ...]) -> tuple[Happening, ...]:
     """Without steps on the way; a short task is one line, and the same one again and again, too."""
-    begun: dict[str, float] = {}
+    begun: dict[tuple[str, str], float] = {}
     found: list[Happening] = []
     times = 0
     for line in sorted(happenings, key=lambda happening: happening.at):
         if line.what in _STEPS:
             continue
+        task = line.app, line.about
         if line.what == "task_begun":
-            begun[line.about] = line.at
-        since = begun.pop(line.about, line.at - _SHORT) if line.what == "task_ended" else line.at - _SHORT
+            begun[task] = line.at
+        since = begun.pop(task, line.at - _SHORT) if line.what == "task_ended" else line.at - _SHORT
         if line.at - since >= _SHORT:
             found.append(line)
             continue
-        found = [one for one in found if not (one.what == "task_begun" and one.about == line.about and one.at == since)]
+        begin = ("task_begun", *task, since)
+        found = [one for one in found if (one.what, one.app, one.about, one.at) != begin]
         again = bool(found) and (found[-1].what, found[-1].name) == ("short_task", line.name)
         times = times + 1 if again else 1
         text = f"background task begun and ended{f', {times} times' if again else ''}: {line.name}"

@@ -125,6 +125,23 @@ def test_the_list_is_not_drowned_in_short_tasks_and_steps_on_the_way() -> None:
     assert len(seen.events) == len(happenings)
 
 
+def test_tasks_of_two_apps_may_have_the_same_number_in_the_list() -> None:
+    other = "org.example.Other"
+    happenings = (
+        Happening(NOW, APP, "task_begun", "begun: send", "task 1", "send"),
+        Happening(NOW + 4, other, "task_begun", "begun: theirs", "task 1", "theirs"),
+        Happening(NOW + 5, APP, "task_ended", "ended: send", "task 1", "send"),
+        Happening(NOW + 9, other, "task_ended", "ended: theirs", "task 1", "theirs"),
+    )
+    listed = see(status(happenings=happenings)).listed
+    assert [event.text for event in reversed(listed)] == [
+        "Begun: send",
+        "Begun: theirs",
+        "Ended: send",
+        "Ended: theirs",
+    ]
+
+
 def test_the_same_hold_several_times_is_counted() -> None:
     holds = tuple(Hold("push", f"p{number}", NOW) for number in range(3))
     assert see(status(AppState.BACKGROUND, holds=holds)).held == ("3 × a push it is looking at",)
