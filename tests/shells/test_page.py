@@ -47,10 +47,9 @@ class Lobby:
         self.messenger.put(ROOM, "hello", RIGHT, time.time() - 30)
         self.told: list[bool] = []
         self.tellings: asyncio.Queue[bool] = asyncio.Queue()
+        self.accounts = MemoryAccounts(self.messenger)
         port = self.sock.getsockname()[1]
-        self.server = PageServer(
-            MemoryAccounts(self.messenger), MemorySessions(), host, port, SECRET, frame_parents, self._tell
-        )
+        self.server = PageServer(self.accounts, MemorySessions(), host, port, SECRET, frame_parents, self._tell)
 
     def _tell(self, visible: bool) -> None:
         self.told.append(visible)
@@ -508,6 +507,20 @@ async def test_a_new_chat_an_invitation_and_a_log_out_by_keyboard(page: Page, lo
     await page.get_by_label("Password").fill("right")
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("navigation", name="Chats")).to_be_visible()
+
+
+async def test_what_was_typed_in_one_account_of_several_goes_with_its_log_out(page: Page, lobby: Lobby) -> None:
+    await page.keyboard.type("for Right, later")
+    number = await lobby.accounts.log_in("https://demo.localhost", "@second:demo.localhost", "right")
+    (second := lobby.accounts.messengers[number]).put_chat(ROOM, "Right")
+    second.put(ROOM, "hello", RIGHT, time.time() - 30)
+    await page.goto(f"{lobby.origin}/account/{number}/chat/{quote(ROOM, safe='')}")
+    await expect(page.locator("#text")).to_be_focused()
+    await page.keyboard.type("nobody else's business")
+    await page.goto(f"{lobby.origin}/account/{number}/logout")
+    await page.get_by_role("button", name="Log out").press("Enter")
+    await page.wait_for_url(f"{lobby.origin}/")  # It is loaded then, with its module.
+    assert await page.evaluate("Object.values(sessionStorage)") == ["for Right, later"]
 
 
 async def test_a_phones_width_shows_one_pane_at_a_time(context: BrowserContext, lobby: Lobby) -> None:

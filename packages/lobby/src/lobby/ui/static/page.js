@@ -312,6 +312,16 @@ function arrive() {
 
 const draftKey = () => `draft ${document.body.dataset.base}${room()}`;
 
+/** What was typed in an account that has been logged out since goes with it: its number may be somebody else's next. */
+function forgetStrangers() {
+  const others = [...document.querySelectorAll("#account-menu [data-key^=account-]")];
+  const here = [document.body.dataset.base, ...others.map((link) => link.pathname.slice(0, -1))];
+  for (const key of Object.keys(sessionStorage)) {
+    const kept = key.match(/^(?:returned )?draft ([^!]*)!/);
+    if (kept && !here.includes(kept[1])) sessionStorage.removeItem(key);
+  }
+}
+
 function keepDraft() {
   const text = one("#text");
   if (!text) return;
@@ -601,5 +611,6 @@ document.addEventListener("visibilitychange", () => {
   else openStream();
 });
 
+forgetStrangers();
 if (room() || one("#pane-title")) arrive();
 openStream();
