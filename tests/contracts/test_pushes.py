@@ -182,7 +182,7 @@ async def test_those_that_come_while_it_is_awake_join_the_wake_and_past_the_limi
     # The one wake of this hour is used up: what comes now waits, and is given together when the person opens it.
     for number in (3, 4):
         await send(to, answer="nothing", number=number)
-    await home.until(lambda status: [each.what for each in status.happenings].count("push") == 4)
+    await home.until(lambda status: sum(each.count for each in status.happenings if each.what == "push") == 4)
     assert (await home.row()).state is AppState.STOPPED and await home.no_puppet()
     again = await home.launch()
     given = [json.loads((await again.hears("push"))["data"])["number"] for _ in range(3)]
