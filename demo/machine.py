@@ -11,7 +11,7 @@ from demo import processes
 from demo.doorbell import Doorbell
 from demo.errors import DemoError
 from demo.network import Network
-from demo.ports import LOOPBACK, remembered_port
+from demo.ports import LOOPBACK
 from frontdesk import AppState, AppStatus, DeskControl, DeskStatus, DeskUnavailable
 
 LOBBY = "org.frontdesk.Lobby"
@@ -70,8 +70,8 @@ class Machine:
                 f"The path {socket} is too long for a Unix socket. Nothing was started; use a shorter --folder."
             )
         self.doorbell.open()
-        to_homeserver = await self.network.proxy(homeserver_port, remembered_port(self.folder / "homeserver.port"))
-        to_push = await self.network.proxy(push_port, remembered_port(self.folder / "push.port"))
+        to_homeserver = await self.network.proxy(homeserver_port, self.folder / "homeserver.port")
+        to_push = await self.network.proxy(push_port, self.folder / "push.port")
         self.homeserver = f"http://{LOOPBACK}:{to_homeserver}"
         self._write_settings(f"ws://{LOOPBACK}:{to_push}/")
         await self.start_desk()

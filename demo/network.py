@@ -5,9 +5,11 @@ import contextlib
 import enum
 import socket
 import struct
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from demo.errors import DemoError
-from demo.ports import LOOPBACK, free_port
+from demo.ports import LOOPBACK, note_port, noted_port
 from demo.throttle import Line, Throttle
 
 SLOW = Line(latency=3.0, rate=8192.0, setup=0.5)
@@ -41,20 +43,33 @@ class Network:
         self._servers: list[asyncio.Server] = []
         self._links: dict[asyncio.Task[None], set[asyncio.StreamWriter]] = {}
 
-    async def proxy(self, upstream: int, preferred: int = 0) -> int:
-        """Opens a proxy to the port `upstream` of this machine and gives its own port, `preferred` if it is free."""
+    async def proxy(self, upstream: int, note: Path | None = None) -> int:
+        """Opens a proxy to the port `upstream` of this machine and gives its own port.
+
+        That is the one written in the file `note` if it is free; which one it is, is written there.
+        """
 
         async def link(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             # Only `stop()` cancels; Python 3.11 prints a traceback about a cancelled connection handler.
             with contextlib.suppress(asyncio.CancelledError):
                 await self._link(reader, writer, upstream)
 
+        server = await self._listening(link, noted_port(note) if note else 0)
+        port = int(server.sockets[0].getsockname()[1])
+        if note:
+            note_port(note, port)
+        self._servers.append(server)
+        return port
+
+    async def _listening(self, link: Callable[..., Awaitable[None]], preferred: int) -> asyncio.Server:
+        """No port is looked for first: on a busy machine another program takes it before it is used."""
+        if preferred:
+            with contextlib.suppress(OSError):
+                return await asyncio.start_server(link, LOOPBACK, preferred)
         try:
-            server = await asyncio.start_server(link, LOOPBACK, free_port(preferred))
+            return await asyncio.start_server(link, LOOPBACK, 0)
         except OSError as reason:
             raise DemoError(f"No port for a network proxy: {reason}. Start the demo again.") from reason
-        self._servers.append(server)
-        return int(server.sockets[0].getsockname()[1])
 
     def set(self, condition: Condition) -> None:
         """Changes the network, from now on."""

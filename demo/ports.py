@@ -27,7 +27,7 @@ def free_port(preferred: int = 0) -> int:
 
 def same_port(note: Path, what: str) -> int:
     """As `remembered_port`, for a port that others have written down: DemoError when the noted one is taken."""
-    noted = _noted(note)
+    noted = noted_port(note)
     port = remembered_port(note)
     if noted not in (0, port):
         note.write_text(f"{noted}\n")
@@ -40,13 +40,19 @@ def same_port(note: Path, what: str) -> int:
 
 def remembered_port(note: Path) -> int:
     """The port written in the file `note` if it is still free, else another one, which is written there."""
-    port = free_port(_noted(note))
-    note.parent.mkdir(parents=True, exist_ok=True)
-    note.write_text(f"{port}\n")
+    port = free_port(noted_port(note))
+    note_port(note, port)
     return port
 
 
-def _noted(note: Path) -> int:
+def note_port(note: Path, port: int) -> None:
+    """Writes it into the file `note`, for the next run."""
+    note.parent.mkdir(parents=True, exist_ok=True)
+    note.write_text(f"{port}\n")
+
+
+def noted_port(note: Path) -> int:
+    """What is written there; 0: nothing."""
     try:
         return int(note.read_text())
     except (FileNotFoundError, ValueError):

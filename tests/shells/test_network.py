@@ -1,7 +1,9 @@
 """A person's network, tried with real connections: it lets pass, slows down, and cuts off, at the moment it is told."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
@@ -111,6 +113,20 @@ async def test_off_cuts_what_is_open_and_refuses_what_is_new(echo: int, network:
         await asyncio.wait_for(say(await connect(port), b"hello"), 20)
     network.set(Condition.GOOD)
     await say(await connect(port), b"hello")
+
+
+async def test_its_port_is_the_same_the_next_time_and_another_where_that_is_taken(echo: int, tmp_path: Path) -> None:
+    note, found = tmp_path / "person" / "port", []
+    for _ in range(2):
+        network = Network()
+        found.append(await network.proxy(echo, note))
+        await network.stop()
+    assert found[0] == found[1] == int(note.read_text())
+    with socket.create_server(("127.0.0.1", found[0])):
+        network = Network()
+        other = await network.proxy(echo, note)
+        assert other != found[0] and int(note.read_text()) == other
+        await network.stop()
 
 
 async def test_nobody_behind_the_proxy_is_a_closed_connection(network: Network, connect: Connect) -> None:
