@@ -1,6 +1,8 @@
 """The desk's store over real files: durable, all or nothing, broken and full disks said clearly."""
 
 import os
+import random
+import re
 import sqlite3
 import stat
 import subprocess
@@ -93,6 +95,24 @@ def test_what_was_deleted_is_in_no_file_any_more(file: Path) -> None:
     assert not store.traces and not holding(file, b"are you coming?")
     store.close()
     assert kept(file) == {("m", "stays"): b"something else"}
+
+
+def test_the_next_start_finds_what_a_deletion_left_in_a_page(file: Path) -> None:
+    """Rows of many lengths that come and go in any order have SQLite fill its pages anew, and leave copies behind."""
+    dice, store, there, written = random.Random(37), Store(file, DAY), dict[str, bytes](), 0
+    for _ in range(150):
+        saves = {}
+        for _ in range(dice.randint(1, 6)):
+            key, written = f"k{dice.randint(0, 60)}", written + 1
+            word = b"<%06d>" % written
+            value = word * dice.choice([1, 3, 20, 200, 900]) if dice.random() < 0.6 else None
+            saves[key] = Save("m", key, value)
+        store.commit(list(saves.values()), [])
+        there |= {key: save.value[:8] if save.value else b"" for key, save in saves.items()}
+    store.close()
+    Store(file, DAY).close()
+    found = set(re.findall(rb"<\d{6}>", file.read_bytes()))
+    assert found == set(there.values()) - {b""}
 
 
 def test_what_a_killed_desk_deleted_goes_with_the_next(file: Path) -> None:

@@ -54,6 +54,7 @@ class Store:
                 f"The desk's database was broken and has been moved to {aside}. Registered apps are kept; "
                 "subscriptions are made anew when their apps start."
             )
+        self._write_anew()
         self.empty_log()
 
     def _open(self) -> sqlite3.Connection:
@@ -63,6 +64,7 @@ class Store:
             db.execute("PRAGMA synchronous = FULL")
             # Notifications and pushes say what people wrote: what is deleted is not to stay in a free page.
             db.execute("PRAGMA secure_delete = ON")
+            db.execute("PRAGMA temp_store = MEMORY")
             version = db.execute("PRAGMA user_version").fetchone()[0]
             if version > _SCHEMA:
                 raise StoreFailed(
@@ -84,6 +86,13 @@ class Store:
             raise
         self._file.chmod(0o600)
         return db
+
+    def _write_anew(self) -> None:
+        """SQLite copies rows when it fills pages otherwise, and ``secure_delete`` finds only the last copy of them."""
+        try:
+            self._db.execute("VACUUM")
+        except sqlite3.Error as error:
+            log.info("Copies of what was deleted may stay in %s until the next start: %s", self._file, error)
 
     def close(self) -> None:
         self._db.close()
