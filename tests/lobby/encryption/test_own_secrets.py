@@ -1,8 +1,9 @@
-"""To whom secrets and keys are given: to devices that the identity has signed, with the very keys that it has signed.
+"""To whom secrets are given: to devices that the identity has signed, as of the last answer, with the very keys signed.
 
 Real keys and files; the homeserver is the test, and shows one thing to one question and another to the next.
 """
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,9 +13,10 @@ from typing import Any, cast
 import pytest
 
 from lobby.core import identity as identities
+from lobby.core import unpadded
 from lobby.core.identity import SELF_SIGNING, Seeds, secret_name
 from lobby.core.key_news import ToDevice
-from lobby.core.secret_sharing import REQUEST
+from lobby.core.secret_sharing import REQUEST, SEND
 from lobby.core.signed_json import public_key
 from lobby.encryption.cross_signing import CrossSigning
 from lobby.encryption.engine import Engine
@@ -27,20 +29,28 @@ from lobby.errors import RecoveryRefused
 from lobby.home import Login
 from lobby.matrix.session import Session
 
-ME, HERE, OTHER = "@me:x", "HERE", "OTHER"
+ME, STRANGER = "@me:x", "@stranger:x"
+HERE, OTHER = "HERE", "OTHER"
 SEEDS = Seeds(b"m" * 32, b"s" * 32, b"u" * 32)
 
 Json = dict[str, Any]
 
 
 class Homeserver:
-    """Shows ``devices`` of the account; keeps what is ``given`` to them. Stands where ``Session`` does."""
+    """Shows ``devices`` of the account; keeps what is ``given`` to them, and what this one ``wished`` for.
+
+    Stands where ``Session`` does.
+    """
 
     def __init__(self, device_id: str) -> None:
         self.login = Login("http://x", ME, device_id, "token")
         self.devices: dict[str, Json] = {}
         self.one_time: Json = {}
         self.given: list[Json] = []
+        self.wished: list[Json] = []
+        self.asked = asyncio.Event()
+        self.late: asyncio.Event | None = None
+        """The next answer about devices is on its way until this is set."""
 
     async def request(self, method: str, path: str, body: Json) -> Json:
         if path == "/keys/upload":
@@ -49,11 +59,17 @@ class Homeserver:
         if path == "/keys/query":
             shown = identities.published(ME, SEEDS)
             keys = {f"{usage}_keys": {ME: shown[f"{usage}_key"]} for usage in identities.USAGES}
-            return {"device_keys": {ME: self.devices}, **keys}
+            answer, late, self.late = {"device_keys": {ME: self.devices}, **keys}, self.late, None
+            self.asked.set()
+            if late is not None:
+                await late.wait()
+            return answer
         if path == "/keys/claim":
             return {"one_time_keys": {ME: {OTHER: self.one_time}}}
         if path.startswith("/sendToDevice/m.room.encrypted/"):
             self.given.append(body["messages"])
+        if path.startswith("/sendToDevice/m.secret.request/"):
+            self.wished.append(body["messages"][ME]["*"])
         return {}
 
 
@@ -63,6 +79,7 @@ class Here:
 
     homeserver: Homeserver
     engine: Engine
+    store: RecoveryStore
     cross_signing: CrossSigning
     secrets: OwnSecrets
 
@@ -100,7 +117,7 @@ def here(tmp_path: Path, files: ExitStack) -> Here:
     engine.trusted_devices = cross_signing.other_verified_devices
     backup = KeyBackup(engine, session, store, lambda: 0.0, lambda: None)
     own_secrets = OwnSecrets(engine, cross_signing, backup, lambda: 0.0, lambda name: None)
-    return Here(homeserver, engine, cross_signing, own_secrets)
+    return Here(homeserver, engine, store, cross_signing, own_secrets)
 
 
 async def other(folder: Path, files: ExitStack, name: str) -> Other:
@@ -148,6 +165,26 @@ async def test_a_homeserver_that_shows_keys_of_its_own_under_the_name_of_a_signe
     assert here.cross_signing.other_verified_devices() == set()
 
 
+@pytest.mark.parametrize(
+    ("sender", "encrypted", "signed", "taken"),
+    [(ME, True, True, True), (STRANGER, True, True, False), (ME, False, True, False), (ME, True, False, False)],
+    ids=["verified", "a stranger's device of that name", "readable for the homeserver", "not verified"],
+)
+async def test_a_secret_is_taken_from_a_verified_device_only(
+    here: Here, tmp_path: Path, files: ExitStack, sender: str, encrypted: bool, signed: bool, taken: bool
+) -> None:
+    good = await other(tmp_path, files, "good")
+    here.homeserver.devices = {OTHER: good.shown(signed)}
+    here.store.keep_seeds(Seeds(SEEDS.master, SEEDS.self_signing))
+    await here.engine.upkeep()
+    await here.cross_signing.look()
+    await here.secrets.ask()
+    [wish] = here.homeserver.wished
+    content = {"request_id": wish["request_id"], "secret": unpadded.encode(SEEDS.user_signing)}
+    await here.secrets.hear(ToDevice(SEND, sender, content, OTHER, encrypted, good.engine.identity_key))
+    assert (here.store.seeds() == SEEDS) is taken
+
+
 async def test_no_signature_for_keys_that_the_device_itself_has_not_signed(
     here: Here, tmp_path: Path, files: ExitStack
 ) -> None:
@@ -160,3 +197,19 @@ async def test_no_signature_for_keys_that_the_device_itself_has_not_signed(
     await here.cross_signing.look()
     with pytest.raises(RecoveryRefused, match="another key of that device"):
         here.cross_signing.insist_on_key(OTHER, good.engine.fingerprint_key)
+
+
+async def test_an_answer_that_was_long_on_its_way_is_not_taken_after_a_later_one(
+    here: Here, tmp_path: Path, files: ExitStack
+) -> None:
+    good = await other(tmp_path, files, "good")
+    comes = here.homeserver.late = asyncio.Event()
+    first = asyncio.create_task(here.cross_signing.look())
+    await here.homeserver.asked.wait()
+    here.homeserver.devices = {OTHER: good.shown()}
+    second = asyncio.create_task(here.cross_signing.look())
+    for _ in range(10):
+        await asyncio.sleep(0)  # Enough for the second to be answered, if it is asked at once.
+    comes.set()
+    await asyncio.gather(first, second)
+    assert here.cross_signing.verified_devices() == {OTHER}

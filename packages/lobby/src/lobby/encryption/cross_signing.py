@@ -4,6 +4,7 @@ A homeserver may show an identity of its own making. So the master key counts as
 here, opened with the recovery key, or compared in a verification: ``RecoveryStore.trusted_master``.
 """
 
+import asyncio
 import logging
 import secrets
 from collections.abc import Iterable
@@ -47,6 +48,8 @@ class CrossSigning:
         self._session = session
         self._store = store
         self._me = engine.user_id
+        self._one_looks = asyncio.Lock()
+        """An answer that was long on its way is never taken after a later one."""
         kept = store.shown()
         self.shown: Shown | None = self._read_own(kept) if kept is not None else None
         """As of the last look, in this run or an earlier one; None: the homeserver was never asked."""
@@ -55,13 +58,14 @@ class CrossSigning:
 
     async def look(self) -> None:
         """Ask the homeserver for this account. Raises LobbyError."""
-        answer = await self.query([self._me])
-        self.shown = self._read_own(answer)
-        found, following = self.shown.identity, self._store.next_seeds()
-        if found is not None and _are_whole(following) and identities.belongs(following, found):
-            # It was published, perhaps just before this device was interrupted.
-            self._store.take_next_seeds(found.master)
-        self._store.keep_shown(_own_part(answer, self._me))
+        async with self._one_looks:
+            answer = await self.query([self._me])
+            self.shown = self._read_own(answer)
+            found, following = self.shown.identity, self._store.next_seeds()
+            if found is not None and _are_whole(following) and identities.belongs(following, found):
+                # It was published, perhaps just before this device was interrupted.
+                self._store.take_next_seeds(found.master)
+            self._store.keep_shown(_own_part(answer, self._me))
 
     @property
     def standing(self) -> Standing:
