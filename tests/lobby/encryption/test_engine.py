@@ -319,6 +319,25 @@ def test_a_device_of_which_no_key_could_be_had_gets_that_of_a_later_message() ->
     keys.teardown()
 
 
+def test_a_device_of_ones_own_that_is_not_verified_gets_no_key_that_it_asks_for() -> None:
+    keys = Keys()
+    keys.members = {ME}
+    keys.begin()
+    keys.say(1)
+    [said] = keys.said
+    keys.begin_device(ME)
+    *_, asks = keys.devices.values()
+    keys.sync(asks.name)
+    keys.runner.run(asks.engine.upkeep())
+    asks.engine.want([(ROOM, said.event["content"]["session_id"])])
+    keys.runner.run(asks.engine.upkeep())
+    assert [message.type for message in keys.homeserver.inbox[keys.me.name]] == ["m.room_key_request"]
+    keys.sync(keys.me.name)
+    keys.runner.run(keys.me.engine.upkeep())
+    assert {message.type for message in keys.homeserver.inbox[asks.name]} == {"m.room_key_request"}, "its own"
+    keys.teardown()
+
+
 def test_after_a_gap_in_the_news_everybodys_devices_are_asked_for_again() -> None:
     keys = Keys()
     keys.begin()

@@ -287,12 +287,15 @@ def test_a_forwarded_key_is_taken_only_from_a_trusted_device_that_was_asked(devi
         assert sealed is not None
         phone.hear(ToDevice("m.room.encrypted", "@me:x", sealed))
 
+    trusted = frozenset([laptop.machine.account.identity_keys["curve25519"]])
+    phone.machine.trusted = trusted
     forward()
-    assert phone.keys.room_keys() == []
+    assert phone.keys.room_keys() == [], "not one that was not asked for"
     phone.keys.keep_asked([name])
+    phone.machine.trusted = frozenset()
     forward()
     assert phone.keys.room_keys() == [], "not from a device that nobody has verified"
-    phone.machine.trusted = frozenset([laptop.machine.account.identity_keys["curve25519"]])
+    phone.machine.trusted = trusted
     forward()
     assert phone.keys.room_keys() == [name] and phone.read(event) == "hello"
     assert not phone.keys.asked(*name)
