@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frontdesk.agent.core import events as ev
+from frontdesk.agent.core.limits import Limits
 from frontdesk.dashboard.core.lanes import lanes
 from frontdesk.dashboard.core.stories import tell
 from frontdesk.dashboard.core.threads import Story
@@ -95,7 +96,7 @@ def test_a_push_to_a_stopped_an_unseen_and_an_open_app() -> None:
     driver.now += 1
     driver.push(APP)
     answered(driver, title="Unseen")
-    assert "Notes was running, unseen, and was given it" in told(driver)["Push: “Unseen” shown"]
+    assert "Notes was running, unseen; 0.4 s later it showed" in told(driver)["Push: “Unseen” shown"]
 
 
 def test_pushes_that_show_nothing_or_are_not_answered() -> None:
@@ -248,6 +249,27 @@ def test_pushes_that_come_while_a_slow_app_has_not_answered_are_of_one_story() -
         "3.4 s later 2 more pushes for Notes arrived. 3.2 s later another push for Notes arrived; "
         "1.1 s later it answered that there is nothing to show and slept again."
     }
+
+
+def test_a_push_in_the_moment_in_which_the_app_was_suspended_woke_it() -> None:
+    driver = subscribed()
+    driver.push(APP)
+    driver.now += 1
+    driver.answer(APP, driver.pushes(APP)[-1].push)
+    driver.push(APP)
+    assert told(driver)["Push"] == "A push for Notes arrived. Notes was asleep, so it was woken."
+
+
+def test_a_push_that_comes_too_late_for_this_wake_is_not_said_to_have_been_given() -> None:
+    driver = in_front()
+    driver.subscribe(APP)
+    driver.begin(APP, 1, "send")
+    driver.sleep(APP)
+    driver.pass_time(Limits().background - Limits().expiry_lead + 0.5)
+    before = len(driver.pushes(APP))
+    driver.push(APP)
+    assert len(driver.pushes(APP)) == before
+    assert told(driver)["Push"] == "A push for Notes arrived. Notes was running, unseen."
 
 
 def test_a_push_that_nobody_is_subscribed_to_any_more_is_over() -> None:

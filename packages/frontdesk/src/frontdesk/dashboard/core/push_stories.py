@@ -41,8 +41,9 @@ class PushStories:
             match self._told.before(line.at):
                 case S.FOREGROUND:
                     thread.say(line.at, f"{self._told.name} was in front and was given {_it(thread)}")
-                case S.BACKGROUND:
-                    thread.say(line.at, f"{self._told.name} was running, unseen, and was given {_it(thread)}")
+                case S.BACKGROUND if line.at > self._told.slept_at:
+                    # Given it now, or in its next wake where this one has too little time left.
+                    thread.say(line.at, f"{self._told.name} was running, unseen")
             self.open.append(thread)
             self._told.ends_with_sleep(thread, line.at)
 

@@ -139,6 +139,7 @@ class _Teller(Telling):
         self.until_sleep.clear()
 
     def _asleep(self, line: Happening) -> None:
+        self.slept_at = line.at
         for thread in self.until_sleep:
             if thread.names_app:
                 thread.then(line.at, f"{self.name} slept")

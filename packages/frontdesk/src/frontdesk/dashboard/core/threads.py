@@ -132,6 +132,8 @@ class Telling:
         self.name = name
         self.who = who
         self.key = ""
+        self.slept_at = 0.0
+        """When it was suspended last; in the same moment something new may come."""
         self.until_sleep: list[Thread] = []
         """What ends with the app's next sleep."""
         self._spans = spans
