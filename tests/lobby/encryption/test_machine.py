@@ -15,6 +15,7 @@ from nio.crypto.device import OlmDevice
 
 from lobby.core.key_news import ToDevice
 from lobby.core.withheld import Withheld
+from lobby.encryption import key_store
 from lobby.encryption.key_store import KeyStore
 from lobby.encryption.machine import Machine
 from lobby.errors import KeyWithheld, Sealed
@@ -178,6 +179,16 @@ def test_why_a_key_does_not_come_is_said_by_the_one_who_wrote_the_message_and_no
     assert withheld.value.session_id == session_id, "it may still come from elsewhere"
     right.hear(*messages)
     assert right.read(event) == "hello"
+
+
+def test_of_keys_that_are_said_to_be_withheld_only_the_newest_are_remembered(
+    device: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(key_store, "WITHHELD_MOST", 2)
+    keys = device("@me:x").keys
+    for number in range(3):
+        keys.keep_withheld(Withheld(ROOM, f"s{number}", ""), "@mallory:x")
+    assert [keys.withheld(ROOM, f"s{number}", "@mallory:x") for number in range(3)] == [None, "", ""]
 
 
 def test_a_key_file_of_the_first_version_is_brought_up(pair: tuple[Device, Device]) -> None:

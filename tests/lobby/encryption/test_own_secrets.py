@@ -166,12 +166,18 @@ async def test_a_homeserver_that_shows_keys_of_its_own_under_the_name_of_a_signe
 
 
 @pytest.mark.parametrize(
-    ("sender", "encrypted", "signed", "taken"),
-    [(ME, True, True, True), (STRANGER, True, True, False), (ME, False, True, False), (ME, True, False, False)],
-    ids=["verified", "a stranger's device of that name", "readable for the homeserver", "not verified"],
+    ("sender", "encrypted", "signed", "secret", "taken"),
+    [
+        (ME, True, True, SEEDS.user_signing, True),
+        (STRANGER, True, True, SEEDS.user_signing, False),
+        (ME, False, True, SEEDS.user_signing, False),
+        (ME, True, False, SEEDS.user_signing, False),
+        (ME, True, True, b"x" * 32, False),
+    ],
+    ids=["verified", "a stranger's device of that name", "readable for the homeserver", "not verified", "another's"],
 )
-async def test_a_secret_is_taken_from_a_verified_device_only(
-    here: Here, tmp_path: Path, files: ExitStack, sender: str, encrypted: bool, signed: bool, taken: bool
+async def test_a_secret_is_taken_from_a_verified_device_only_and_only_the_right_one(
+    here: Here, tmp_path: Path, files: ExitStack, sender: str, encrypted: bool, signed: bool, secret: bytes, taken: bool
 ) -> None:
     good = await other(tmp_path, files, "good")
     here.homeserver.devices = {OTHER: good.shown(signed)}
@@ -180,9 +186,19 @@ async def test_a_secret_is_taken_from_a_verified_device_only(
     await here.cross_signing.look()
     await here.secrets.ask()
     [wish] = here.homeserver.wished
-    content = {"request_id": wish["request_id"], "secret": unpadded.encode(SEEDS.user_signing)}
+    content = {"request_id": wish["request_id"], "secret": unpadded.encode(secret)}
     await here.secrets.hear(ToDevice(SEND, sender, content, OTHER, encrypted, good.engine.identity_key))
-    assert (here.store.seeds() == SEEDS) is taken
+    assert here.store.seeds() == (SEEDS if taken else Seeds(SEEDS.master, SEEDS.self_signing))
+
+
+async def test_while_an_identity_waits_to_be_published_no_other_is_trusted_in_its_place(here: Here) -> None:
+    here.store.trust_master("an earlier one")
+    here.store.keep_next_seeds(Seeds(b"n" * 32, b"e" * 32, b"x" * 32))
+    await here.cross_signing.look()
+    assert here.store.trusted_master == "an earlier one" and here.cross_signing.trusted is None
+    here.store.keep_next_seeds(SEEDS)
+    await here.cross_signing.look()
+    assert here.store.trusted_master == public_key(SEEDS.master) and here.store.next_seeds() == Seeds(b"", b"")
 
 
 async def test_no_signature_for_keys_that_the_device_itself_has_not_signed(
