@@ -90,7 +90,7 @@ def test_a_push_to_a_stopped_an_unseen_and_an_open_app() -> None:
     driver.now += 1
     driver.push(APP)
     answered(driver, title="In front")
-    assert "Notes was in front and was given it" in told(driver)["Push: “In front” shown"]
+    assert "Notes was in front" in told(driver)["Push: “In front” shown"]
     driver.begin(APP, 1)
     driver.sleep(APP)
     driver.now += 1
@@ -327,7 +327,7 @@ def test_a_burst_to_an_app_in_front() -> None:
     for push in driver.pushes(APP):
         driver.answer(APP, push.push)
     text = told(driver)["4 pushes, nothing shown"]
-    assert text.startswith("4 pushes for Notes arrived. Notes was in front and was given them")
+    assert text.startswith("4 pushes for Notes arrived. Notes was in front; ")
 
 
 def test_a_push_that_the_app_leaves_as_it_is_and_the_words_that_follow() -> None:

@@ -38,11 +38,11 @@ class PushStories:
         elif line.why:
             thread.say(line.at, f"it was not given to {self._told.name}: {line.why}")
         else:
+            # Not that it was given it: where its time is almost up, that waits for the next wake.
             match self._told.before(line.at):
-                case S.FOREGROUND:
-                    thread.say(line.at, f"{self._told.name} was in front and was given {_it(thread)}")
+                case S.FOREGROUND if line.at > self._told.slept_at:
+                    thread.say(line.at, f"{self._told.name} was in front")
                 case S.BACKGROUND if line.at > self._told.slept_at:
-                    # Given it now, or in its next wake where this one has too little time left.
                     thread.say(line.at, f"{self._told.name} was running, unseen")
             self.open.append(thread)
             self._told.ends_with_sleep(thread, line.at)
@@ -124,10 +124,6 @@ class PushStories:
             thread.then(line.at, f"{self._told.name if thread.words_of_desk else 'it'} {words}")
         thread.words_of_desk = thread.stepped_in or thread.as_it_is or thread.by_desk
         self._told.mark(line, Kind.NOTIFICATION, f"Notification “{line.name}”", thread)
-
-
-def _it(thread: Thread) -> str:
-    return "them" if thread.row > 1 else "it"
 
 
 def _many(row: int) -> str:
