@@ -246,10 +246,10 @@ class Engine:
         """(room, session) of all room keys that are kept."""
         return frozenset(self._keys.room_keys())
 
-    async def import_sessions(self, sessions: Iterable[Json], backed_up: bool = False) -> frozenset[tuple[str, str]]:
+    async def import_sessions(self, sessions: Iterable[Json]) -> frozenset[tuple[str, str]]:
         """Take keys in their exported form; what is none is left out. Returns those that are new or open more.
 
-        ``backed_up``: they come from the key backup. ``on_keys`` is told of them, too. Raises NotKept.
+        ``on_keys`` is told of them, too. Raises NotKept.
         """
         with self._change() as machine:
             for exported in sessions:

@@ -226,7 +226,7 @@ class KeyBackup:
             except ValueError as error:  # vodozemac's errors are such, too.
                 log.warning("A key in the backup does not open (room %s): %s", place[0], error)
         places = {core.place_of(session): core.first_index(session["session_key"]) for session in sessions}
-        came = await self._engine.import_sessions(sessions, backed_up=True)
+        came = await self._engine.import_sessions(sessions)
         here = self._engine.room_keys()
         there = {place: index for place, index in places.items() if place in here}
         if there:
