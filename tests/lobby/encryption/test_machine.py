@@ -366,7 +366,9 @@ CONTENT = st.recursive(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(content=st.dictionaries(st.text(max_size=8), CONTENT, max_size=3), body=CONTENT, kind=CONTENT, key=CONTENT)
 def test_nothing_that_strangers_write_raises(
     pair: tuple[Device, Device], content: dict[str, Any], body: Any, kind: Any, key: Any
