@@ -1,6 +1,6 @@
 """The connection to one homeserver: every request Lobby makes of it, and what its answers mean.
 
-matrix-nio is the client (it will hold the keys of encrypted chats). It takes most of a second to import, so that is
+matrix-nio is the client (its Olm machine holds the keys of encrypted chats). It takes most of a second to import, so that is
 done on first use, in a thread: the page is served before. Sync, history and pushers go through nio's raw request:
 its typed answers drop the transaction id, refuse homeservers that leave out optional fields, and know no pushers.
 """
@@ -189,11 +189,6 @@ def crosses_network_readable(address: str) -> bool:
         return True
 
 
-async def load_nio() -> None:
-    """Pay for nio's import now, in a thread, so that the first request need not."""
-    await asyncio.to_thread(importlib.import_module, "nio")
-
-
 async def _nio_client(homeserver: str, user: str) -> Any:
     nio = await asyncio.to_thread(importlib.import_module, "nio")
     config = nio.AsyncClientConfig(store_sync_tokens=False, encryption_enabled=False, **OWN_RETRIES)
@@ -245,14 +240,6 @@ def _proof_wanted(answer: Json) -> ProofWanted:
     flows = [flow.get("stages") for flow in answer["flows"] if isinstance(flow, dict)]
     kinds = [tuple(kind for kind in stages if isinstance(kind, str)) for stages in flows if isinstance(stages, list)]
     return ProofWanted(str(answer.get("errcode", "")), str(answer.get("session", "")), tuple(kinds))
-
-
-def _error_of_nio(answer: Any) -> LobbyError:
-    transport = answer.transport_response
-    status = transport.status if transport is not None else 0
-    if not answer.status_code:
-        return Unreachable(f"The homeserver's answer (status {status}) makes no sense. Lobby tries again.")
-    return _error(status, str(answer.status_code), str(answer.message), answer.retry_after_ms)
 
 
 def _error(status: int, errcode: str, text: str, retry_after_ms: object) -> Unreachable | ServerRefused:
