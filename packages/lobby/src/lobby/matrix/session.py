@@ -1,7 +1,7 @@
 """The connection to one homeserver: every request Lobby makes of it, and what its answers mean.
 
-matrix-nio is the client (its Olm machine holds the keys of encrypted chats). It takes most of a second to import, so that is
-done on first use, in a thread: the page is served before. Sync, history and pushers go through nio's raw request:
+matrix-nio is the client. It takes most of a second to import, so that is done on first use, in a thread: the page is
+served before. Sync, history and pushers go through nio's raw request:
 its typed answers drop the transaction id, refuse homeservers that leave out optional fields, and know no pushers.
 """
 
@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode, urljoin, urlsplit
 import aiohttp
 
 from lobby.core.batch import Json
-from lobby.errors import LobbyError, PlaceForgotten, ProofWanted, ServerRefused, TokenRefused, Unreachable
+from lobby.errors import PlaceForgotten, ProofWanted, ServerRefused, TokenRefused, Unreachable
 from lobby.home import Login
 
 REQUEST_TIME = 30.0
