@@ -5,8 +5,10 @@ import sys
 from pathlib import Path
 
 from demo.ports import LOOPBACK
+from lobby.account_commands import why_lost
 from lobby.core.outbox import Item
 from lobby.core.timeline import Draft
+from lobby.core.views import Backup, EncryptionState, Standing
 from lobby.database import Database
 from lobby.encryption.key_store import KeyStore, RoomKey
 from lobby.encryption.recovery_store import RecoveryStore
@@ -55,3 +57,10 @@ def test_of_what_a_log_out_loses_the_person_hears_before_and_nothing_of_it_stays
     assert found(tmp_path) == set()
     for each in (recovery, keys, database):
         each.close()
+
+
+def test_who_has_a_key_backup_is_not_told_to_open_it_but_to_let_it_be_fed() -> None:
+    waiting = EncryptionState("DEVICE", "abcd", Standing.VERIFIED, Backup.IN_USE, not_backed_up=2, sealed=0)
+    assert "Open Lobby for a moment first" in why_lost(waiting)
+    locked = EncryptionState("DEVICE", "abcd", Standing.UNVERIFIED, Backup.LOCKED, not_backed_up=2, sealed=0)
+    assert "Open the key backup on Lobby's page first" in why_lost(locked)

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 
 from lobby import background, sign_on
 from lobby.accounts import Accounts
+from lobby.core.views import Backup, EncryptionState
 from lobby.errors import Cleartext, LobbyError, LoginRefused, TokenRefused
 from lobby.folder_layout import bring_up
 from lobby.home import Home, Login
@@ -143,8 +144,17 @@ async def _lost_keys(messenger: MatrixMessenger) -> str:
         await messenger.encryption.look()
     except LobbyError as error:
         return f"Keys of encrypted messages may be on this computer only: {error}"
-    if not keys_lost(messenger.encryption.state(), chats):
-        return ""
+    state = messenger.encryption.state()
+    return why_lost(state) if state is not None and keys_lost(state, chats) else ""
+
+
+def why_lost(state: EncryptionState) -> str:
+    """What a log-out would take along, and what to do first; sentences for the person."""
+    if state.backup is Backup.IN_USE:
+        return (
+            "Some keys of encrypted messages have not reached the key backup yet; without them those messages could "
+            "not be read again. Open Lobby for a moment first: it gives them to the backup."
+        )
     return (
         "Keys of encrypted messages are on this computer only; without them those messages could not be read again. "
         "Open the key backup on Lobby's page first."
