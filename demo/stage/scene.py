@@ -10,7 +10,7 @@ from frontdesk.dashboard import Gap, Strip
 
 _EVENTS_MOST = 30
 _SHORT = 2.0
-"""Seconds within which a background task that is over is one line of the list, not two."""
+"""Seconds within which a background task that is over is one line of the list, not two; and several of them are one."""
 _STEPS = frozenset({"connected", "settled", "stopping"})
 """Steps on the way to what another line tells."""
 
@@ -171,10 +171,10 @@ def _push(status: DeskStatus) -> str:
 
 
 def _readable(happenings: tuple[Happening, ...]) -> tuple[Happening, ...]:
-    """Without steps on the way; a short task is one line, and the same one again and again, too."""
+    """Without steps on the way; a short task is one line, and so are several of one name at almost the same time."""
     begun: dict[tuple[str, str], float] = {}
     found: list[Happening] = []
-    times = 0
+    times, first = 0, 0.0
     for line in sorted(happenings, key=lambda happening: happening.at):
         if line.what in _STEPS:
             continue
@@ -187,8 +187,9 @@ def _readable(happenings: tuple[Happening, ...]) -> tuple[Happening, ...]:
             continue
         begin = ("task_begun", *task, since)
         found = [one for one in found if (one.what, one.app, one.about, one.at) != begin]
-        again = bool(found) and (found[-1].what, found[-1].name) == ("short_task", line.name)
-        times = times + 1 if again else 1
+        same = bool(found) and (found[-1].what, found[-1].app, found[-1].name) == ("short_task", line.app, line.name)
+        again = same and line.at - first <= _SHORT
+        times, first = (times + 1, first) if again else (1, line.at)
         text = f"background task begun and ended{f', {times} times' if again else ''}: {line.name}"
         found[len(found) - again :] = [Happening(line.at, line.app, "short_task", text, name=line.name)]
     return tuple(found)

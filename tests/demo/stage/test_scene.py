@@ -103,14 +103,15 @@ def test_what_no_desk_can_tell_stands_among_its_events_and_stays_while_there_is_
     assert len(scene("Right", False, Condition.GOOD, None, APP, noted=noted).events) == 1
 
 
-def test_the_list_is_not_drowned_in_short_tasks_and_steps_on_the_way() -> None:
-    def task(number: int, begun: float, ended: float, name: str) -> list[Happening]:
-        about = f"task {number}"
-        return [
-            Happening(NOW + begun, APP, "task_begun", f"begun: {name}", about, name),
-            Happening(NOW + ended, APP, "task_ended", f"ended: {name}", about, name),
-        ]
+def task(number: int, begun: float, ended: float, name: str) -> list[Happening]:
+    about = f"task {number}"
+    return [
+        Happening(NOW + begun, APP, "task_begun", f"begun: {name}", about, name),
+        Happening(NOW + ended, APP, "task_ended", f"ended: {name}", about, name),
+    ]
 
+
+def test_the_list_is_not_drowned_in_short_tasks_and_steps_on_the_way() -> None:
     happenings = (
         *(line for number in range(3) for line in task(number, number, number + 0.5, "answer")),
         Happening(NOW + 5, APP, "connected", "connected"),
@@ -123,6 +124,22 @@ def test_the_list_is_not_drowned_in_short_tasks_and_steps_on_the_way() -> None:
         "Ended: send",
     ]
     assert len(seen.events) == len(happenings)
+
+
+def test_a_short_task_of_half_a_minute_later_keeps_its_own_line_and_time() -> None:
+    begun = (0.0, 0.9, 29.0, 76.0)
+    happenings = tuple(line for number, at in enumerate(begun) for line in task(number, at, at + 0.5, "send"))
+    listed = see(status(happenings=happenings)).listed
+    assert [(round(event.at - NOW, 1), event.text) for event in reversed(listed)] == [
+        (1.4, "Background task begun and ended, 2 times: send"),
+        (29.5, "Background task begun and ended: send"),
+        (76.5, "Background task begun and ended: send"),
+    ]
+
+
+def test_many_short_tasks_in_a_row_are_folded_only_within_two_seconds_of_the_first() -> None:
+    happenings = tuple(line for number in range(6) for line in task(number, number, number + 0.5, "send"))
+    assert [event.at - NOW for event in reversed(see(status(happenings=happenings)).listed)] == [2.5, 5.5]
 
 
 def test_tasks_of_two_apps_may_have_the_same_number_in_the_list() -> None:
