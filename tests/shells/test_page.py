@@ -397,6 +397,15 @@ async def test_a_lobby_that_does_not_answer_is_said_and_found_again(page: Page, 
         await again.stop()
 
 
+async def test_lobby_is_in_front_while_a_log_in_is_open(page: Page, lobby: Lobby) -> None:
+    await page.goto("about:blank")
+    assert await asyncio.wait_for(lobby.tellings.get(), 20) is False
+    await page.goto(f"{lobby.origin}/account/new")
+    assert await asyncio.wait_for(lobby.tellings.get(), 20) is True
+    await page.goto("about:blank")
+    assert await asyncio.wait_for(lobby.tellings.get(), 20) is False
+
+
 async def test_a_lobby_that_was_quit_is_opened_again_by_the_person_only(page: Page, lobby: Lobby) -> None:
     await lobby.server.stop()
     await expect(page.get_by_text("Lobby was quit")).to_be_visible()
@@ -517,6 +526,8 @@ async def test_what_was_typed_in_one_account_of_several_goes_with_its_log_out(pa
     await page.goto(f"{lobby.origin}/account/{number}/chat/{quote(ROOM, safe='')}")
     await expect(page.locator("#text")).to_be_focused()
     await page.keyboard.type("nobody else's business")
+    await page.goto(f"{lobby.origin}/account/new")
+    await expect(page.get_by_role("heading", name="Add an account")).to_be_visible()
     await page.goto(f"{lobby.origin}/account/{number}/logout")
     await page.get_by_role("button", name="Log out").press("Enter")
     await page.wait_for_url(f"{lobby.origin}/")  # It is loaded then, with its module.

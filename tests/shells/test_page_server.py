@@ -144,7 +144,7 @@ async def test_a_restored_tab_with_a_used_code_is_known_by_its_session(served: S
 
 
 @pytest.mark.contract("X01")
-@pytest.mark.parametrize("path", ["/", CHAT, "/events", "/new", "/login", "/logout", "/nothing"])
+@pytest.mark.parametrize("path", ["/", CHAT, "/events", "/seen/events", "/new", "/login", "/logout", "/nothing"])
 async def test_without_a_session_there_is_only_a_page_that_says_how_to_open_lobby(served: Served, path: str) -> None:
     for cookie in ("", "lobby=x", f"{'x' * 300}=y"):
         served.cookie = cookie
@@ -511,6 +511,18 @@ async def test_stopping_ends_the_streams_and_tells_nothing_more(served: Served) 
     assert b"event: quit" in await asyncio.wait_for(reader.read(), 20)
     writer.close()
     assert served.told.empty()
+
+
+async def test_a_page_that_shows_no_account_is_seen_too_and_told_of_a_quit(served: Served) -> None:
+    await served.enter()
+    await served.post("/logout")
+    reader, writer = await served.connect()
+    writer.write(served.request("GET", "/seen/events"))
+    assert b"text/event-stream" in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
+    assert await asyncio.wait_for(served.told.get(), 20) is True
+    await asyncio.wait_for(served.page.stop(), 20)
+    assert b"event: quit" in await asyncio.wait_for(reader.read(), 20)
+    writer.close()
 
 
 async def test_a_page_that_calls_while_lobby_stops_is_told_so(served: Served) -> None:

@@ -17,7 +17,7 @@ from lobby.ui.answers import html, is_fragment, see, see_chat
 from lobby.ui.forms import read_form
 from lobby.ui.people import PersonUnclear, read_people, server_of
 from lobby.ui.render import LONGEST_TEXT, Conversation, Renderer
-from lobby.ui.stream import NEWEST, Stream, conversation, event
+from lobby.ui.stream import NEWEST, Silence, Stream, conversation, event
 from lobby.ui.visits import Visits
 
 MOST_SHOWN = 2000
@@ -25,6 +25,9 @@ MOST_SHOWN = 2000
 
 OLDER_PAGES = 4
 """Pages fetched from the homeserver at most for one look at earlier messages."""
+
+NO_ACCOUNT = 0
+"""Stands for the account of a page that shows none."""
 
 
 class Routes:
@@ -45,7 +48,7 @@ class Routes:
         self._opened = opened
         self._closed = closed
         self._stream_ids = itertools.count(1)
-        self._streams: dict[asyncio.Task[None], Stream] = {}
+        self._streams: dict[asyncio.Task[None], Stream | Silence] = {}
         self._ending = False
         self._from_beginning: set[tuple[str, str]] = set()
         """Person and room: the homeserver has nothing older."""
@@ -164,7 +167,6 @@ class Routes:
         messenger = self._accounts.messenger(account)
         if messenger is None:
             return await self._turn_away(request, account)
-        response = _no_events_yet()
         room_id = request.query.get("chat") or None
         stream = Stream(
             messenger,
@@ -173,10 +175,22 @@ class Routes:
             room_id,
             request.query.get("verification", ""),
         )
+        unsubscribe = self._accounts.subscribe(lambda other, _: stream.others_changed() if other != account else None)
+        try:
+            return await self._last(stream, account, request)
+        finally:
+            unsubscribe()
+
+    async def seen(self, request: web.Request) -> web.StreamResponse:
+        """The stream of a visible page that shows no account, such as a log-in; it tells of nothing but a quit."""
+        return await self._last(Silence(), NO_ACCOUNT, request)
+
+    async def _last(self, stream: Stream | Silence, account: int, request: web.Request) -> web.StreamResponse:
+        """Run a stream for as long as its page is visible, which it is from now on."""
+        response = _no_events_yet()
         if self._ending:
             stream.end()
         number = next(self._stream_ids)
-        unsubscribe = self._accounts.subscribe(lambda other, _: stream.others_changed() if other != account else None)
         running = asyncio.ensure_future(self._run_stream(stream, response, request))
         self._streams[running] = stream
         self._opened(number, account)
@@ -187,7 +201,6 @@ class Routes:
                 running.result()
         finally:
             running.cancel()
-            unsubscribe()
             self._streams.pop(running, None)
             self._closed(number, account)
         return response
@@ -205,7 +218,7 @@ class Routes:
             self._closed(number, account)
         return response
 
-    async def _run_stream(self, stream: Stream, response: web.StreamResponse, request: web.Request) -> None:
+    async def _run_stream(self, stream: Stream | Silence, response: web.StreamResponse, request: web.Request) -> None:
         try:
             await response.prepare(request)
             await stream.run(response.write)

@@ -98,6 +98,7 @@ class Page:
         app.on_response_prepare.append(self._finish_headers)
         app.router.add_get("/enter", self._enter, allow_head=False)
         app.router.add_get("/static/{name}", self._static_file)
+        app.router.add_get("/seen/events", self._routes.seen, allow_head=False)
         app.add_routes(self._logins.table())
         of_an_account = [web.post("/logout", self._log_out), *self._routes.table(), *self._encryption.table()]
         app.add_routes(for_each_account(of_an_account))

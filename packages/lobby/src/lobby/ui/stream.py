@@ -44,6 +44,21 @@ def conversation(messenger: Messenger, room_id: str, most: int, beginning: bool 
     return Conversation(chat, bubbles[-most:], above, most, beginning and above is None)
 
 
+class Silence:
+    """The event stream of a page that is only seen: nothing on it changes by itself."""
+
+    def __init__(self) -> None:
+        self._quit = asyncio.Event()
+
+    def end(self) -> None:
+        """Lobby is about to stop: say so, then end."""
+        self._quit.set()
+
+    async def run(self, write: Callable[[bytes], Awaitable[None]]) -> None:
+        await self._quit.wait()
+        await write(event("quit", ""))
+
+
 class Stream:
     """The event stream of one visible page; ``scene``: what stands around it now, None: nobody is logged in any more.
 

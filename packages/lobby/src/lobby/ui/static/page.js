@@ -213,10 +213,13 @@ const takers = {
   },
 };
 
+/** Where this page's stream comes from; a page without chats is only seen, by an address of its own. */
+const source = () => document.body.dataset.seen || (one("#chats") && `${document.body.dataset.base}/events${shown()}`);
+
 function openStream() {
-  if (stream || document.visibilityState === "hidden" || !one("#chats")) return;
+  if (stream || document.visibilityState === "hidden" || !source()) return;
   clearTimeout(retry);
-  const opened = new EventSource(`${document.body.dataset.base}/events${shown()}`);
+  const opened = new EventSource(source());
   stream = opened;
   opened.onopen = () => {
     waits = 0;
@@ -239,6 +242,7 @@ function closeStream() {
 }
 
 function sayLost(words, quit = false) {
+  if (!one("#lost")) return;
   one("#lost span").textContent = words;
   one("#lost button").hidden = !quit;
   one("#lost").hidden = !words;
@@ -314,6 +318,7 @@ const draftKey = () => `draft ${document.body.dataset.base}${room()}`;
 
 /** What was typed in an account that has been logged out since goes with it: its number may be somebody else's next. */
 function forgetStrangers() {
+  if (!one("#account-menu")) return;
   const others = [...document.querySelectorAll("#account-menu [data-key^=account-]")];
   const here = [document.body.dataset.base, ...others.map((link) => link.pathname.slice(0, -1))];
   for (const key of Object.keys(sessionStorage)) {
