@@ -67,6 +67,41 @@ def test_another_app_or_another_beginning_sends_everything() -> None:
     assert live(before, None) == live(before)
 
 
+def marks_of(*lines: Happening) -> list[tuple[str, str]]:
+    """Kind and name of each mark of the near scale."""
+    html = live(strip(APPS[:1], more=lines))
+    found = re.findall(
+        r'<button[^>]* class="tl-mark" id="[^"]*-near-[^"]*" title="([^"]*)"[^>]*data-kind="([^"]*)"', html
+    )
+    return [(kind, name) for name, kind in found]
+
+
+def test_a_later_mark_of_a_story_bears_its_own_name_and_sign() -> None:
+    lost = Happening(NOW - 60, "", "push_service_lost", "…", number=1)
+    good = Happening(NOW - 20, "", "network", "the visitor set it to “good”", name="Network good", number=2)
+    back = Happening(NOW - 19.5, "", "push_service_back", "…", number=3)
+    assert marks_of(lost, good, back)[:2] == [
+        ("trouble", "Push service away"),
+        ("link", "Network good; Push service reached again"),
+    ]
+
+
+def test_a_press_long_after_is_named_as_a_press() -> None:
+    pressed = Happening(NOW - 10, APPS[0], "pressed", "pressed", "room 14", number=99)
+    assert ("opened", "A notification pressed") in marks_of(pressed)
+    assert marks_of(pressed)[0] == ("notification", "15 pushes: “Left” shown"), "where it begins, what became of it"
+
+
+def test_where_the_memory_of_marks_begins_is_written_there() -> None:
+    whole = strip(APPS[:1])
+    assert whole.status is not None and "older marks" not in live(whole)
+    newest = msgspec.structs.replace(whole.status, happenings=whole.status.happenings[-8:])
+    edges = re.findall(
+        r'class="tl-edge" id="[^"]+" data-at="([^"]+)"><span>([^<]+)', live(replace(whole, status=newest))
+    )
+    assert edges == [(f"{newest.happenings[0].at:.3f}", "older marks are forgotten")]
+
+
 @pytest.mark.parametrize("before", [None, strip(APPS[:3])])
 def test_what_is_sent_has_its_place_on_the_page(before: Strip | None) -> None:
     after = strip(APPS[:3], NOW + 1, (Happening(NOW + 1, APPS[0], "push", "a push", "push x"),))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frontdesk.dashboard.core.lanes import AWAY, QUIT, SECONDS, UNKNOWN, UP, Gap, Lane, clusters, lanes
+from frontdesk.dashboard.core.lanes import AWAY, OFFLINE, QUIT, SECONDS, UNKNOWN, UP, Gap, Lane, clusters, lanes
 from frontdesk.dashboard.core.threads import Kind, Mark
 from frontdesk.terms import AppState, AppStatus, DeskStatus, Happening, Hold, Span, StopReason, WakeReason
 
@@ -63,6 +63,61 @@ def test_a_time_without_a_desk_is_a_band_of_the_desk() -> None:
     assert [round(band.since - NOW, 1) for band in bands] == [-600, -500, -40, -38.8]
     away = lanes(status, NOW, gaps=(Gap(NOW - 3, None),))[0]
     assert away.bands[-1].state == AWAY and "No desk answers" in away.stories[-1].text
+
+
+def service(what: str, ago: float, number: int) -> Happening:
+    return Happening(NOW - ago, "", f"push_service_{what}", "…", number=number)
+
+
+def test_a_time_without_the_push_service_is_a_band_of_the_desk() -> None:
+    status = desk(lines=(service("lost", 200, 1), service("back", 106, 2), service("lost", 30, 3)))
+    shown = lanes(status, NOW)[0]
+    is_covered(shown)
+    assert [(band.state, round(band.since - NOW)) for band in shown.bands] == [
+        (UNKNOWN, -600), (UP, -300), (OFFLINE, -200), (UP, -106), (OFFLINE, -30)
+    ]  # fmt: skip
+    stories = {story.key: story.title for story in shown.stories}
+    assert [stories[band.story] for band in shown.bands if band.story] == ["Push service away"] * 2
+    assert shown.bands[-1].title == "The desk does not reach the push service"
+
+
+def test_a_time_without_the_push_service_ends_with_the_desk_that_missed_it() -> None:
+    """The next one finds it there, and has nothing to say; whether it was killed or stopped in order."""
+    again = Happening(NOW - 180, "", "restarted", "started again", why="killed", number=2)
+    killed = desk(lines=(service("lost", 200, 1), again))
+    bands = lanes(killed, NOW, gaps=(Gap(NOW - 190, NOW - 180),))[0].bands[1:]
+    assert [(band.state, round(band.since - NOW)) for band in bands] == [
+        (UP, -300), (OFFLINE, -200), (AWAY, -190), (UP, -180)
+    ]  # fmt: skip
+    in_order = desk(lines=(service("lost", 400, 1),))
+    bands = lanes(in_order, NOW)[0].bands[1:]
+    assert [(band.state, round(band.since - NOW)) for band in bands] == [(OFFLINE, -400), (UP, -300)]
+
+
+def test_a_lane_says_from_when_on_it_has_marks_if_bands_go_further_back() -> None:
+    spans = (
+        Span(APP, S.FOREGROUND, NOW - 200, NOW - 100),
+        Span(APP, S.SUSPENDED, NOW - 100, NOW - 50),
+        Span(APP, S.FOREGROUND, NOW - 50, None),
+    )
+    front = Happening(NOW - 50, APP, "foreground", "a person sees it")
+    asleep = Happening(NOW - 100, APP, "suspended", "nothing holds it: suspended")
+    begun = Happening(NOW - 200, APP, "foreground", "a person sees it")
+
+    def from_when(*lines: Happening) -> float | None:
+        return lane(desk(*spans, state=S.FOREGROUND, since=NOW - 50, lines=lines)).marks_from
+
+    assert from_when(front) == NOW - 50
+    assert from_when(asleep, front) == NOW - 100
+    assert from_when(begun, asleep, front) is None, "all of it is there"
+    assert from_when(Happening(NOW - 20, "other", "foreground", "a person sees it")) == NOW - 20
+
+
+def test_an_app_that_never_ran_before_has_forgotten_nothing() -> None:
+    """That it was registered and stopped is no line of the list."""
+    spans = (Span(APP, S.STOPPED, NOW - 200, NOW - 50), Span(APP, S.LAUNCHING, NOW - 50, None))
+    lines = (Happening(NOW - 50, APP, "launched", "launched"),)
+    assert lane(desk(*spans, state=S.LAUNCHING, since=NOW - 50, lines=lines)).marks_from is None
 
 
 @pytest.mark.parametrize(

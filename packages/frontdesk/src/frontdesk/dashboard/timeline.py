@@ -4,8 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from frontdesk.dashboard.core.lanes import AWAY, QUIT, SECONDS, WORDS, Band, Cluster, Gap, Lane, clusters, lanes
-from frontdesk.dashboard.core.threads import Kind, Story
+from frontdesk.dashboard.core.lanes import (
+    AWAY,
+    OFFLINE,
+    QUIT,
+    SECONDS,
+    WORDS,
+    Band,
+    Cluster,
+    Gap,
+    Lane,
+    clusters,
+    lanes,
+)
+from frontdesk.dashboard.core.threads import Kind, Mark, Story
 from frontdesk.dashboard.core.wording import clock
 from frontdesk.dashboard.markup import Markup, joined, tag
 from frontdesk.terms import AppState, DeskStatus, Happening
@@ -23,6 +35,7 @@ _FIRST = (
     Kind.TROUBLE,
     Kind.STOPPED,
     Kind.DESK,
+    Kind.LINK,
     Kind.OPENED,
     Kind.NOTIFICATION,
     Kind.PUSH,
@@ -30,6 +43,9 @@ _FIRST = (
     Kind.NOTE,
 )
 """Whose sign a cluster bears."""
+
+_TOLD = frozenset({Kind.PUSH, Kind.NOTIFICATION, Kind.TASK})
+"""What the title of a story that begins just there tells already."""
 
 _SIGNS = {
     Kind.PUSH: "M8 2v8M4.5 7 8 10.5 11.5 7M3 13.5h10",
@@ -39,6 +55,7 @@ _SIGNS = {
     Kind.STOPPED: "M4 4h8v8H4z",
     Kind.TROUBLE: "M8 2.5v7M8 12.6v.9",
     Kind.DESK: "M12.6 5.5A5.3 5.3 0 1 0 13.3 8M13.3 2.6v3.2h-3.2",
+    Kind.LINK: "M3 8.5 6.5 12 13 4.5",
     Kind.NOTE: "M4 5h8M4 8h8M4 11h5",
 }
 """Each kind's sign, drawn with a pen in a square of 16: told apart by its form, not by colour alone."""
@@ -51,6 +68,7 @@ _KINDS = {
     Kind.STOPPED: "stopped, or quit",
     Kind.TROUBLE: "something went wrong",
     Kind.DESK: "the desk came back",
+    Kind.LINK: "the push service was reached again",
     Kind.NOTE: "noted",
 }
 
@@ -61,6 +79,7 @@ _STATES = {
     AppState.LAUNCHING: (WORDS[AppState.LAUNCHING], ""),
     AppState.STOPPED: (WORDS[AppState.STOPPED], "no process until needed"),
     QUIT: ("quit", "until opened"),
+    OFFLINE: ("no push service", "pushes wait there"),
     AWAY: ("no desk", ""),
 }
 """What the bands look like: the word, and what it means."""
@@ -194,7 +213,13 @@ def _lane(key: str, title: str, lane: Lane) -> Markup:
         for scale, pixels in SCALES.items()
     ]
     label = f"{lane.name}, {title}" if title else lane.name
-    return tag("div", bands, marks, class_="tl-lane", id=own, role="group", aria_label=label, data_parts=True)
+    edge = _edge(own, lane.marks_from) if lane.marks_from is not None else Markup()
+    return tag("div", bands, edge, marks, class_="tl-lane", id=own, role="group", aria_label=label, data_parts=True)
+
+
+def _edge(own: str, at: float) -> Markup:
+    """Where the memory of marks begins: a bare band before it does not mean that nothing happened."""
+    return tag("div", tag("span", "older marks are forgotten"), class_="tl-edge", id=f"{own}-edge", data_at=f"{at:.3f}")
 
 
 def _band(key: str, own: str, band: Band) -> Markup:
@@ -219,9 +244,8 @@ def _band(key: str, own: str, band: Band) -> Markup:
 
 def _cluster(key: str, own: str, scale: str, cluster: Cluster, lane: Lane) -> Markup:
     kind = min((mark.kind for mark in cluster.marks), key=_FIRST.index)
-    titles = {story.key: story.title for story in lane.stories}
     wanted = list(dict.fromkeys(mark.story for mark in cluster.marks))
-    label = "; ".join(dict.fromkeys(titles.get(mark.story, mark.title) for mark in cluster.marks))
+    label = "; ".join(_names(cluster.marks, lane.stories))
     several = tag("b", str(len(wanted)), class_="tl-count", aria_hidden="true") if len(wanted) > 1 else Markup()
     return tag(
         "button",
@@ -238,6 +262,20 @@ def _cluster(key: str, own: str, scale: str, cluster: Cluster, lane: Lane) -> Ma
         aria_expanded="false",
         aria_controls="tl-panel",
     )
+
+
+def _names(marks: Sequence[Mark], stories: Sequence[Story]) -> list[str]:
+    """What stands there: where a story begins, what became of it; a later moment of it bears its own name."""
+    titles = {story.key: story.title for story in stories}
+    firsts = {story.key: story.at for story in stories}
+    begun = {mark.story for mark in marks if mark.at == firsts.get(mark.story)}
+    named = (
+        titles[mark.story]
+        if mark.story in begun and (mark.at == firsts[mark.story] or mark.kind in _TOLD)
+        else mark.title
+        for mark in marks
+    )
+    return list(dict.fromkeys(named))
 
 
 def _story(key: str, lane: Lane, story: Story) -> Markup:

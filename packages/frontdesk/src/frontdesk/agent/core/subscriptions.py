@@ -186,11 +186,11 @@ class Subscriptions:
         return out
 
     def _link_down(self, why: str) -> Out:
-        """Each attempt that fails says it again: noted is the first."""
+        """Each attempt that fails says it again: noted is the first, in a person's words."""
         if self._link_is_down:
             return []
         self._link_is_down = True
-        text = f"the push service cannot be reached ({why}); pushes wait there, and it is tried again"
+        text = "the push service could not be connected to; pushes wait there, and it is tried again"
         return [do.Note("", "push_service_lost", text, why=why)]
 
     def _link_up(self, uaid: str, changed: bool) -> Out:

@@ -1,5 +1,6 @@
 """Between the push connection and the core: names translated, bodies decrypted with the subscription's keys (P11)."""
 
+import logging
 from collections.abc import Callable
 
 from frontdesk.agent.core import events as ev
@@ -8,6 +9,8 @@ from frontdesk.agent.core.subscriptions import Subscribed
 from frontdesk.agent.shell.push_connection import PushConnection
 from frontdesk.errors import WireError
 from frontdesk.wire import webpush
+
+log = logging.getLogger("frontdesk.desk")
 
 
 class PushLink:
@@ -32,6 +35,8 @@ class PushLink:
                 self.state = "connected"
                 self._post(ev.PushLinkUp(uaid, changed))
             case push_session.Disconnected(why=why, retry_in=retry_in):
+                if self.state != "waiting":
+                    log.info("No connection to the push service: %s. It is tried again and again.", why)
                 self.state = "waiting"
                 self._post(ev.PushLinkDown(why, retry_in))
             case push_session.Registered(channel_id=channel, endpoint=endpoint):

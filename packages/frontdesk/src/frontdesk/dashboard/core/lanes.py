@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from frontdesk.dashboard.core.offline import Offline, offline
 from frontdesk.dashboard.core.stories import tell
 from frontdesk.dashboard.core.threads import Kind, Mark, Story
 from frontdesk.dashboard.core.wording import clock, length, sentence
@@ -20,8 +21,15 @@ STEP = 10.0
 NOTICED_WITHIN = 3.0
 """Seconds after which even a busy machine has noticed that the desk is gone: the next may be there before."""
 
-UNKNOWN, UP, AWAY, QUIT = "unknown", "up", "away", "quit"
-"""What a band says beside the states of an app: nobody remembers; the desk runs; no desk answers; stopped for good."""
+UNKNOWN, UP, OFFLINE, AWAY, QUIT = "unknown", "up", "offline", "away", "quit"
+"""What a band says beside the states of an app: nobody remembers; the desk runs; it runs, and does not reach its push
+service; no desk answers; stopped for good."""
+
+_WRITTEN_DOWN = frozenset({S.FOREGROUND, S.SUSPENDED, S.LAUNCHING})
+"""States of which the desk's list has a line when they begin."""
+
+_SAME_MOMENT = 1.0
+"""Seconds by which that line may be later."""
 
 WORDS = {
     S.FOREGROUND: "in front",
@@ -54,6 +62,8 @@ class Lane:
     bands: tuple[Band, ...]
     marks: tuple[Mark, ...]
     stories: tuple[Story, ...]
+    marks_from: float | None = None
+    """What happened earlier is forgotten, though bands tell of it; None: nothing is."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +152,16 @@ def _app_lane(
     if not spans or spans[0].since > start:
         bands.insert(0, _unknown(start, spans[0].since if spans else None))
     kept = (*(story for story in stories if story.key in wanted), *told)
-    return Lane(row.app, row.name, tuple(bands), marks, kept)
+    earliest = min((line.at for line in happened or status.happenings), default=None)
+    return Lane(row.app, row.name, tuple(bands), marks, kept, _marks_from(earliest, remembered, start))
+
+
+def _marks_from(earliest: float | None, remembered: Sequence[Span], start: float) -> float | None:
+    """The list of events is kept by number, spans by time: one that is older than its line tells that more is gone."""
+    if earliest is None or earliest <= start:
+        return None
+    older = (span for span in remembered if span.state in _WRITTEN_DOWN and span.since < earliest - _SAME_MOMENT)
+    return earliest if any(older) else None
 
 
 def _spans(row: AppStatus, remembered: Sequence[Span], start: float, now: float) -> list[Span]:
@@ -277,20 +296,20 @@ def held_by(hold: Hold) -> str:
 def _desk_lane(
     status: DeskStatus, happened: list[Happening], gaps: Sequence[Gap], who: str, start: float, now: float
 ) -> Lane:
-    stories, marks = tell(happened, (), "the desk", who, {})
-    marks = tuple(mark for mark in marks if start <= mark.at <= now)
-    wanted = {mark.story for mark in marks}
+    stories, told_by = tell(happened, (), "the desk", who, {})
+    marks = tuple(mark for mark in told_by if start <= mark.at <= now)
     known = [line.at for line in status.happenings] + [span.since for span in status.spans]
     first = min([status.since or now, *known, *(gap.since for gap in gaps), now])
     bands = [] if first <= start else [_unknown(start, first)]
     at = max(first, start)
+    without = offline(told_by, happened, status.since, now)
     told: list[Story] = []
     for gap in _apart(gaps):
         since, until = max(gap.since, at), gap.until if gap.until is None or gap.until < now else None
         if since >= now or (until is not None and until <= since):
             continue
         if since > at:
-            bands.append(_up(at, since))
+            bands += _awake(at, since, without)
         story = _away_story(gap, happened)
         told.append(story)
         bands.append(Band(f"b{story.key}", AWAY, since, until, story.title, story.key))
@@ -298,9 +317,31 @@ def _desk_lane(
             break
         at = until
     if not bands or bands[-1].until is not None:
-        bands.append(_up(at, None))
+        bands += _awake(at, None, without)
+    wanted = {mark.story for mark in marks} | {band.story for band in bands}
     kept = (*(story for story in stories if story.key in wanted), *told)
     return Lane("", "Desk", tuple(bands), marks, kept)
+
+
+def _awake(since: float, until: float | None, without: Sequence[Offline]) -> list[Band]:
+    """The desk runs all that time, with the push service or without it."""
+    bands: list[Band] = []
+    at = since
+    for each in without:
+        begin = max(each.since, at)
+        end = min((moment for moment in (each.until, until) if moment is not None), default=None)
+        if end is not None and end <= begin:
+            continue
+        if begin > at:
+            bands.append(_up(at, begin))
+        did = "does" if end is None else "did"
+        bands.append(
+            Band(f"off{begin:.3f}", OFFLINE, begin, end, f"The desk {did} not reach the push service", each.story)
+        )
+        if end is None:
+            return bands
+        at = end
+    return bands if at == until else [*bands, _up(at, until)]
 
 
 def _up(since: float, until: float | None) -> Band:

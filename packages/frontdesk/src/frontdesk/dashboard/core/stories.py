@@ -8,6 +8,9 @@ from frontdesk.terms import AppState, Happening, Span, StopReason, WakeReason
 
 S = AppState
 
+SERVICE_AWAY, SERVICE_BACK = "Push service away", "Push service reached again"
+"""Marks that begin and end a time without it."""
+
 _TROUBLE = frozenset(
     {
         StopReason.CRASHED,
@@ -177,7 +180,7 @@ class _Teller(Telling):
             thread = self.begin(line, Kind.OPENED, "Pressed", f"{self.who} pressed a notification of {self.name}")
         else:
             thread.say(line.at, f"{self.who} pressed {button}")
-            self.mark(line, Kind.OPENED, "Notification pressed", thread)
+            self.mark(line, Kind.OPENED, "A notification pressed", thread)
         self._opening = thread
 
     def _dismissed(self, line: Happening) -> None:
@@ -273,17 +276,17 @@ class _Teller(Telling):
     # --- the desk -------------------------------------------------------------------------------------------------
 
     def _service_lost(self, line: Happening) -> None:
-        why = f" ({line.why})" if line.why else ""
-        words = f"the push service could not be reached{why}. Pushes wait there, and it is tried again and again"
-        self._link = self.begin(line, Kind.TROUBLE, "Push service away", words)
+        # Why, in words of the machine, is for the log.
+        words = "the push service could not be connected to. Pushes wait there, and it is tried again and again"
+        self._link = self.begin(line, Kind.TROUBLE, SERVICE_AWAY, words)
 
     def _service_back(self, line: Happening) -> None:
-        words = "the push service was reached again; what had waited there came then"
+        words, title = "the push service was reached again; whatever had waited there came then", SERVICE_BACK
         if self._link is None:
-            self.begin(line, Kind.DESK, "Push service back", words)
+            self.begin(line, Kind.LINK, title, words)
         else:
             self._link.say(line.at, words)
-            self.mark(line, Kind.DESK, "Push service back", self._link)
+            self.mark(line, Kind.LINK, title, self._link)
         self._link = None
 
     def _desk(self, line: Happening) -> None:

@@ -27,6 +27,7 @@ class Kind(StrEnum):
     STOPPED = "stopped"
     TROUBLE = "trouble"
     DESK = "desk"
+    LINK = "link"
     NOTE = "note"
 
 
