@@ -78,14 +78,20 @@ async def test_another_person_is_answered_by_one_of_my_devices(world: World, acc
     assert "another device" in ended.reason
     await agree(first, right, id)
     assert state(right).verified_people == {account.user_id}
+    assert state(right).people_with_unverified_device == {account.user_id}, "the second is not verified yet"
 
     # What one device of mine has verified, another one of mine knows.
     assert state(second).verified_people == frozenset()
     await second.lobby.encryption.recover(key)
     await second.until(lambda: state(second).verified_people == {right.user_id})
 
-    # Who was verified begins anew: the other is warned, can write, and verifies again.
+    # A device that knows only the password is told of, until its owner verifies it.
+    await right.until(lambda: not state(right).people_with_unverified_device)
     third = await account.lobby()
+    await right.until(lambda: state(right).people_with_unverified_device == {account.user_id})
+    assert state(right).verified_people == {account.user_id}
+
+    # Who was verified begins anew: the other is warned, can write, and verifies again.
     await third.lobby.encryption.begin_anew(PASSWORD)
     await right.until(lambda: state(right).changed_people == {account.user_id})
     assert state(right).verified_people == frozenset()

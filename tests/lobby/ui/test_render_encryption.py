@@ -214,6 +214,13 @@ def test_head_and_security_say_who_is_verified_and_who_is_another_since() -> Non
     assert "Verified" not in head
     page = RENDERER.security(changed, CHAT)
     assert "Right has a new identity" in page and "You can go on writing" in page and "Verify Right again" in page
+    apart = standing(Standing.VERIFIED, Backup.IN_USE, verified_people=partner, people_with_unverified_device=partner)
+    head = RENDERER.head(apart, CHAT)
+    assert "Verified, but one of their devices is not: it may be somebody else's." in head
+    assert "icon-alert" in head and "icon-shield-check" not in head and 'href="/chat/%21r%3Ax/security"' in head
+    page = RENDERER.security(apart, CHAT)
+    assert "Right is verified, but one of their devices is not" in page and "Ask Right in another way" in page
+    assert "icon-shield-check" not in page and "You compared emoji" not in page
     neither = standing(Standing.VERIFIED, Backup.IN_USE)
     assert "Verified" not in RENDERER.head(neither, CHAT) and "not verified" in RENDERER.security(neither, CHAT)
     group = dataclasses.replace(CHAT, group=True, partner="")

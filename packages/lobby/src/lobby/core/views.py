@@ -186,6 +186,8 @@ class EncryptionState:
     """Matrix ids of other persons who are who this person has verified."""
     changed_people: frozenset[str] = frozenset()
     """Of those who were verified, and show another identity now."""
+    people_with_unverified_device: frozenset[str] = frozenset()
+    """Of ``verified_people``: who has a device that their identity has not signed; it may be somebody else's."""
 
 
 class VerificationPhase(enum.StrEnum):

@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterable
 from lobby.core import identity as identities
 from lobby.core.batch import Json
 from lobby.core.identity import Identity
-from lobby.core.people import PersonStanding, standing
+from lobby.core.people import PersonStanding, standing, with_devices
 from lobby.encryption.cross_signing import CrossSigning
+from lobby.encryption.engine import Engine
 from lobby.encryption.recovery_store import RecoveryStore
 from lobby.store import Store
 
@@ -21,11 +22,12 @@ log = logging.getLogger("lobby")
 class People:
     """The persons of one login's direct chats, and those who were verified."""
 
-    def __init__(self, cross_signing: CrossSigning, store: RecoveryStore, chats: Store, me: str) -> None:
+    def __init__(self, engine: Engine, cross_signing: CrossSigning, store: RecoveryStore, chats: Store) -> None:
+        self._engine = engine
         self._cross_signing = cross_signing
         self._store = store
         self._chats = chats
-        self._me = me
+        self._me = engine.user_id
         self._due: set[str] | None = None
         """Who is not as they were at the last look; None: anybody may be."""
         self._one_looks = asyncio.Lock()
@@ -40,6 +42,11 @@ class People:
     def changed(self) -> frozenset[str]:
         """Those who were verified and show another identity now, as of the last look."""
         return frozenset(self._store.changed_people())
+
+    @property
+    def with_unverified_device(self) -> frozenset[str]:
+        """Those of ``verified`` who have a device that their identity has not signed, as of the last look."""
+        return frozenset(self._store.people_with_unverified_device())
 
     @property
     def look_again(self) -> bool:
@@ -84,7 +91,8 @@ class People:
             other = await self.identity_of(user_id)
             if other is None or other.master != master:
                 return False
-            self._keep(user_id, PersonStanding.VERIFIED, master)
+            devices = self._engine.known_devices(user_id).values()
+            self._keep(user_id, with_devices(PersonStanding.VERIFIED, other, devices), master)
         seeds = self._cross_signing.seeds()
         if seeds is None or not seeds.user_signing:
             return False
@@ -107,14 +115,27 @@ class People:
             compared = self._store.people()
             for user_id in some:
                 shown, forged = _read(user_id, answer)
-                found = standing(compared.get(user_id, ""), self._cross_signing.trusted, shown, forged)
+                before = self._standing_before(user_id)
+                found = standing(compared.get(user_id, ""), self._cross_signing.trusted, shown, forged, before)
+                if found is PersonStanding.VERIFIED:
+                    # Those to which messages are encrypted, and no others that a homeserver may show here.
+                    found = with_devices(found, shown, (await self._engine.devices_of(user_id)).values())
                 self._keep(user_id, found, shown.master if shown is not None else "")
+
+    def _standing_before(self, user_id: str) -> PersonStanding:
+        """As of the last look, for one who was verified."""
+        if user_id in self._store.changed_people():
+            return PersonStanding.CHANGED
+        apart = user_id in self._store.people_with_unverified_device()
+        return PersonStanding.UNVERIFIED_DEVICE if apart else PersonStanding.VERIFIED
 
     def _keep(self, user_id: str, found: PersonStanding, master: str) -> None:
         """Who was verified, here or on another device, is remembered with the identity they had then."""
-        if found is PersonStanding.VERIFIED and master and self._store.people().get(user_id) != master:
+        verified = found in (PersonStanding.VERIFIED, PersonStanding.UNVERIFIED_DEVICE)
+        if verified and master and self._store.people().get(user_id) != master:
             self._store.keep_person(user_id, master)
         self._store.keep_changed_person(user_id, found is PersonStanding.CHANGED)
+        self._store.keep_person_with_unverified_device(user_id, found is PersonStanding.UNVERIFIED_DEVICE)
 
 
 def _read(user_id: str, answer: Json) -> tuple[Identity | None, bool]:

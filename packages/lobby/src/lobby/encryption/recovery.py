@@ -71,7 +71,7 @@ class Recovery:
         self._chats = chats
         self._changed = changed
         self._cross_signing = CrossSigning(engine, session, store)
-        self.people = People(self._cross_signing, store, chats, engine.user_id)
+        self.people = People(engine, self._cross_signing, store, chats)
         """Other persons, as this account stands with them."""
         self._storage = SecretStorage(session)
         self._backup = KeyBackup(engine, session, store, clock, changed)
@@ -113,6 +113,7 @@ class Recovery:
             trouble=" ".join(self._troubles()),
             verified_people=self.people.verified,
             changed_people=self.people.changed,
+            people_with_unverified_device=self.people.with_unverified_device,
         )
 
     def verified_devices(self) -> Collection[str]:

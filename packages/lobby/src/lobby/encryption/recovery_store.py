@@ -124,12 +124,17 @@ class RecoveryStore:
 
     def changed_people(self) -> set[str]:
         """Those of them who showed another identity at the last look."""
-        text = self._note("changed_people")
-        return set(json.loads(text)) if text else set()
+        return self._people_in("changed_people")
 
     def keep_changed_person(self, user_id: str, changed: bool) -> None:
-        known = self.changed_people()
-        self._keep_note("changed_people", json.dumps(sorted(known | {user_id} if changed else known - {user_id})))
+        self._keep_person_in("changed_people", user_id, changed)
+
+    def people_with_unverified_device(self) -> set[str]:
+        """Those of them who had a device at the last look that their identity has not signed."""
+        return self._people_in("unverified_device")
+
+    def keep_person_with_unverified_device(self, user_id: str, unverified: bool) -> None:
+        self._keep_person_in("unverified_device", user_id, unverified)
 
     # The key backup
 
@@ -155,6 +160,14 @@ class RecoveryStore:
             db.execute("INSERT OR REPLACE INTO notes VALUES ('backup_version', ?)", (version,))
 
     # Inside
+
+    def _people_in(self, name: str) -> set[str]:
+        text = self._note(name)
+        return set(json.loads(text)) if text else set()
+
+    def _keep_person_in(self, name: str, user_id: str, holds: bool) -> None:
+        known = self._people_in(name)
+        self._keep_note(name, json.dumps(sorted(known | {user_id} if holds else known - {user_id})))
 
     def _note(self, name: str) -> str:
         row = self._db.row("SELECT text FROM notes WHERE name = ?", name)
