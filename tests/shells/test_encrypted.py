@@ -134,6 +134,26 @@ async def test_a_push_waits_for_a_key_that_is_a_little_late(world: World, monkey
     assert alert is not None and alert.body == "hello"
 
 
+async def test_a_request_to_verify_whose_key_is_late_is_not_told_as_a_message(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, right = world.left, world.right
+    room_id = await introduce(left, right)
+    await right.lobby.background()
+    keys = LateKeys(right, monkeypatch)
+    assert left.lobby.keys is not None
+    request = {"msgtype": "m.key.verification.request", "body": "", "to": right.user_id}
+    sealed = await left.lobby.keys.seal(
+        room_id, "m.room.message", {**request, "from_device": "L", "methods": ["m.sas.v1"]}
+    )
+    answer = await asked(left, f"/rooms/{room_id}/send/m.room.encrypted/1", body=sealed, method="PUT")
+    telling = asyncio.create_task(Arrivals(right.lobby).alert_for(Pushed(room_id, answer["event_id"]), False))
+    await right.until(lambda: right.bubbles(room_id))
+    keys.come()
+    assert await telling is None
+    await right.until(lambda: [one.id for one in right.lobby.encryption.verifications()] == [answer["event_id"]])
+
+
 async def test_a_device_that_comes_later_reads_what_is_said_from_then_on(
     world: World, homeserver: Homeserver, tmp_path: Path
 ) -> None:

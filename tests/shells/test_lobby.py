@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -19,11 +20,11 @@ from demo.tour.window import Window
 from frontdesk import App, AppState, AppStatus, DeskStatus, Shown
 from lobby.accounts import Accounts
 from lobby.background import Background
-from lobby.core.alerts import Place
+from lobby.core.alerts import Place, place_of
 from lobby.home import Home
 from tests.desks import DeskHome, RunningPushService, row_of
 from tests.homeserver import PASSWORD, Homeserver, homeserver
-from tests.people import HandGuard, Person
+from tests.people import HandGuard, Person, asked
 
 __all__ = ["homeserver"]
 
@@ -127,6 +128,14 @@ async def meet(left: Person, right: Right) -> str:
     return room_id
 
 
+async def say_sealed(left: Person, room_id: str, kind: str, content: dict[str, Any]) -> str:
+    """Sends an encrypted event as clients do while they verify; returns its id."""
+    assert left.lobby.keys is not None
+    sealed = await left.lobby.keys.seal(room_id, kind, content)
+    path = f"/rooms/{quote(room_id)}/send/m.room.encrypted/{time.time_ns()}"
+    return str((await asked(left, path, body=sealed, method="PUT"))["event_id"])
+
+
 @pytest.mark.timeout(300)
 async def test_a_message_wakes_a_sleeping_and_a_stopped_lobby_and_reading_it_withdraws_the_notification(
     left: Person, right: Right
@@ -159,6 +168,53 @@ async def test_an_invitation_is_shown_while_lobby_sleeps(left: Person, right: Ri
     await left.lobby.start_group("Team", [right.user_id])
     alert = await right.shown("Left invites you")
     assert alert.notification.body == "To the group “Team”"
+
+
+@pytest.mark.timeout(300)
+async def test_a_request_to_verify_is_shown_while_lobby_sleeps_and_withdrawn_when_it_ends_or_is_forgotten(
+    left: Person, right: Right
+) -> None:
+    room_id = await meet(left, right)
+    device = {"from_device": "LEFT", "methods": ["m.sas.v1"]}
+    request = {"msgtype": "m.key.verification.request", "body": "asks", "to": right.user_id, **device}
+    event_id = await say_sealed(left, room_id, "m.room.message", request)
+    alert = await right.shown("Left wants to verify you")
+    assert place_of(alert.notification.id) == Place(1, room_id)
+    await right.state(AppState.SUSPENDED)
+    assert len((await right.desk.status()).shown) == 1, "its push showed nothing besides"
+
+    relation = {"rel_type": "m.reference", "event_id": event_id}
+    cancel = {"code": "m.user", "reason": "", "m.relates_to": relation}
+    await say_sealed(left, room_id, "m.key.verification.cancel", cancel)
+    await right.desk.until(lambda status: not status.shown, within=20.0)
+
+    await say_sealed(left, room_id, "m.room.message", request)
+    await right.shown("Left wants to verify you")
+    await right.desk.kill_process((await right.state(AppState.SUSPENDED)).pid)
+    await right.state(AppState.STOPPED)
+    await left.lobby.send(room_id, "hello")
+    await right.desk.until(lambda status: [each.notification.body for each in status.shown] == ["hello"], within=20.0)
+
+
+@pytest.mark.timeout(300)
+async def test_a_request_of_an_own_device_is_shown_when_lobby_comes_to_hear_of_it_and_not_once_the_page_shows_it(
+    left: Person, right: Right, homeserver: Homeserver, tmp_path: Path
+) -> None:
+    await right.falls_asleep()
+    async with Person(tmp_path / "laptop", right.user_id, homeserver.url) as laptop:
+        await laptop.log_in()
+        request = {"from_device": "LAPTOP", "methods": ["m.sas.v1"], "timestamp": int(time.time() * 1000)}
+        messages = {right.user_id: {"*": {**request, "transaction_id": "1"}}}
+        path = "/sendToDevice/m.key.verification.request/1"
+        await asked(laptop, path, body={"messages": messages}, method="PUT")
+    await left.lobby.start_group("Team", [right.user_id])
+    await right.shown("Another of your devices wants to be verified")
+    await right.shown("Left invites you")
+    window = await right.window()
+    await right.desk.until(
+        lambda status: [each.notification.title for each in status.shown] == ["Left invites you"], within=20.0
+    )
+    await window.close()
 
 
 @pytest.mark.timeout(300)

@@ -22,10 +22,11 @@ from lobby.core.alerts import (
     signed_out_alert,
     summary_alert,
     unsent_alert,
+    verification_alert,
 )
 from lobby.core.outbox import Item, Phase
 from lobby.core.timeline import Draft
-from lobby.core.views import ChatSummary, Invitation
+from lobby.core.views import ChatSummary, Invitation, Verification, VerificationPhase
 
 
 def chat(group: bool) -> ChatSummary:
@@ -118,3 +119,16 @@ def test_who_was_signed_out_is_led_to_the_log_in() -> None:
     assert "@me:x" in alert.body and "log in again" in alert.body
     assert place_of(of_account(alert, 3).id) == Place(3, login=True)
     assert place_of(SIGNED_OUT) == Place(1, login=True)
+
+
+def test_a_request_to_verify_says_who_asks_and_leads_to_where_it_is_shown() -> None:
+    asked = Verification("$1", "@l:x", "Left", False, VerificationPhase.OFFERED, room_id="!a")
+    alert = verification_alert(asked)
+    assert (alert.title, alert.newest) == ("Left wants to verify you", "")
+    assert alert.id not in ("!a", unsent_alert("!a", "Left", [draft("x")]).id), (
+        "messages have a notification of their own"
+    )
+    assert place_of(of_account(alert, 2).id) == Place(2, "!a")
+    own = verification_alert(Verification("t", "@me:x", "Laptop", True, VerificationPhase.OFFERED))
+    assert own.title == "Another of your devices wants to be verified" and "Laptop" in own.body
+    assert place_of(of_account(own, 2).id) == Place(2), "every page shows it"

@@ -1,7 +1,9 @@
-"""What the person is told of one account while no page shows it: messages, what was not sent, a login that ended."""
+"""What the person is told of one account while no page shows it: messages and what was not sent, requests to verify,
+a login that ended."""
 
 import asyncio
 import contextlib
+import json
 import logging
 from collections.abc import Callable
 from itertools import groupby
@@ -9,10 +11,12 @@ from typing import Protocol
 
 from lobby.arrival import Arrivals
 from lobby.core.alerts import SIGNED_OUT, UNSENT, Alert, Pushed, read_push, signed_out_alert, unsent_alert
+from lobby.core.offers import Offers
+from lobby.core.telling import Show, Withdraw
 from lobby.core.timeline import Draft, KeptEvent
 from lobby.core.views import Connection
 from lobby.errands import Errands
-from lobby.errors import LobbyError, TokenRefused
+from lobby.errors import LobbyError, NotKept, TokenRefused
 from lobby.matrix_messenger import MatrixMessenger
 from lobby.store import Store
 from lobby.teller import Teller
@@ -20,6 +24,9 @@ from lobby.teller import Teller
 PUSH_TIME = 13.0
 """Seconds to fetch what a push is about. What is known may wait for others (``telling.LONGEST``, twice); the desk
 waits 25 s, of which the last 5 are for tidying up (contract P02), and then shows the fallback itself."""
+
+OFFERS = "offers"
+"""The store's note of the alerts about requests to verify that are shown."""
 
 log = logging.getLogger("lobby")
 
@@ -67,6 +74,9 @@ class AccountAlerts:
         self._teller = Teller(
             store, messenger.chat, self._arrivals.more, clock, self._show, self._shrink, self._withdraw
         )
+        self._offers = Offers(json.loads(store.note(OFFERS) or "[]"))
+        self._learning: set[str] = set()
+        """Events of which a push is being answered."""
         self._looked_at = False
         self._telling_of_sign_out = False
         self._errands = Errands(LobbyError, level=logging.WARNING)
@@ -80,6 +90,7 @@ class AccountAlerts:
         """There is a desk from now on; it may still show what was withdrawn before."""
         for alert_id in self._withdrawn:
             self._errands.start(self._desk.withdraw(alert_id))
+        self.verifications_changed()
 
     async def stop(self) -> None:
         """Lobby ends; what is shown stays."""
@@ -94,6 +105,7 @@ class AccountAlerts:
             for alert_id in (self._waiting, SIGNED_OUT, *unsent):
                 self._withdraw(alert_id)
         self._looked_at = looked_at
+        self.verifications_changed()
 
     async def answer(self, push_id: str, payload: bytes) -> Alert | None:
         """Fetch what a push is about; None: there is nothing to show (contract P02).
@@ -118,11 +130,53 @@ class AccountAlerts:
         if self._is_signed_out() and self._desk.connected:
             self._errands.start(self._tell_of_sign_out())
 
+    def verifications_changed(self) -> None:
+        """A request to verify may have come, been answered, here or elsewhere, or ended."""
+        verifications = self._messenger.encryption.verifications()
+        effects = self._offers.look(verifications, self._looked_at, self._learning)
+        for effect in effects:
+            match effect:
+                case Show(alert):
+                    self._show(alert)
+                case Withdraw(alert_id):
+                    self._withdraw(alert_id)
+        if effects:
+            self._keep_offers()
+
     # Inside
 
     async def _learn(self, pushed: Pushed) -> Alert | None:
-        async with asyncio.timeout(PUSH_TIME):
-            return await self._arrivals.alert_for(pushed, self._desk.foreground)
+        self._learning.add(pushed.event_id)
+        try:
+            async with asyncio.timeout(PUSH_TIME) as time:
+                alert = await self._arrivals.alert_for(pushed, self._desk.foreground)
+            if alert is None:
+                await self._hear_verifications(time.when())
+                verifications = self._messenger.encryption.verifications()
+                alert = self._offers.answer(pushed.event_id, verifications, self._looked_at)
+                self._keep_offers()
+            return alert
+        finally:
+            self._learning.discard(pushed.event_id)
+            self.verifications_changed()
+
+    async def _hear_verifications(self, deadline: float | None) -> None:
+        """Until what came of them has been heard: their messages, and what ends them, cause pushes like any other."""
+        try:
+            async with asyncio.timeout_at(deadline):
+                if self._messenger.keys is not None:
+                    await self._messenger.keys.hand_on()
+        except (LobbyError, TimeoutError) as error:
+            log.info("A request to verify, if there is one, is told of later: %s", error)
+
+    def _keep_offers(self) -> None:
+        """The next run withdraws what this one has told of: it will know nothing of these requests."""
+        note = json.dumps(self._offers.told) if self._offers.told else ""
+        if note != self._store.note(OFFERS):
+            try:
+                self._store.keep_note(OFFERS, note)
+            except NotKept as error:
+                log.warning("Which requests to verify are shown is not kept: %s", error)
 
     @property
     def _seen(self) -> bool:

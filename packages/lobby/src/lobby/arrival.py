@@ -57,7 +57,9 @@ class Arrivals:
             return None
         if page_visible and await _until(messenger, lambda: not messenger.reading.is_unread(newest), READ_MOMENT):
             return None
-        return self._alert_of(await self._with_words(newest))
+        event = await self._with_words(newest)
+        # It may turn out to be no message, but a part of a verification, say.
+        return self._alert_of(event) if messenger.reading.is_unread(event) else None
 
     async def more(self) -> list[Alert]:
         """Alerts of what the homeserver has not pushed, though it counts it as unread. Raises LobbyError.

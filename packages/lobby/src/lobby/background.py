@@ -300,6 +300,8 @@ class AccountTies:
         if change.kind == "account":
             self.subscribe_if_need_be()
             self._alerts.account_changed()
+        elif change.kind == "encryption":
+            self._alerts.verifications_changed()
 
     # Pushes
 

@@ -5,13 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from lobby.core.timeline import Draft
-from lobby.core.views import ChatSummary, Invitation
+from lobby.core.views import ChatSummary, Invitation, Verification
 
 BODY_MOST = 400
 """Characters of a message that a notification shows."""
 
 UNSENT = "unsent:"
 """Begins the id of a notification about unsent messages; the room id follows."""
+
+VERIFY = "verify:"
+"""Begins the id of a notification about a request to verify; the room id follows, if it was made in one."""
 
 SUMMARY = "summary"
 """The id of the one notification about many chats."""
@@ -98,6 +101,15 @@ def unsent_alert(room_id: str, chat_name: str, drafts: Sequence[Draft]) -> Alert
     return Alert(UNSENT + room_id, "Messages not sent, please resend", f"{len(drafts)} messages to {chat_name}")
 
 
+def verification_alert(asked: Verification) -> Alert:
+    """Another person, or another device of this one, asks to be verified. A later request in a chat replaces it."""
+    if asked.own:
+        body = f"{asked.name} asks for it. Open Lobby within ten minutes to compare emoji, if it is you who asks."
+        return Alert(VERIFY, "Another of your devices wants to be verified", _short(body))
+    body = "Open Lobby within ten minutes to compare emoji."
+    return Alert(VERIFY + asked.room_id, f"{asked.name} wants to verify you", body)
+
+
 def signed_out_alert(user_id: str) -> Alert:
     """The homeserver does not know the login any more."""
     return Alert(
@@ -127,7 +139,7 @@ def place_of(alert_id: str) -> Place:
     account, own = (int(number), rest) if slash and number.isascii() and number.isdigit() else (1, alert_id)
     if own == SIGNED_OUT:
         return Place(account, login=True)
-    room_id = own.removeprefix(UNSENT)
+    room_id = own.removeprefix(UNSENT).removeprefix(VERIFY)
     return Place(account, room_id if room_id.startswith("!") else "")
 
 

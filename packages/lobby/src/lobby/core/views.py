@@ -221,3 +221,5 @@ class Verification:
     """While comparing: seven times (emoji, its English name)."""
     reason: str = ""
     """Why it was cancelled, a sentence for the person."""
+    room_id: str = ""
+    """The chat in which it goes on; empty: from device to device."""

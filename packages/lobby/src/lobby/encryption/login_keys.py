@@ -124,14 +124,19 @@ class LoginKeys:
     async def settle(self) -> None:
         """After each contact with the homeserver: hand on what came, and ask for what is missing. Raises LobbyError."""
         engine = await self.engine()
-        async with self._handing_on:
-            await self._hand_on(engine)
+        await self.hand_on()
         missing, self._missing = self._missing, set()
         engine.want(missing)
         await engine.upkeep()
         for room_id, session_id in missing:
             if not engine.knows(room_id, session_id):
                 await self.ask(room_id, session_id)
+
+    async def hand_on(self) -> None:
+        """Hand on what came of verifications and secrets; when this returns they have been heard. Raises LobbyError."""
+        engine = await self.engine()
+        async with self._handing_on:
+            await self._hand_on(engine)
 
     # For the outbox
 

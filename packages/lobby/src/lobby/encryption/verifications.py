@@ -338,7 +338,9 @@ class Verifications:
 
     def _shown(self, flow: Flow) -> Verification:
         name = self._device_name(flow.device_id) if flow.own else self._name_of(flow.other.user_id)
-        return Verification(flow.id, flow.other.user_id, name, flow.own, flow.phase, flow.emoji, flow.reason)
+        return Verification(
+            flow.id, flow.other.user_id, name, flow.own, flow.phase, flow.emoji, flow.reason, flow.room_id
+        )
 
     def _device_name(self, device_id: str) -> str:
         if not device_id:
