@@ -111,7 +111,7 @@ async def test_time_belongs_to_the_app_and_who_does_not_end_a_task_is_stopped(ha
     assert receipt.reason == "task_not_ended" and receipt.tasks == ("upload", "second")
     assert receipt.limit == LIMIT and receipt.used is not None and LIMIT <= receipt.used < LIMIT + PATIENCE
     _, out, _ = await hasty.command("log", APP)
-    assert "upload" in out and "task_not_ended" in out
+    assert "upload" in out and "background task not ended in time" in out
     again = await hasty.launch()
     assert again.first["receipts"][0]["tasks"] == ["upload", "second"]
 

@@ -145,7 +145,7 @@ async def test_stopped_after_sleeping_long_with_a_receipt_and_launchable_again(h
     assert not row.quit and row.pid == 0
     await asyncio.wait_for(first.gone.wait(), PATIENCE)
     status, out, _ = await home.command("log", APP)
-    assert status == 0 and "suspended_long" in out and "limit 0.5" in out
+    assert status == 0 and "slept for long" in out and "limit 0.5 s" in out
     _, out, _ = await home.command("log", APP, "--json")
     (receipt,) = json.loads(out)
     assert receipt["limit"] == 0.5 and 0.5 <= receipt["used"] < PATIENCE and receipt["pid"] == first.pid

@@ -48,7 +48,7 @@ def test_a_stopped_app_says_why_and_quit_is_not_stopped() -> None:
     slept = AppStatus("a.b", "A", AppState.STOPPED, NOW, last_receipt=receipt)
     quit = AppStatus("a.c", "B", AppState.STOPPED, NOW, quit=True)
     lines = table(status(slept, quit), 0.0).splitlines()
-    assert lines[1].endswith("(suspended_long)") and "stopped" in lines[1]
+    assert lines[1].endswith("(slept for long)") and "stopped" in lines[1]
     assert "quit" in lines[2] and "stopped" not in lines[2]
 
 

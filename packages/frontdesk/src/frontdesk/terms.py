@@ -55,6 +55,28 @@ class StopReason(enum.StrEnum):
     REPLACED = "replaced"
     """A run that the desk had launched was found gone when the desk came back."""
 
+    @property
+    def words(self) -> str:
+        """The same for a person, in a few words."""
+        return _STOPPED[self]
+
+
+_STOPPED = {
+    StopReason.QUIT: "quit",
+    StopReason.TASK_NOT_ENDED: "background task not ended in time",
+    StopReason.TOO_MANY_TASKS: "too many background tasks",
+    StopReason.SUSPENDED_LONG: "slept for long",
+    StopReason.MEMORY_PRESSURE: "memory was short",
+    StopReason.LAUNCH_TIMED_OUT: "did not connect in time",
+    StopReason.LAUNCH_FAILED: "could not be started",
+    StopReason.UNREACHABLE: "lost its connection to the desk",
+    StopReason.EXITED: "ended by itself",
+    StopReason.CRASHED: "crashed",
+    StopReason.LOGOUT: "the desk was stopped",
+    StopReason.REMOVED: "registration removed",
+    StopReason.REPLACED: "gone when the desk came back",
+}
+
 
 class Refusal(enum.StrEnum):
     """Why a request was not done; stable on the wire. ``errors`` gives each its sentence."""
@@ -165,6 +187,14 @@ class Receipt(msgspec.Struct, frozen=True):
     """Names of the background tasks that were open, the first 20."""
     pid: int = 0
     ran_since: float = 0.0
+
+    @property
+    def measured(self) -> str:
+        """``limit 30 s, used 30.1 s`` for a person; empty where nothing was limited."""
+        if not self.limit or not self.used:
+            return ""
+        unit = "tasks" if self.reason is StopReason.TOO_MANY_TASKS else "s"
+        return f"limit {self.limit:g} {unit}, used {self.used:.4g} {unit}"
 
 
 class Hold(msgspec.Struct, frozen=True):

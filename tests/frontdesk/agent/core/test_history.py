@@ -79,6 +79,7 @@ def test_a_stop_is_the_reason_of_the_span_after_it() -> None:
     driver = asleep()
     driver.pass_time(601)
     assert (spans(driver)[-1].state, spans(driver)[-1].why) == (S.STOPPED, "suspended_long")
+    assert not [line.text for line in lines(driver) if "_" in line.text], "words for programs are in `why`"
     assert [line.why for line in lines(driver) if line.what == "stopped"] == ["suspended_long"]
 
 

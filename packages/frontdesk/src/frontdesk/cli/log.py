@@ -34,5 +34,5 @@ def line(receipt: Receipt) -> str:
     """One receipt as two lines: when and which reason; what happened, limit and use."""
     when = datetime.datetime.fromtimestamp(receipt.at).strftime("%Y-%m-%d %H:%M:%S")
     ran = f", had run for {duration(receipt.at - receipt.ran_since)}" if receipt.ran_since else ""
-    used = f" (limit {receipt.limit:g}, used {receipt.used:.4g})" if receipt.limit and receipt.used else ""
-    return f"{when}  {receipt.reason}{ran}\n    {printable(receipt.text)}{used}"
+    used = f" ({receipt.measured})" if receipt.measured else ""
+    return f"{when}  {receipt.reason.words}{ran}\n    {printable(receipt.text)}{used}"

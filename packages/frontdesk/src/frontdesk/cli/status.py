@@ -97,5 +97,5 @@ def _row(app: AppStatus, now: float, age: float) -> tuple[str, str, str, str, st
     left = "" if app.seconds_left is None else f"{max(0.0, app.seconds_left - age):.0f} s"
     holds = ", ".join(f"{hold.kind} {hold.name!r} for {duration(now - hold.since)}" for hold in app.holds)
     if not holds and app.state is AppState.STOPPED and app.last_receipt is not None:
-        holds = f"({app.last_receipt.reason})"
+        holds = f"({app.last_receipt.reason.words})"
     return (app.name, state, duration(now - app.since), left, holds)

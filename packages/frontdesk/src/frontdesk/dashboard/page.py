@@ -227,12 +227,10 @@ def _log(seen: Seen) -> Markup:
 
 def _receipt(receipt: Receipt, name: str, now: float) -> Markup:
     ran = f", after {length(receipt.at - receipt.ran_since)}" if receipt.ran_since else ""
-    used = ""
-    if receipt.limit and receipt.used:
-        used = f" (limit {receipt.limit:g}, used {receipt.used:.4g})"
+    used = f" ({receipt.measured})" if receipt.measured else ""
     # A receipt is kept for a month: the clock alone would not say which day.
     when = tag("time", clock(receipt.at), data_moment=f"{receipt.at:.0f}")
-    said = tag("span", tag("b", f"{name}: {receipt.reason.replace('_', ' ')}"), f"{ran}. {receipt.text}{used}")
+    said = tag("span", tag("b", f"{name}: {receipt.reason.words}"), f"{ran}. {receipt.text}{used}")
     return tag("li", when, said)
 
 

@@ -45,7 +45,7 @@ class Stopping:
         if life.state is S.STOPPED or life.ending is not None:
             return []
         life.ending = life.receipt(why.reason, why.text, now, why.limit, why.used, why.tasks)
-        note = do.Note(life.app, "stopping", f"being stopped ({why.reason})", why=why.reason)
+        note = do.Note(life.app, "stopping", f"being stopped ({why.reason.words})", why=why.reason)
         return [note, do.Kill(life.app, life.process())] if life.pid else [note]
 
     def memory_short(self) -> Out:
@@ -127,7 +127,7 @@ class Stopping:
         at = self._lives.run_over(life.app)
         out: Out = [
             do.KeepReceipt(receipt),
-            do.Note(life.app, "stopped", f"stopped ({receipt.reason}): {receipt.text}", why=receipt.reason),
+            do.Note(life.app, "stopped", f"stopped ({receipt.reason.words}): {receipt.text}", why=receipt.reason),
             ev.Ended(life.app, receipt),
         ]
         if receipt.reason in FAILED or left_visitor:
