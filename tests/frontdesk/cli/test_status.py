@@ -62,6 +62,11 @@ def test_nothing_registered_push_notifications_and_trouble_are_said() -> None:
     assert "push off" in table(status(), 0.0)
 
 
+def test_a_push_service_that_is_not_reached_is_said_to_be_tried_again() -> None:
+    waiting = msgspec.structs.replace(status(push="ws://push/"), push_state="waiting")
+    assert "push not connected, tries again to reach ws://push/" in table(waiting, 0.0)
+
+
 def test_a_strangers_words_do_not_steer_the_terminal() -> None:
     told = Shown("a.b", NOW, Notification("1", "Ann\x1b]0;hello\x07", "one\ntwo\x9b2J"))
     lines = table(status(shown=(told,)), 0.0).splitlines()

@@ -18,6 +18,9 @@ from frontdesk.wire.status import shortened
 _HOME_AND_CLEAR = "\x1b[H\x1b[J"
 _NEWEST_SHOWN = 5
 
+_TRIES = "not connected, tries again to reach"
+"""The state of the line to the push service whose own word, ``waiting``, would tell a person nothing."""
+
 
 def add_to(subjects: "argparse._SubParsersAction[Any]") -> None:
     status = subjects.add_parser("status", help="what each app is doing, and who keeps it awake; live on a terminal")
@@ -70,7 +73,8 @@ def table(status: DeskStatus, age: float, columns: int | None = None) -> str:
     ]
     if not status.apps:
         table.append("(no app is registered: frontdesk apps add MANIFEST.toml)")
-    push = f"push {status.push_state}" + (f" to {status.push_service}" if status.push_service else "")
+    link = _TRIES if status.push_state == "waiting" else f"{status.push_state} to"
+    push = f"push {link} {status.push_service}" if status.push_service else f"push {status.push_state}"
     lines = ["", f"desk {status.version}, process {status.pid}, {push}"]
     if status.restarted is not None:
         lines.append(f"started again {duration(now - status.restarted.at)} ago: {status.restarted.text}")
