@@ -30,7 +30,9 @@ async def run(place: Path) -> None:
         app.report_foreground()
         for receipt in app.receipts:
             await app.notify(
-                frontdesk.Notification(id="told", title=f"Last time: {receipt.reason}", body=", ".join(receipt.tasks))
+                frontdesk.Notification(
+                    id="told", title=f"Last time: {receipt.reason.words}", body=", ".join(receipt.tasks)
+                )
             )
         if not app.receipts:
             # A handler of its own, or the task would be ended for it when time is almost up.

@@ -139,8 +139,10 @@ async def closed_and_asleep(cast: Cast) -> str:
     await until(right, in_state(AppState.STOPPED), "Lobby stopped")
     check(not cpu.tree(pid), f"Lobby is called stopped, and its process {pid} is still there.")
     receipt = await _last_receipt(right, LOBBY)
-    check(receipt.reason is StopReason.SUSPENDED_LONG, f"The receipt says {receipt.reason}.")
-    return f"Suspended ({len(before)} process, no tick of CPU in {_STILL:g} s), later stopped: “{receipt.reason}”."
+    check(receipt.reason is StopReason.SUSPENDED_LONG, f"The receipt says {receipt.reason.words}.")
+    return (
+        f"Suspended ({len(before)} process, no tick of CPU in {_STILL:g} s), later stopped: “{receipt.reason.words}”."
+    )
 
 
 async def reached(cast: Cast) -> str:
@@ -237,17 +239,17 @@ async def forgetful(cast: Cast) -> str:
         )
         await until(machine, lambda status: app_of(status, app).state is AppState.STOPPED, "the app stopped")
         receipt = await _last_receipt(machine, app)
-        check(receipt.reason is StopReason.TASK_NOT_ENDED, f"The receipt says {receipt.reason}.")
+        check(receipt.reason is StopReason.TASK_NOT_ENDED, f"The receipt says {receipt.reason.words}.")
         check(forgetful_app.TASK in receipt.tasks, "The receipt does not name the task.")
         await desk.open(app)
-        told = f"Last time: {StopReason.TASK_NOT_ENDED}"
+        told = f"Last time: {StopReason.TASK_NOT_ENDED.words}"
         await until(
             machine,
             lambda status: any(shown.app == app and shown.notification.title == told for shown in status.shown),
             "what the next run was told",
         )
         await desk.remove_app(app)
-    return f"Stopped with a receipt that names “{forgetful_app.TASK}”; the next run was told “{receipt.reason}”."
+    return f"Stopped with a receipt that names “{forgetful_app.TASK}”; the next run was told “{receipt.reason.words}”."
 
 
 async def desk_killed(cast: Cast) -> str:
