@@ -285,6 +285,7 @@ async def test_who_is_verified_is_seen_in_the_chat_and_so_is_a_new_identity(page
     await head.get_by_role("link", name="Verify again").click()
     await expect(page.get_by_role("heading", name="Right has a new identity")).to_be_visible()
     await page.get_by_role("button", name="Verify Right again").click()
+    await expect(page.get_by_role("heading", name="Waiting for Right")).to_be_visible()
     lobby.keys.move("asked-1", VerificationPhase.DONE)
     lobby.keys.become(verified_people=frozenset({RIGHT}), changed_people=frozenset())
     await page.get_by_role("link", name="Done").click()
