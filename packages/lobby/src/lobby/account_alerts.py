@@ -14,7 +14,6 @@ from lobby.core.alerts import SIGNED_OUT, UNSENT, Alert, Pushed, read_push, sign
 from lobby.core.offers import Offers
 from lobby.core.telling import Show, Withdraw
 from lobby.core.timeline import Draft, KeptEvent
-from lobby.core.views import Connection
 from lobby.errands import Errands
 from lobby.errors import LobbyError, NotKept, TokenRefused
 from lobby.matrix_messenger import MatrixMessenger
@@ -127,7 +126,7 @@ class AccountAlerts:
 
     def account_changed(self) -> None:
         """Who is logged in, or how the login stands, may have changed."""
-        if self._is_signed_out() and self._desk.connected:
+        if self._messenger.is_signed_out and self._desk.connected:
             self._errands.start(self._tell_of_sign_out())
 
     def verifications_changed(self) -> None:
@@ -208,7 +207,7 @@ class AccountAlerts:
     async def _tell_of_sign_out(self) -> None:
         """Once for each login, and only to somebody who does not see it on the page."""
         account = self._messenger.account()
-        if account is None or not self._is_signed_out() or self._telling_of_sign_out:
+        if account is None or not self._messenger.is_signed_out or self._telling_of_sign_out:
             return
         mark = self._messenger.login_mark
         if self._store.note(SIGNED_OUT) == mark or self._seen:
@@ -223,10 +222,6 @@ class AccountAlerts:
             log.warning("The person is told at the next occasion that Lobby was signed out: %s", error)
         finally:
             self._telling_of_sign_out = False
-
-    def _is_signed_out(self) -> bool:
-        account = self._messenger.account()
-        return account is not None and account.connection is Connection.SIGNED_OUT
 
     def _show(self, alert: Alert) -> None:
         """Something new, and no push that waits for it."""

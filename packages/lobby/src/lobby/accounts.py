@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from lobby.core.views import Change, Connection, WaysIn
+from lobby.core.views import Change, WaysIn
 from lobby.database import Database
 from lobby.errors import LobbyError, LoginRefused, TokenRefused
 from lobby.home import AccountHome, Home, Login
@@ -115,8 +115,7 @@ class Accounts:
     def is_signed_out(self, number: int) -> bool:
         """Whether the homeserver has ended that account's login, as far as is known here; not when it is logged out."""
         messenger = self.messenger(number)
-        account = messenger.account() if messenger else None
-        return account is not None and account.connection is Connection.SIGNED_OUT
+        return messenger is not None and messenger.is_signed_out
 
     async def signed_out_as(self, address: str, user: str) -> int | None:
         """The account that somebody who types this name surely means to log in again; None: there is none.

@@ -275,11 +275,9 @@ class AccountTies:
         except frontdesk.FrontdeskError as error:
             log.warning("The desk does not know yet that nothing is pushed to this account any more: %s", error)
         try:
-            async with frontdesk.DeskControl() as desk:
-                shown = _shown(await desk.status(), self._app.id, self._number)
-            for alert_id in shown:
+            for alert_id in _shown(await _desk_status(), self._app.id, self._number):
                 await self._app.withdraw(alert_id)
-        except frontdesk.FrontdeskError as error:
+        except (NoDesk, frontdesk.FrontdeskError) as error:
             log.warning("The desk may still show messages of an account that is logged out: %s", error)
 
     def looking(self, looked_at: bool) -> None:
@@ -420,9 +418,12 @@ def _shown(status: frontdesk.DeskStatus, app_id: str, number: int) -> list[str]:
 
 
 async def _status(app_id: str) -> frontdesk.AppStatus | None:
+    return next((status for status in (await _desk_status()).apps if status.app == app_id), None)
+
+
+async def _desk_status() -> frontdesk.DeskStatus:
     try:
         async with frontdesk.DeskControl() as desk:
-            found = await desk.status()
+            return await desk.status()
     except frontdesk.FrontdeskError as error:
         raise NoDesk(str(error)) from error
-    return next((status for status in found.apps if status.app == app_id), None)

@@ -127,6 +127,11 @@ class MatrixMessenger:
         """Tells this login from every other; empty: nobody is logged in."""
         return self._login.token_mark if self._login else ""
 
+    @property
+    def is_signed_out(self) -> bool:
+        """Whether the homeserver has ended the login, as far as is known here; not when nobody is logged in."""
+        return self._login is not None and self._connection is Connection.SIGNED_OUT
+
     # Reading
 
     def account(self) -> Account | None:

@@ -4,12 +4,12 @@ Source: Matrix client-server API v1.15, "Extensions to /sync" of to-device messa
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 Json = dict[str, Any]
 
-SESSION_MOST = 200
-"""Characters of an id (session, key, device) that is taken for one; real ones have 43 or fewer."""
+ID_MOST = 400
+"""Characters of an id (room, session, key, device) that is taken for one; real ones have 255 or fewer."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +61,17 @@ def read_key_news(answer: object, anew: bool = False) -> KeyNews:
     )
 
 
+def is_id(value: object) -> TypeGuard[str]:
+    """Whether it can be an id or a key of somebody's."""
+    return _storable(value) and len(value) <= ID_MOST
+
+
 def _message(event: object) -> ToDevice | None:
     source = _mapping(event)
     kind, sender, content = source.get("type"), source.get("sender"), source.get("content")
     if not _storable(kind) or not _storable(sender) or not isinstance(content, dict):
         return None
-    return ToDevice(str(kind), str(sender), content)
+    return ToDevice(kind, sender, content)
 
 
 def _people(listed: object) -> frozenset[str]:
@@ -77,6 +82,6 @@ def _mapping(value: object) -> Json:
     return value if isinstance(value, dict) else {}
 
 
-def _storable(value: object) -> bool:
+def _storable(value: object) -> TypeGuard[str]:
     """Whether it is a string SQLite can take: JSON can spell lone surrogates, which are in no Matrix id."""
     return isinstance(value, str) and bool(value) and value.isprintable()

@@ -9,11 +9,11 @@ from typing import Any
 
 from lobby.core import backup, unpadded
 from lobby.core.batch import Json
-from lobby.core.identity import MASTER, SELF_SIGNING, USER_SIGNING, secret_name
+from lobby.core.identity import USAGES, secret_name
 
 REQUEST = "m.secret.request"
 SEND = "m.secret.send"
-NAMES = (*(secret_name(usage) for usage in (MASTER, SELF_SIGNING, USER_SIGNING)), backup.SECRET)
+NAMES = (*(secret_name(usage) for usage in USAGES), backup.SECRET)
 """The only secrets that are asked for and given."""
 
 PATIENCE = 600.0

@@ -5,7 +5,7 @@ Source: Matrix client-server API v1.15, "m.room_key.withheld" ("Reporting that d
 
 from dataclasses import dataclass
 
-from lobby.core.key_news import SESSION_MOST, Json
+from lobby.core.key_news import Json, is_id
 
 WORDS = {
     "m.blacklisted": "the person who wrote it has blocked this computer",
@@ -33,15 +33,11 @@ class Withheld:
 def read_withheld(content: Json) -> Withheld | None:
     """Read an m.room_key.withheld; None: it is not about a session (m.no_olm may be about the device as a whole)."""
     room_id, session_id, code = content.get("room_id"), content.get("session_id"), content.get("code")
-    if not _is_id(room_id) or not _is_id(session_id):
+    if not is_id(room_id) or not is_id(session_id):
         return None
-    return Withheld(str(room_id), str(session_id), code if isinstance(code, str) and code in WORDS else "")
+    return Withheld(room_id, session_id, code if isinstance(code, str) and code in WORDS else "")
 
 
 def words(code: str) -> str:
     """What that code means to the person."""
     return WORDS.get(code, OTHER)
-
-
-def _is_id(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= SESSION_MOST * 2 and value.isprintable()

@@ -10,14 +10,14 @@ import json
 import logging
 import sys
 from datetime import timedelta
-from typing import Any, TypeGuard
+from typing import Any
 
 import vodozemac
 from nio.crypto.olm_machine import Olm
 from nio.crypto.sessions import derive_pickle_key
 from nio.responses import KeysClaimResponse
 
-from lobby.core.key_news import SESSION_MOST, Json, ToDevice
+from lobby.core.key_news import Json, ToDevice, is_id
 from lobby.core.withheld import words
 from lobby.encryption.key_store import KeyStore, RoomKey, plain_keys
 from lobby.errors import KeyWithheld, Sealed
@@ -266,11 +266,6 @@ class Machine(Olm):
             return None
         sealed: Json = self._olm_encrypt(session, device, kind, content)  # type: ignore[no-untyped-call]
         return sealed
-
-
-def is_id(value: object) -> TypeGuard[str]:
-    """Whether it can be an id or a key of somebody's."""
-    return isinstance(value, str) and 0 < len(value) <= SESSION_MOST * 2 and value.isprintable()
 
 
 def _clear_event(room_id: str, event: Json, clear: object) -> Json:

@@ -13,7 +13,7 @@ from lobby.core import backup as core_backup
 from lobby.core import key_file, recovery_key
 from lobby.core.backup import Place
 from lobby.core.batch import Json
-from lobby.core.identity import MASTER, SELF_SIGNING, USER_SIGNING, Identity, Seeds, secret_name, secrets_of
+from lobby.core.identity import USAGES, Identity, Seeds, secret_name, secrets_of
 from lobby.core.views import Backup, EncryptionState, OtherDevice, Standing
 from lobby.encryption.cross_signing import CrossSigning
 from lobby.encryption.engine import Engine
@@ -245,9 +245,7 @@ class Recovery:
         self._errands.start(self._read_backup())
 
     async def _read_seeds(self, storage: OpenStorage) -> Seeds:
-        return Seeds(
-            *[await self._storage.read(secret_name(usage), storage) for usage in (MASTER, SELF_SIGNING, USER_SIGNING)]
-        )
+        return Seeds(*[await self._storage.read(secret_name(usage), storage) for usage in USAGES])
 
     async def _open_backup(self, storage: OpenStorage) -> None:
         """Use the backup whose key lies in secret storage; where there is no backup, make one."""

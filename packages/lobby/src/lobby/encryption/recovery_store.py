@@ -167,7 +167,8 @@ class RecoveryStore:
 
     def _keep_person_in(self, name: str, user_id: str, holds: bool) -> None:
         known = self._people_in(name)
-        self._keep_note(name, json.dumps(sorted(known | {user_id} if holds else known - {user_id})))
+        if (user_id in known) is not holds:
+            self._keep_note(name, json.dumps(sorted(known ^ {user_id})))
 
     def _note(self, name: str) -> str:
         row = self._db.row("SELECT text FROM notes WHERE name = ?", name)

@@ -17,7 +17,7 @@ from lobby.ui.answers import html, is_fragment, see, see_chat
 from lobby.ui.forms import read_form
 from lobby.ui.people import PersonUnclear, read_people, server_of
 from lobby.ui.render import LONGEST_TEXT, Conversation, Renderer
-from lobby.ui.stream import NEWEST, Silence, Stream, conversation, event
+from lobby.ui.stream import NEWEST, Farewell, Silence, Stream, conversation
 from lobby.ui.visits import Visits
 
 MOST_SHOWN = 2000
@@ -48,7 +48,7 @@ class Routes:
         self._opened = opened
         self._closed = closed
         self._stream_ids = itertools.count(1)
-        self._streams: dict[asyncio.Task[None], Stream | Silence] = {}
+        self._streams: dict[asyncio.Task[None], Stream | Silence | Farewell] = {}
         self._ending = False
         self._from_beginning: set[tuple[str, str]] = set()
         """Person and room: the homeserver has nothing older."""
@@ -166,7 +166,7 @@ class Routes:
         account = self._visits.number(request)
         messenger = self._accounts.messenger(account)
         if messenger is None:
-            return await self._turn_away(request, account)
+            return await self._last(Farewell(), account, request)
         room_id = request.query.get("chat") or None
         stream = Stream(
             messenger,
@@ -185,7 +185,9 @@ class Routes:
         """The stream of a visible page that shows no account, such as a log-in; it tells of nothing but a quit."""
         return await self._last(Silence(), NO_ACCOUNT, request)
 
-    async def _last(self, stream: Stream | Silence, account: int, request: web.Request) -> web.StreamResponse:
+    async def _last(
+        self, stream: Stream | Silence | Farewell, account: int, request: web.Request
+    ) -> web.StreamResponse:
         """Run a stream for as long as its page is visible, which it is from now on."""
         response = _no_events_yet()
         if self._ending:
@@ -205,20 +207,9 @@ class Routes:
             self._closed(number, account)
         return response
 
-    async def _turn_away(self, request: web.Request, account: int) -> web.StreamResponse:
-        """The account went while its page was hidden: a redirect would be followed, and not shown, by the page."""
-        response, number = _no_events_yet(), next(self._stream_ids)
-        self._opened(number, account)
-        try:
-            await response.prepare(request)
-            await response.write(event("quit", "") if self._ending else event("gone", "/"))
-        except ClientConnectionError:
-            return response  # The page is gone, too.
-        finally:
-            self._closed(number, account)
-        return response
-
-    async def _run_stream(self, stream: Stream | Silence, response: web.StreamResponse, request: web.Request) -> None:
+    async def _run_stream(
+        self, stream: Stream | Silence | Farewell, response: web.StreamResponse, request: web.Request
+    ) -> None:
         try:
             await response.prepare(request)
             await stream.run(response.write)

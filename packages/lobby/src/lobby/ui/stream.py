@@ -59,6 +59,20 @@ class Silence:
         await write(event("quit", ""))
 
 
+class Farewell:
+    """The stream of a page whose account went while it was hidden: a redirect would be followed, and not shown."""
+
+    def __init__(self) -> None:
+        self._last = event("gone", "/")
+
+    def end(self) -> None:
+        """Lobby is about to stop: say that instead."""
+        self._last = event("quit", "")
+
+    async def run(self, write: Callable[[bytes], Awaitable[None]]) -> None:
+        await write(self._last)
+
+
 class Stream:
     """The event stream of one visible page; ``scene``: what stands around it now, None: nobody is logged in any more.
 
