@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from frontdesk.dashboard.core.lanes import WORDS, Gap, held_by
 from frontdesk.dashboard.core.wording import clock, length
@@ -31,6 +32,11 @@ class Seen:
     receipts: Mapping[str, tuple[Receipt, ...]] = field(default_factory=dict)
     """By app, newest first."""
 
+    @cached_property
+    def strip(self) -> Strip:
+        """The desk's lanes."""
+        return Strip("own", "", self.status, self.now, gaps=self.gaps)
+
 
 def page(seen: Seen) -> str:
     """The whole page."""
@@ -52,9 +58,7 @@ def page(seen: Seen) -> str:
         tag("header", tag("h1", "Your desk"), tag("p", _INTRODUCTION)),
         noscript,
         lost,
-        tag(
-            "main", _notice(seen), _desk(seen), Markup(time_line([_strip(seen)])), _apps(seen), _shown(seen), _log(seen)
-        ),
+        tag("main", _notice(seen), _desk(seen), Markup(time_line([seen.strip])), _apps(seen), _shown(seen), _log(seen)),
     )
     return "<!doctype html>\n" + tag("html", head, body, lang="en")
 
@@ -66,7 +70,7 @@ def parts(seen: Seen, before: Seen | None = None) -> dict[str, str]:
     """
     return {
         "status": joined(_notice(seen), _desk(seen), _apps(seen), _shown(seen), _log(seen)),
-        "timeline": live(_strip(seen), _strip(before) if before is not None else None),
+        "timeline": live(seen.strip, before.strip if before is not None else None),
     }
 
 
@@ -82,10 +86,6 @@ def sentence(title: str, text: str) -> str:
 
 
 _INTRODUCTION = "It stays awake so that your apps can sleep, and wakes them when they are needed."
-
-
-def _strip(seen: Seen) -> Strip:
-    return Strip("own", "", seen.status, seen.now, gaps=seen.gaps)
 
 
 def _notice(seen: Seen) -> Markup:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from frontdesk.dashboard.core.lanes import (
@@ -103,10 +104,17 @@ class Strip:
     noted: tuple[Happening, ...] = ()
     only: str = ""
 
+    @cached_property
+    def lanes(self) -> tuple[Lane, ...]:
+        """Laid out once: what a page has been told is compared with what is new."""
+        if self.status is None:
+            return ()
+        return lanes(self.status, self.now, who=self.who, gaps=self.gaps, noted=self.noted, only=self.only)
+
 
 def time_line(strips: Sequence[Strip], heading: str = "The last minutes") -> str:
     """The whole piece, with everything that ``live`` brings up to date."""
-    parts = [_parts(strip, _found(strip)) for strip in strips]
+    parts = [_parts(strip) for strip in strips]
     names = tag(
         "div", tag("div", class_="tl-corner"), [part[0] for part in parts], class_="tl-names", aria_hidden="true"
     )
@@ -147,12 +155,10 @@ def live(strip: Strip, before: Strip | None = None) -> str:
     ``before``: the strip that the page has been told last; None: everything is told. With 20 busy apps that is half a
     megabyte, and what is new in one of them a twentieth of it.
     """
-    lanes_now = _found(strip)
-    lanes_before = _found(before) if before is not None else ()
-    if before is None or _column(lanes_before) != _column(lanes_now):
-        return joined(_parts(strip, lanes_now))
+    if before is None or _column(before.lanes) != _column(strip.lanes):
+        return joined(_parts(strip))
     key = f"tl-{strip.key}"
-    changed = [now for now, then in zip(lanes_now, lanes_before, strict=True) if now != then]
+    changed = [now for now, then in zip(strip.lanes, before.lanes, strict=True) if now != then]
     return joined(_clock(strip), [joined(_lane(key, strip.title, lane), _stories(key, lane)) for lane in changed])
 
 
@@ -161,20 +167,16 @@ def _column(found: Sequence[Lane]) -> list[tuple[str, str]]:
     return [(lane.key, lane.name) for lane in found]
 
 
-def _found(strip: Strip) -> tuple[Lane, ...]:
-    if strip.status is None:
-        return ()
-    return lanes(strip.status, strip.now, who=strip.who, gaps=strip.gaps, noted=strip.noted, only=strip.only)
-
-
-def _parts(strip: Strip, found: Sequence[Lane]) -> tuple[Markup, Markup, Markup]:
+def _parts(strip: Strip) -> tuple[Markup, Markup, Markup]:
     """Names, lanes and stories of one desk."""
     key = f"tl-{strip.key}"
     title = tag("div", strip.title, class_="tl-title", id=f"{key}-title") if strip.title else Markup()
-    names = [tag("div", lane.name, class_="tl-name", id=f"{key}-name-{lane.key}", title=lane.name) for lane in found]
-    rows = [_lane(key, strip.title, lane) for lane in found]
+    names = [
+        tag("div", lane.name, class_="tl-name", id=f"{key}-name-{lane.key}", title=lane.name) for lane in strip.lanes
+    ]
+    rows = [_lane(key, strip.title, lane) for lane in strip.lanes]
     space = tag("div", class_="tl-title", id=f"{key}-space") if strip.title else Markup()
-    told = [_stories(key, lane) for lane in found]
+    told = [_stories(key, lane) for lane in strip.lanes]
     return (
         tag("div", title, names, class_="tl-group", id=f"{key}-names", data_parts=True),
         tag("div", space, rows, class_="tl-group", id=f"{key}-lanes", data_parts=True),
