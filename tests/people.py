@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from demo.network import Network
+from lobby.accounts import Accounts
 from lobby.core.timeline import Draft
 from lobby.core.views import Bubble, Change
 from lobby.database import Database
@@ -43,6 +44,17 @@ class HandGuard:
         """Time is almost up: every handler is called once."""
         for _, on_expiry in list(self.open.values()):
             on_expiry()
+
+
+async def until(accounts: Accounts, holds: Callable[[], object]) -> None:
+    """Wait for a change after which ``holds()`` is true."""
+    news = asyncio.Event()
+    unsubscribe = accounts.subscribe(lambda number, change: news.set())
+    async with asyncio.timeout(60.0):
+        while not holds():
+            await news.wait()
+            news.clear()
+    unsubscribe()
 
 
 class Person:

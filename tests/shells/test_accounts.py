@@ -5,7 +5,7 @@ import itertools
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from lobby.home import Home, Login
 from lobby.matrix.session import Session
 from lobby.matrix_messenger import MatrixMessenger
 from tests.homeserver import PASSWORD, Homeserver, homeserver
-from tests.people import HandGuard
+from tests.people import HandGuard, until
 
 __all__ = ["homeserver"]
 
@@ -33,17 +33,6 @@ async def accounts(tmp_path: Path) -> AsyncIterator[Accounts]:
     yield accounts
     await accounts.stop()
     accounts.close()
-
-
-async def until(accounts: Accounts, holds: Callable[[], object]) -> None:
-    """Wait for a change after which ``holds()`` is true."""
-    news = asyncio.Event()
-    unsubscribe = accounts.subscribe(lambda number, change: news.set())
-    async with asyncio.timeout(60.0):
-        while not holds():
-            await news.wait()
-            news.clear()
-    unsubscribe()
 
 
 def connection(messenger: MatrixMessenger) -> Connection | None:

@@ -292,6 +292,19 @@ def fill(database: Database) -> None:
     database.compact()
 
 
+def filled(path: Path) -> None:
+    """A file with much in it, closed in order."""
+    database = Database(path)
+    fill(database)
+    database.close()
+
+
+def is_put_aside(path: Path) -> None:
+    database = Database(path)
+    assert "put aside" in database.trouble
+    database.close()
+
+
 def damage_the_middle(path: Path) -> None:
     with path.open("r+b") as file:
         file.seek(8192)
@@ -299,9 +312,7 @@ def damage_the_middle(path: Path) -> None:
 
 
 def test_damage_in_the_middle_of_the_file_is_found(path: Path) -> None:
-    database = Database(path)
-    fill(database)
-    database.close()
+    filled(path)
     damage_the_middle(path)
     database = Database(path)
     assert "put aside" in database.trouble and Store(database).rooms() == []
@@ -315,15 +326,11 @@ def test_damage_that_came_with_a_crash_is_found(path: Path) -> None:
     fill(crashed)
     crashed._db.close()  # As far as the file is concerned, a process that was killed.
     damage_the_middle(path)
-    database = Database(path)
-    assert "put aside" in database.trouble
-    database.close()
+    is_put_aside(path)
 
 
 def test_a_database_that_is_as_it_was_closed_is_not_read_through_and_damage_is_found_in_the_end(path: Path) -> None:
-    database = Database(path)
-    fill(database)
-    database.close()
+    filled(path)
     before = path.stat()
     with path.open("r+b") as file:
         file.seek(4096)
@@ -334,26 +341,18 @@ def test_a_database_that_is_as_it_was_closed_is_not_read_through_and_damage_is_f
     with pytest.raises(LobbyError, match="Start Lobby again"):
         Store(database).events("!a", None, 500)
     database.close()
-    database = Database(path)
-    assert "put aside" in database.trouble
-    database.close()
+    is_put_aside(path)
 
 
 def test_a_note_of_how_it_was_closed_that_is_garbage_is_no_note(path: Path) -> None:
-    database = Database(path)
-    fill(database)
-    database.close()
+    filled(path)
     path.with_name(f"{path.name}.closed").write_bytes(b"\xff\xfe")
     damage_the_middle(path)
-    database = Database(path)
-    assert "put aside" in database.trouble
-    database.close()
+    is_put_aside(path)
 
 
 def test_a_database_with_changes_beside_it_was_not_closed_whatever_the_note_says(path: Path) -> None:
-    database = Database(path)
-    fill(database)
-    database.close()
+    filled(path)
     note = path.with_name(f"{path.name}.closed")
     kept = note.read_bytes()
     before = path.stat()
@@ -368,9 +367,7 @@ def test_a_database_with_changes_beside_it_was_not_closed_whatever_the_note_says
     damage_the_middle(found)
     os.utime(found, ns=(before.st_atime_ns, before.st_mtime_ns))
     (crashed / note.name).write_bytes(kept)  # As after a power cut that has undone its removal.
-    database = Database(found)
-    assert "put aside" in database.trouble
-    database.close()
+    is_put_aside(found)
 
 
 def test_a_database_of_a_later_lobby_is_left_alone(path: Path) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from lobby.core.alerts import Place
 from lobby.home import Home
 from lobby.matrix.pusher import PushTarget
 from tests.homeserver import PASSWORD, homeserver
-from tests.people import HandGuard, Person, World, asked, world
+from tests.people import HandGuard, Person, World, asked, until, world
 
 __all__ = ["homeserver", "world"]
 
@@ -113,17 +113,6 @@ class DeskPlayed(App):
 
 async def open_no_page(place: Place) -> None:
     raise AssertionError("nobody asked for it")
-
-
-async def until(accounts: Accounts, holds: Callable[[], object]) -> None:
-    """Wait for a change after which ``holds()`` is true."""
-    news = asyncio.Event()
-    unsubscribe = accounts.subscribe(lambda number, change: news.set())
-    async with asyncio.timeout(60.0):
-        while not holds():
-            await news.wait()
-            news.clear()
-    unsubscribe()
 
 
 async def test_who_logs_out_while_the_homeserver_is_away_is_subscribed_no_more(world: World, tmp_path: Path) -> None:

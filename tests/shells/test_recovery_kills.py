@@ -6,6 +6,7 @@ further, its files are as SIGKILL would leave them there, and the next Lobby sta
 
 import asyncio
 import contextlib
+from collections.abc import Coroutine
 
 import pytest
 
@@ -49,24 +50,31 @@ async def master_of(person: Person) -> str:
     return found.master if found is not None else ""
 
 
+async def interrupted(
+    account: Account, front: Front, person: Person, doing: Coroutine[None, None, str], witness: Person
+) -> tuple[str, Person]:
+    """Dies where ``front`` stops: the master key that the homeserver shows ``witness`` then, and the next run."""
+    making = asyncio.create_task(doing)
+    await front.reached.wait()
+    published = await master_of(witness)
+    making.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await making
+    await person.__aexit__()
+    front.let_pass()
+    again = await account.again(person.home.folder, front.url)
+    again.lobby.foreground()
+    await again.until(lambda: looked(again))
+    return published, again
+
+
 @pytest.mark.parametrize(("step", "after"), KILLS)
 async def test_the_second_try_completes_the_first(account: Account, step: int, after: bool) -> None:
     async with Front(account.homeserver.url) as front:
         first = await account.lobby(front.url)
         room_id = await diary(first, "said before")
         front.stop_at(step, after, changes_something)
-        making = asyncio.create_task(first.lobby.encryption.create_recovery())
-        await front.reached.wait()
-        published = await master_of(first)
-        making.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await making
-        await first.__aexit__()
-        front.let_pass()
-
-        again = await account.again(first.home.folder, front.url)
-        again.lobby.foreground()
-        await again.until(lambda: looked(again))
+        published, again = await interrupted(account, front, first, first.lobby.encryption.create_recovery(), first)
         assert (SEEN_FROM_4_TO_10 in state(again).trouble) is (4 <= step <= 10)
         key = await again.lobby.encryption.create_recovery()
         assert (state(again).standing, state(again).backup) == (Standing.VERIFIED, Backup.IN_USE)
@@ -93,18 +101,7 @@ async def test_the_second_try_to_begin_anew_completes_the_first(account: Account
         before = await master_of(old)
         first = await account.lobby(front.url)
         front.stop_at(step + 1, after, changes_something)
-        making = asyncio.create_task(first.lobby.encryption.begin_anew(PASSWORD))
-        await front.reached.wait()
-        published = await master_of(old)
-        making.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await making
-        await first.__aexit__()
-        front.let_pass()
-
-        again = await account.again(first.home.folder, front.url)
-        again.lobby.foreground()
-        await again.until(lambda: looked(again))
+        published, again = await interrupted(account, front, first, first.lobby.encryption.begin_anew(PASSWORD), old)
         await again.lobby.encryption.look()
         begun = (step, after) != (1, False)
         assert (published != before) is begun

@@ -38,6 +38,16 @@ async def agree(one: Person, other: Person, id: str) -> None:
         await reaches(person, id, Phase.DONE)
 
 
+async def with_recovery_keys(world: World) -> tuple[Person, Person]:
+    """Left and Right, who have a chat and can be verified."""
+    left, right = world.left, world.right
+    await introduce(left, right)
+    for person in (left, right):
+        await person.until(partial(looked, person))
+        await person.lobby.encryption.create_recovery()
+    return left, right
+
+
 async def test_the_first_device_that_answers_has_it_and_the_others_are_told(account: Account) -> None:
     first = await account.lobby()
     await first.lobby.encryption.create_recovery()
@@ -105,11 +115,7 @@ async def test_another_person_is_answered_by_one_of_my_devices(world: World, acc
 
 
 async def test_who_saw_other_emoji_can_be_asked_again(world: World) -> None:
-    left, right = world.left, world.right
-    await introduce(left, right)
-    for person in (left, right):
-        await person.until(partial(looked, person))
-        await person.lobby.encryption.create_recovery()
+    left, right = await with_recovery_keys(world)
     id = await left.lobby.encryption.verify(right.user_id)
     await reaches(right, id, Phase.OFFERED)
     await right.lobby.encryption.accept_verification(id)
@@ -140,11 +146,7 @@ async def test_one_who_declines_ends_it_everywhere(account: Account) -> None:
 
 
 async def test_a_network_that_is_lost_in_between_is_waited_for(world: World) -> None:
-    left, right = world.left, world.right
-    await introduce(left, right)
-    for person in (left, right):
-        await person.until(partial(looked, person))
-        await person.lobby.encryption.create_recovery()
+    left, right = await with_recovery_keys(world)
     id = await right.lobby.encryption.verify(left.user_id)
     await reaches(left, id, Phase.OFFERED)
     world.network.set(Condition.OFF)

@@ -11,22 +11,12 @@ from hypothesis import strategies as st
 from lobby.core.batch import Batch, Member, read_batch, read_members, read_page
 from lobby.core.event import Happened, Kind
 from lobby.core.room_sessions import Rotation
+from tests.lobby.core.messages import message
 
 ME = "@me:x"
 
 
 NAMED = {"type": "m.room.name", "state_key": "", "content": {"name": "Team"}}
-
-
-def message(event_id: str = "$1", body: str = "hello", **more: Any) -> dict[str, Any]:
-    return {
-        "event_id": event_id,
-        "sender": "@you:x",
-        "type": "m.room.message",
-        "origin_server_ts": 1_500,
-        "content": {"msgtype": "m.text", "body": body},
-        **more,
-    }
 
 
 def member(whom: str, membership: str, name: str = "", **more: Any) -> dict[str, Any]:

@@ -8,17 +8,7 @@ from hypothesis import strategies as st
 
 from lobby.core.event import CANNOT_READ, Happened, Kind, Opener, message_text, opened, read_event, session_of
 from lobby.errors import Sealed
-
-
-def message(event_id: str = "$1", body: str = "hello", **more: Any) -> dict[str, Any]:
-    return {
-        "event_id": event_id,
-        "sender": "@you:x",
-        "type": "m.room.message",
-        "origin_server_ts": 1_500,
-        "content": {"msgtype": "m.text", "body": body},
-        **more,
-    }
+from tests.lobby.core.messages import message
 
 
 def test_an_edit_names_what_it_replaces_and_an_empty_one_replaces_nothing() -> None:

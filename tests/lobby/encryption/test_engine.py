@@ -319,7 +319,8 @@ def test_a_device_of_which_no_key_could_be_had_gets_that_of_a_later_message() ->
     keys.teardown()
 
 
-def test_a_device_of_ones_own_that_is_not_verified_gets_no_key_that_it_asks_for() -> None:
+def with_a_device_that_came_later() -> tuple[Keys, Said, Device]:
+    """Somebody alone who has said something, and a device of theirs that has not got its key."""
     keys = Keys()
     keys.members = {ME}
     keys.begin()
@@ -327,6 +328,11 @@ def test_a_device_of_ones_own_that_is_not_verified_gets_no_key_that_it_asks_for(
     [said] = keys.said
     keys.begin_device(ME)
     *_, asks = keys.devices.values()
+    return keys, said, asks
+
+
+def test_a_device_of_ones_own_that_is_not_verified_gets_no_key_that_it_asks_for() -> None:
+    keys, said, asks = with_a_device_that_came_later()
     keys.sync(asks.name)
     keys.runner.run(asks.engine.upkeep())
     asks.engine.want([(ROOM, said.event["content"]["session_id"])])
@@ -353,13 +359,7 @@ def test_after_a_gap_in_the_news_everybodys_devices_are_asked_for_again() -> Non
 
 
 def test_a_key_is_asked_for_and_given_although_requests_are_lost() -> None:
-    keys = Keys()
-    keys.members = {ME}
-    keys.begin()
-    keys.say(1)
-    [said] = keys.said
-    keys.begin_device(ME)
-    *_, asks = keys.devices.values()
+    keys, said, asks = with_a_device_that_came_later()
     gives = keys.me
     for one, other in ((asks, gives), (gives, asks)):
         one.engine.trusted_devices = lambda other=other: [other.name[1]]  # type: ignore[misc]
