@@ -14,7 +14,7 @@ from pathlib import Path
 from demo import folder, world
 from demo.errors import DemoError
 from demo.machine import Machine
-from demo.ports import remembered_port
+from demo.ports import claim_noted
 from demo.stage.board import Machines
 from demo.stage.server import Stage, opened
 from demo.tour import tour
@@ -63,8 +63,8 @@ def _parser() -> argparse.ArgumentParser:
 async def run(path: Path, browser: bool) -> int:
     """Starts everything, opens the stage (or prints its address), and serves it until it is cancelled."""
     began = time.monotonic()
-    with folder.Folder(path) as held:
-        stage = Stage(remembered_port(path / "stage.port"), enter_helps=sys.stdin.isatty())
+    with folder.Folder(path) as held, claim_noted(path / "stage.port") as claim:
+        stage = Stage(claim.port, enter_helps=sys.stdin.isatty())
         print(f"Starting the demo in {path}", flush=True)
         async with world.running(held, stage.origin, _LIMITS, _progress) as stand:
             board = Machines(stand.left, stand.right)

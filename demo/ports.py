@@ -1,48 +1,71 @@
-"""Finds free TCP ports on loopback, and remembers them so that addresses stay the same from one run to the next."""
+"""Claims free TCP ports on loopback, and remembers them so that addresses stay the same from one run to the next."""
 
 import socket
 from pathlib import Path
+from typing import Self
 
 from demo.errors import DemoError
 
 LOOPBACK = "127.0.0.1"
 
 
-def free_port(preferred: int = 0) -> int:
-    """`preferred` if nobody listens on it, else one that the system picks.
+class Claim:
+    """A port that nobody gets by chance until `close()`: no program that lets the system pick one is given it.
 
-    The port is free at this moment; a stranger may still take it before it is used, and then that start fails by name.
+    The program it is meant for asks for it by number, as servers do (SO_REUSEADDR), and can listen on it meanwhile.
     """
-    for port in (preferred, 0) if preferred else (0,):
-        with socket.socket() as probe:
-            # As servers do: a port with old connections in TIME_WAIT is free.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((LOOPBACK, port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise OSError("No free TCP port on 127.0.0.1. Nothing was started; close some programs and try again.")
+
+    def __init__(self, port: int = 0) -> None:
+        """Claims `port`, or one that the system picks. OSError when somebody listens on it."""
+        self._socket = socket.socket()
+        # Also: a port with old connections in TIME_WAIT is free.
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            self._socket.bind((LOOPBACK, port))
+        except OSError:
+            self._socket.close()
+            raise
+        self.port = int(self._socket.getsockname()[1])
+
+    def close(self) -> None:
+        """Gives it up; does nothing the second time."""
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
 
-def same_port(note: Path, what: str) -> int:
-    """As `remembered_port`, for a port that others have written down: DemoError when the noted one is taken."""
+def free_port() -> int:
+    """A port that is free at this moment, for those who listen on it at once."""
+    with Claim() as claim:
+        return claim.port
+
+
+def claim_noted(note: Path) -> Claim:
+    """Claims the port written in the file `note` if it is free, else another one, which is written there."""
+    try:
+        claim = Claim(noted_port(note))
+    except OSError:
+        claim = Claim()
+    note_port(note, claim.port)
+    return claim
+
+
+def claim_known(note: Path, what: str) -> Claim:
+    """As `claim_noted`, for a port that others have written down: DemoError when the noted one is taken."""
     noted = noted_port(note)
-    port = remembered_port(note)
-    if noted not in (0, port):
-        note.write_text(f"{noted}\n")
+    try:
+        claim = Claim(noted)
+    except OSError as taken:
         raise DemoError(
             f"Port {noted} is used by another program, and {what}. Nothing was started. End that program, or forget "
             f"the demo's accounts with `make demo-clean`."
-        )
-    return port
-
-
-def remembered_port(note: Path) -> int:
-    """The port written in the file `note` if it is still free, else another one, which is written there."""
-    port = free_port(noted_port(note))
-    note_port(note, port)
-    return port
+        ) from taken
+    note_port(note, claim.port)
+    return claim
 
 
 def note_port(note: Path, port: int) -> None:

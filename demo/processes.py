@@ -58,7 +58,8 @@ class Program:
         DemoError when the program ends first or `patience` seconds pass; the text ends with its last lines.
         """
         deadline = asyncio.get_running_loop().time() + patience
-        while not await ready():
+        # A program that has ended is not ready: whoever answered in its place is another one.
+        while not await ready() or not self.running:
             if not self.running:
                 raise DemoError(f"{self.name} ended with status {self._process.returncode}. {self._last_words()}")
             if asyncio.get_running_loop().time() > deadline:

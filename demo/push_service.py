@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from demo import processes
-from demo.ports import LOOPBACK, same_port
+from demo.ports import LOOPBACK, Claim, claim_known
 
 _READY_WITHIN = 30.0
 
@@ -17,11 +17,13 @@ class PushService:
         self.folder = folder
         self.port = 0
         self.program: processes.Program | None = None
+        self._claim: Claim | None = None
 
     def choose_port(self) -> int:
-        """The port it will have; others may need it before it runs. DemoError when it is taken."""
+        """The port it will have, claimed until `stop()`; others may need it before it runs. DemoError: it is taken."""
         if not self.port:
-            self.port = same_port(self.folder / "port", "the demo's push subscriptions name it")
+            self._claim = claim_known(self.folder / "port", "the demo's push subscriptions name it")
+            self.port = self._claim.port
         return self.port
 
     async def start(self) -> None:
@@ -32,6 +34,8 @@ class PushService:
 
     async def stop(self) -> None:
         """Stops it; does nothing when it does not run."""
+        if self._claim:
+            self._claim.close()
         if self.program:
             await self.program.stop()
 

@@ -14,7 +14,7 @@ import aiohttp
 
 from demo import processes
 from demo.errors import DemoError
-from demo.ports import LOOPBACK, remembered_port
+from demo.ports import LOOPBACK, Claim, claim_noted
 
 Json = dict[str, object]
 
@@ -30,6 +30,7 @@ class Synapse:
         self.server_name = server_name
         self.port = 0
         self.program: processes.Program | None = None
+        self._claim: Claim | None = None
 
     @property
     def url(self) -> str:
@@ -44,10 +45,11 @@ class Synapse:
         return f"@{user}:{self.server_name}"
 
     def choose_port(self) -> int:
-        """The port it will have; others may need it before it runs."""
+        """The port it will have, claimed until `stop()`; others may need it before it runs."""
         if not self.port:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self.port = remembered_port(self.folder / "port")
+            self._claim = claim_noted(self.folder / "port")
+            self.port = self._claim.port
         return self.port
 
     async def start(self, patience: float = 60.0) -> None:
@@ -66,6 +68,8 @@ class Synapse:
 
     async def stop(self) -> None:
         """Stops it; does nothing when it does not run."""
+        if self._claim:
+            self._claim.close()
         if self.program:
             await self.program.stop()
 
