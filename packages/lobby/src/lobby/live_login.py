@@ -1,7 +1,6 @@
 """One login at work: its connection, keys, sync and outbox, from when it is taken up until it is let go of."""
 
 import asyncio
-import importlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from lobby.errands import Errands
 from lobby.errors import LobbyError
 from lobby.home import AccountHome, Login
 from lobby.intake import Applied
+from lobby.late_import import imported
 from lobby.matrix.session import Session
 from lobby.matrix.sync import Sync
 from lobby.pushing import Pushing
@@ -249,7 +249,7 @@ class LiveLogin:
     async def _keys_open(self, engine: Engine) -> None:
         """The keys of this login can be used: whoever does more with them than sealing and opening takes them up."""
         # What it imports is slow, too: the page is served before.
-        module = await asyncio.to_thread(importlib.import_module, "lobby.encryption.keys")
+        module = await imported("lobby.encryption.keys")
         if self._over:
             return
         self.encryption = module.AccountEncryption(

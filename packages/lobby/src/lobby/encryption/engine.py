@@ -9,7 +9,6 @@ left with a message whose key was on its way when we died.
 
 import asyncio
 import contextlib
-import importlib
 import logging
 import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -23,6 +22,7 @@ from lobby.core.room_sessions import BY_DEFAULT, RoomSessions, Rotation
 from lobby.core.withheld import read_withheld
 from lobby.encryption.key_store import KeyStore
 from lobby.errors import ServerRefused, Unreachable
+from lobby.late_import import imported
 from lobby.matrix.session import Session, path_part
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Received:
 
 async def open_engine(path: Path, session: Session, clock: Callable[[], float]) -> "Engine":
     """Open or make the key file of a login; ``clock``: seconds. Raises LobbyError."""
-    module = await asyncio.to_thread(importlib.import_module, "lobby.encryption.machine")
+    module = await imported("lobby.encryption.machine")
     return Engine(KeyStore(path, session.login.user_id, session.login.device_id), module.Machine, session, clock)
 
 

@@ -5,8 +5,6 @@ served before. Sync, history and pushers go through nio's raw request:
 its typed answers drop the transaction id, refuse homeservers that leave out optional fields, and know no pushers.
 """
 
-import asyncio
-import importlib
 import ipaddress
 import json
 from typing import Any
@@ -17,6 +15,7 @@ import aiohttp
 from lobby.core.batch import Json
 from lobby.errors import PlaceForgotten, ProofWanted, ServerRefused, TokenRefused, Unreachable
 from lobby.home import Login
+from lobby.late_import import imported
 
 REQUEST_TIME = 30.0
 """Seconds a request may take; a long poll may take its own time besides."""
@@ -190,7 +189,7 @@ def crosses_network_readable(address: str) -> bool:
 
 
 async def _nio_client(homeserver: str, user: str) -> Any:
-    nio = await asyncio.to_thread(importlib.import_module, "nio")
+    nio = await imported("nio")
     config = nio.AsyncClientConfig(store_sync_tokens=False, encryption_enabled=False, **OWN_RETRIES)
     client = nio.AsyncClient(homeserver, user, config=config)
     if not crosses_network_readable(homeserver):
