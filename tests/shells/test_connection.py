@@ -1,6 +1,8 @@
 """The app's end of the socket against a desk played by hand: refusals, silence, deaths, and what is said meanwhile."""
 
 import asyncio
+import os
+import socket
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -149,6 +151,30 @@ async def test_what_is_reported_between_hello_and_welcome_goes_behind_the_hello(
     assert client.connection.send(wire.EndTask(3))
     assert (await played.hears())[1] == wire.EndTask(3)
     say(writer, WELCOME)
+    await client.connection.close()
+
+
+@pytest.mark.contract("A01")
+@pytest.mark.parametrize("keeps_awake", [wire.BeginTask(1, "save"), wire.Foreground()])
+async def test_what_keeps_an_app_awake_leaves_before_its_turn_is_over_and_behind_what_was_said(
+    played: PlayedDesk, keeps_awake: wire.ToDesk
+) -> None:
+    """It may be frozen within the turn: a desk that has heard of the task by then thaws it again."""
+    client, writer = await connected(played)
+    assert client.connection.send(wire.Ready(7)) and client.connection.send(keeps_awake)
+    with socket.socket(fileno=os.dup(writer.get_extra_info("socket").fileno())) as at_desk:
+        arrived = at_desk.recv(65536, socket.MSG_DONTWAIT | socket.MSG_PEEK)
+    assert [wire.decode_at_desk(body) for body in FrameReader().feed(arrived)] == [wire.Ready(7), keeps_awake]
+    await client.connection.close()
+
+
+async def test_other_reports_of_one_turn_leave_in_one_piece(played: PlayedDesk) -> None:
+    client, writer = await connected(played)
+    assert client.connection.send(wire.EndTask(1))
+    with socket.socket(fileno=os.dup(writer.get_extra_info("socket").fileno())) as at_desk:
+        with pytest.raises(BlockingIOError):
+            at_desk.recv(65536, socket.MSG_DONTWAIT | socket.MSG_PEEK)
+    assert (await played.hears())[1] == wire.EndTask(1)
     await client.connection.close()
 
 

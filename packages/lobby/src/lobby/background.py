@@ -13,6 +13,7 @@ from pathlib import Path
 import frontdesk
 from lobby.account_alerts import AccountAlerts
 from lobby.accounts import Accounts
+from lobby.answers import Answers
 from lobby.core.alerts import NOWHERE, Alert, Place, id_in_account, of_account, place_of
 from lobby.core.views import Change
 from lobby.errands import Errands
@@ -68,6 +69,7 @@ class Background:
         self._connected = False
         self._errands = Errands(LobbyError, frontdesk.FrontdeskError, level=logging.WARNING)
         self._ties: dict[int, AccountTies] = {}
+        self._answers = Answers(DeskGuard(app), lambda: app.state_is_foreground)
         app.on_entered_background = self._entered_background
         app.on_resumed = self._resumed
         app.on_open = self._opened
@@ -115,6 +117,7 @@ class Background:
             for ties in self._ties.values():
                 ties.subscribe_if_need_be()
         else:
+            self._answers.unseen()
             self._app.report_background()
             for messenger in self._accounts.messengers().values():
                 messenger.notice("")
@@ -126,21 +129,9 @@ class Background:
         for number, ties in self._ties.items():
             ties.looking(number in numbers)
 
-    @contextlib.contextmanager
-    def answering(self) -> Iterator[None]:
-        """Not suspended in the middle of an answer to a browser; one that takes all the time there is may be."""
-        open_tasks: list[int] = []
-
-        def end() -> None:
-            while open_tasks:
-                self._app.end_background_task(open_tasks.pop())
-
-        if not self._app.state_is_foreground:
-            open_tasks.append(self._app.begin_background_task("answer the browser", end))
-        try:
-            yield
-        finally:
-            end()
+    def answering(self) -> contextlib.AbstractContextManager[None]:
+        """Not suspended in the middle of an answer to a browser."""
+        return self._answers.answering()
 
     # What the desk tells
 

@@ -22,6 +22,9 @@ _FIRST_PAUSE, _MOST_PAUSE = 0.05, 2.0
 _PASSING = frozenset({Refusal.TOO_FAST, Refusal.TOO_MANY, Refusal.TOO_LARGE, Refusal.BAD_REQUEST})
 """Refusals of what was said on one connection: the next may do better. The others would only be repeated."""
 
+_KEEPS_AWAKE = (wire.BeginTask, wire.Foreground)
+"""Reports after which this process is not frozen, or not for long."""
+
 Reply = TypeVar("Reply", bound=wire.ToApp)
 
 
@@ -124,13 +127,16 @@ class DeskConnection:
         """A report; False when there is no desk just now (what must last is told again in the next hello).
 
         What is said within one turn of the event loop leaves in one piece: the desk cannot act on "end this task"
-        before it has heard "begin that one". What is reported after the hello was written, welcomed or not, goes
-        behind it: the hello does not know of it.
+        before it has heard "begin that one". What keeps this process awake leaves at once, with all that was said
+        before: it may be frozen before the turn is over, and only a desk that has heard of it thaws it again. What is
+        reported after the hello was written, welcomed or not, goes behind it: the hello does not know of it.
         """
         if self._transport is not None:
             if not self._unsent:
                 asyncio.get_running_loop().call_soon(self._flush)
             self._unsent.append(frame(wire.encode(message)))
+            if isinstance(message, _KEEPS_AWAKE):
+                self._flush()
         elif self._since_opening is not None:
             self._since_opening.append(frame(wire.encode(message)))
         else:
