@@ -5,11 +5,10 @@ import contextlib
 import enum
 import socket
 import struct
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from demo.errors import DemoError
-from demo.ports import LOOPBACK, note_port, noted_port
+from demo.ports import LOOPBACK, Claim, claim_noted
 from demo.throttle import Line, Throttle
 
 SLOW = Line(latency=3.0, rate=8192.0, setup=0.5)
@@ -54,22 +53,12 @@ class Network:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._link(reader, writer, upstream)
 
-        server = await self._listening(link, noted_port(note) if note else 0)
-        port = int(server.sockets[0].getsockname()[1])
-        if note:
-            note_port(note, port)
-        self._servers.append(server)
-        return port
-
-    async def _listening(self, link: Callable[..., Awaitable[None]], preferred: int) -> asyncio.Server:
-        """No port is looked for first: on a busy machine another program takes it before it is used."""
-        if preferred:
-            with contextlib.suppress(OSError):
-                return await asyncio.start_server(link, LOOPBACK, preferred)
         try:
-            return await asyncio.start_server(link, LOOPBACK, 0)
+            with claim_noted(note) if note else Claim() as claim:
+                self._servers.append(await asyncio.start_server(link, LOOPBACK, claim.port))
         except OSError as reason:
             raise DemoError(f"No port for a network proxy: {reason}. Start the demo again.") from reason
+        return claim.port
 
     def set(self, condition: Condition) -> None:
         """Changes the network, from now on."""

@@ -47,16 +47,16 @@ def free_port() -> int:
 def claim_noted(note: Path) -> Claim:
     """Claims the port written in the file `note` if it is free, else another one, which is written there."""
     try:
-        claim = Claim(noted_port(note))
+        claim = Claim(_noted(note))
     except OSError:
         claim = Claim()
-    note_port(note, claim.port)
+    _write_down(note, claim.port)
     return claim
 
 
 def claim_known(note: Path, what: str) -> Claim:
     """As `claim_noted`, for a port that others have written down: DemoError when the noted one is taken."""
-    noted = noted_port(note)
+    noted = _noted(note)
     try:
         claim = Claim(noted)
     except OSError as taken:
@@ -64,17 +64,17 @@ def claim_known(note: Path, what: str) -> Claim:
             f"Port {noted} is used by another program, and {what}. Nothing was started. End that program, or forget "
             f"the demo's accounts with `make demo-clean`."
         ) from taken
-    note_port(note, claim.port)
+    _write_down(note, claim.port)
     return claim
 
 
-def note_port(note: Path, port: int) -> None:
+def _write_down(note: Path, port: int) -> None:
     """Writes it into the file `note`, for the next run."""
     note.parent.mkdir(parents=True, exist_ok=True)
     note.write_text(f"{port}\n")
 
 
-def noted_port(note: Path) -> int:
+def _noted(note: Path) -> int:
     """What is written there; 0: nothing."""
     try:
         return int(note.read_text())

@@ -15,16 +15,19 @@ class PushService:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port = 0
         self.program: processes.Program | None = None
         self._claim: Claim | None = None
 
+    @property
+    def port(self) -> int:
+        """0 before it has been chosen."""
+        return self._claim.port if self._claim else 0
+
     def choose_port(self) -> int:
         """The port it will have, claimed until `stop()`; others may need it before it runs. DemoError: it is taken."""
-        if not self.port:
+        if not self._claim:
             self._claim = claim_known(self.folder / "port", "the demo's push subscriptions name it")
-            self.port = self._claim.port
-        return self.port
+        return self._claim.port
 
     async def start(self) -> None:
         """Starts it and waits until it accepts connections. DemoError when it does not."""

@@ -28,9 +28,13 @@ class Synapse:
     def __init__(self, folder: Path, server_name: str = "demo.localhost") -> None:
         self.folder = folder
         self.server_name = server_name
-        self.port = 0
         self.program: processes.Program | None = None
         self._claim: Claim | None = None
+
+    @property
+    def port(self) -> int:
+        """0 before it has been chosen."""
+        return self._claim.port if self._claim else 0
 
     @property
     def url(self) -> str:
@@ -46,11 +50,10 @@ class Synapse:
 
     def choose_port(self) -> int:
         """The port it will have, claimed until `stop()`; others may need it before it runs."""
-        if not self.port:
+        if not self._claim:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._claim = claim_noted(self.folder / "port")
-            self.port = self._claim.port
-        return self.port
+        return self._claim.port
 
     async def start(self, patience: float = 60.0) -> None:
         """Starts it and waits until it answers, `patience` seconds at most."""
