@@ -13,13 +13,13 @@ from pathlib import Path
 import frontdesk
 from lobby.account_alerts import AccountAlerts
 from lobby.accounts import Accounts
-from lobby.answers import Answers
 from lobby.core.alerts import NOWHERE, Alert, Place, id_in_account, of_account, place_of
 from lobby.core.views import Change
 from lobby.errands import Errands
 from lobby.errors import LobbyError
 from lobby.matrix.pusher import PushTarget
 from lobby.matrix_messenger import MatrixMessenger
+from lobby.open_answers import OpenAnswers
 from lobby.store import Store
 
 SUBSCRIPTION = "messages"
@@ -69,7 +69,7 @@ class Background:
         self._connected = False
         self._errands = Errands(LobbyError, frontdesk.FrontdeskError, level=logging.WARNING)
         self._ties: dict[int, AccountTies] = {}
-        self._answers = Answers(DeskGuard(app), lambda: app.state_is_foreground)
+        self._answers = OpenAnswers(DeskGuard(app), lambda: app.state_is_foreground)
         app.on_entered_background = self._entered_background
         app.on_resumed = self._resumed
         app.on_open = self._opened

@@ -132,11 +132,11 @@ class DeskConnection:
         reported after the hello was written, welcomed or not, goes behind it: the hello does not know of it.
         """
         if self._transport is not None:
-            if not self._unsent:
-                asyncio.get_running_loop().call_soon(self._flush)
             self._unsent.append(frame(wire.encode(message)))
             if isinstance(message, _KEEPS_AWAKE):
                 self._flush()
+            elif len(self._unsent) == 1:
+                asyncio.get_running_loop().call_soon(self._flush)
         elif self._since_opening is not None:
             self._since_opening.append(frame(wire.encode(message)))
         else:

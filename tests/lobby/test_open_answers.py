@@ -1,35 +1,14 @@
 """An answer to a browser holds Lobby awake while nobody sees it, also when the window closes in the middle of it."""
 
-from collections.abc import Callable
-
 import pytest
 
-from lobby.answers import Answers
-
-
-class Holds:
-    """Counts as the desk does; ``expire`` is what it says shortly before time is up."""
-
-    def __init__(self) -> None:
-        self.begun = 0
-        self.open: dict[int, Callable[[], None]] = {}
-
-    def begin(self, name: str, on_expiry: Callable[[], None]) -> int:
-        self.begun += 1
-        self.open[self.begun] = on_expiry
-        return self.begun
-
-    def end(self, task: int) -> None:
-        del self.open[task]
-
-    def expire(self) -> None:
-        for on_expiry in [*self.open.values()]:
-            on_expiry()
+from lobby.open_answers import OpenAnswers
+from tests.people import HandGuard
 
 
 def test_an_answer_holds_lobby_only_while_nobody_sees_it() -> None:
-    holds, seen = Holds(), True
-    answers = Answers(holds, lambda: seen)
+    holds, seen = HandGuard(), True
+    answers = OpenAnswers(holds, lambda: seen)
     with answers.answering():
         assert not holds.open
     seen = False
@@ -39,8 +18,8 @@ def test_an_answer_holds_lobby_only_while_nobody_sees_it() -> None:
 
 
 def test_a_window_that_closes_in_the_middle_of_an_answer_leaves_it_held() -> None:
-    holds, seen = Holds(), True
-    answers = Answers(holds, lambda: seen)
+    holds, seen = HandGuard(), True
+    answers = OpenAnswers(holds, lambda: seen)
     with answers.answering():
         seen = False
         answers.unseen()
@@ -50,12 +29,12 @@ def test_a_window_that_closes_in_the_middle_of_an_answer_leaves_it_held() -> Non
 
 
 def test_an_answer_that_fails_or_takes_all_the_time_holds_no_longer() -> None:
-    holds = Holds()
-    answers = Answers(holds, lambda: False)
+    holds = HandGuard()
+    answers = OpenAnswers(holds, lambda: False)
     with pytest.raises(ConnectionError), answers.answering():
         raise ConnectionError
     assert not holds.open
     with answers.answering():
         holds.expire()
         assert not holds.open
-    assert holds.begun == 2
+    assert holds.begin("the third", lambda: None) == 3

@@ -1,4 +1,4 @@
-"""Keeps Lobby from being suspended in the middle of an answer to a browser."""
+"""The answers to browsers that are being made: Lobby is not suspended in the middle of one."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -8,8 +8,8 @@ from lobby.sending import Guard
 _NOT_HELD = 0
 
 
-class Answers:
-    """The answers that are being made. ``seen``: whether a person sees Lobby, which keeps it awake by itself."""
+class OpenAnswers:
+    """Holds Lobby awake by ``guard``. ``seen``: whether a person sees Lobby, which keeps it awake by itself."""
 
     def __init__(self, guard: Guard, seen: Callable[[], bool]) -> None:
         self._guard = guard
