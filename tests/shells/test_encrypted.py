@@ -72,13 +72,18 @@ class LateKeys:
         self._late = False
 
 
+async def waiting_for_keys(one: Person, other: Person, monkeypatch: pytest.MonkeyPatch) -> tuple[str, LateKeys]:
+    """A chat of both; nobody sees the other's Lobby, and no key reaches it until it may come."""
+    room_id = await introduce(one, other)
+    await other.lobby.background()
+    return room_id, LateKeys(other, monkeypatch)
+
+
 async def test_a_message_whose_key_comes_late_is_opened_in_its_place(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left, right = world.left, world.right
-    room_id = await introduce(left, right)
-    await right.lobby.background()
-    keys = LateKeys(right, monkeypatch)
+    room_id, keys = await waiting_for_keys(left, right, monkeypatch)
     opened: list[str] = []
     right.lobby.on_opened = lambda events: opened.extend(event.text for event in events)
     for text in ("one", "two"):
@@ -101,10 +106,8 @@ async def test_a_push_without_its_key_says_whom_it_is_from_and_the_words_follow(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left, right = world.left, world.right
-    room_id = await introduce(left, right)
-    await right.lobby.background()
     monkeypatch.setattr(arrival, "KEY_TIME", 0.5)
-    keys = LateKeys(right, monkeypatch)
+    room_id, keys = await waiting_for_keys(left, right, monkeypatch)
     await left.lobby.send(room_id, "hello")
     await left.until(lambda: left.bubbles(room_id)[-1].mark is Mark.SENT)
     [event] = await said_in(left, room_id)
@@ -120,9 +123,7 @@ async def test_a_push_without_its_key_says_whom_it_is_from_and_the_words_follow(
 
 async def test_a_push_waits_for_a_key_that_is_a_little_late(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     left, right = world.left, world.right
-    room_id = await introduce(left, right)
-    await right.lobby.background()
-    keys = LateKeys(right, monkeypatch)
+    room_id, keys = await waiting_for_keys(left, right, monkeypatch)
     await left.lobby.send(room_id, "hello")
     await left.until(lambda: left.bubbles(room_id)[-1].mark is Mark.SENT)
     [event] = await said_in(left, room_id)
@@ -138,9 +139,7 @@ async def test_a_request_to_verify_whose_key_is_late_is_not_told_as_a_message(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left, right = world.left, world.right
-    room_id = await introduce(left, right)
-    await right.lobby.background()
-    keys = LateKeys(right, monkeypatch)
+    room_id, keys = await waiting_for_keys(left, right, monkeypatch)
     assert left.lobby.keys is not None
     request = {"msgtype": "m.key.verification.request", "body": "", "to": right.user_id}
     sealed = await left.lobby.keys.seal(
