@@ -235,6 +235,10 @@ async def forgetful(play: Play) -> None:
                     lambda status: bool(play.on_left.showings(play.began, app)), "its word", patience=6.0
                 )
 
+    if play.killer.blow.victim is Victim.LOBBY:
+        # It is what is to die, and it is quick: told already, it would be removed before.
+        await play.killer.struck(_STRUCK_WITHIN)
+
     async def remove(desk: DeskControl) -> None:
         if any(manifest.id == app for manifest in await desk.apps()):  # The last answer may have got lost.
             await desk.remove_app(app)
