@@ -6,6 +6,7 @@ import socket
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -130,16 +131,69 @@ async def test_a_refusal_is_raised_by_its_name_with_the_desks_words(
     await client.connection.close()
 
 
-async def test_a_desk_that_ends_at_once_or_talks_nonsense_is_unavailable(played: PlayedDesk) -> None:
-    for nonsense in (b"", frame(b"\xc1"), b"HTTP/1.1 400 Bad Request\r\n\r\n"):
-        client = Client(played.path)
-        opening = asyncio.create_task(client.connection.open())
-        writer, _ = await played.hears()
-        writer.write(nonsense)
-        if not nonsense:
-            writer.close()
-        with pytest.raises(DeskUnavailable):
-            await opening
+@pytest.mark.contract("L06")
+async def test_a_desk_that_is_killed_between_hello_and_welcome_leaves_the_app_to_the_next(played: PlayedDesk) -> None:
+    client = Client(played.path)
+    opening = asyncio.create_task(client.connection.open())
+    for _ in range(2):
+        writer, hello = await played.hears()
+        assert isinstance(hello, wire.Hello)
+        writer.transport.abort()
+    _, again = await played.welcomes()
+    assert isinstance(again, wire.Hello)
+    assert await opening == WELCOME
+    await client.connection.close()
+
+
+@pytest.mark.contract("L06")
+async def test_a_desk_that_is_killed_before_it_read_a_hello_leaves_the_app_to_the_next(
+    played: PlayedDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = Client(played.path)
+    unsent = [BrokenPipeError(), ConnectionResetError()]
+    send_fds = socket.send_fds
+
+    def send(*args: Any) -> int:
+        if unsent:
+            raise unsent.pop()
+        return send_fds(*args)
+
+    monkeypatch.setattr(socket, "send_fds", send)
+    opening = asyncio.create_task(client.connection.open())
+    await played.welcomes()
+    assert await opening == WELCOME
+    await client.connection.close()
+
+
+async def test_desks_that_all_end_at_once_are_unavailable_after_a_while(
+    played: PlayedDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app_connection, "ANSWER_WITHIN", 0.1)
+    client = Client(played.path)
+    opening = asyncio.create_task(client.connection.open())
+    ended = 0
+    while not opening.done():
+        hears = asyncio.create_task(played.hears())
+        await asyncio.wait([hears, opening], return_when=asyncio.FIRST_COMPLETED)
+        if hears.done():
+            hears.result()[0].close()
+            ended += 1
+        else:
+            hears.cancel()
+    with pytest.raises(DeskUnavailable, match="One desk after the other"):
+        await opening
+    assert ended > 1
+
+
+@pytest.mark.parametrize("nonsense", [frame(b"\xc1"), b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+async def test_what_does_not_speak_like_a_desk_is_unavailable_at_once(played: PlayedDesk, nonsense: bytes) -> None:
+    client = Client(played.path)
+    opening = asyncio.create_task(client.connection.open())
+    writer, _ = await played.hears()
+    writer.write(nonsense)
+    with pytest.raises(DeskUnavailable, match="does not speak like a desk"):
+        await opening
+    assert played.heard.empty()
 
 
 async def test_a_desk_that_says_nothing_is_waited_for_only_so_long(

@@ -28,12 +28,17 @@ _KEEPS_AWAKE = (wire.BeginTask, wire.Foreground)
 Reply = TypeVar("Reply", bound=wire.ToApp)
 
 
-class _Wire(asyncio.Protocol):
-    """Bytes to messages; hands each message, and the end, to its owner."""
+class _DeskEnded(DeskUnavailable):
+    """It took the connection and ended before a welcome or a refusal: killed, most often, and another one follows."""
 
-    def __init__(self, on_message: Callable[[wire.ToApp], None], on_end: Callable[[], None]) -> None:
+
+class _Wire(asyncio.Protocol):
+    """Bytes to messages; hands each message, and the end with what was not understood, to its owner."""
+
+    def __init__(self, on_message: Callable[[wire.ToApp], None], on_end: Callable[[WireError | None], None]) -> None:
         self._on_message = on_message
         self._on_end = on_end
+        self._nonsense: WireError | None = None
         self._reader = FrameReader()
         self._transport: asyncio.Transport | None = None
 
@@ -47,11 +52,12 @@ class _Wire(asyncio.Protocol):
                 self._on_message(wire.decode_at_app(body))
         except WireError as error:
             log.error("The desk sent something this app does not understand: %s", error)
+            self._nonsense = error
             assert self._transport is not None
             self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._on_end()
+        self._on_end(self._nonsense)
 
 
 class DeskConnection:
@@ -76,6 +82,7 @@ class DeskConnection:
         self._welcome: wire.Welcome | None = None
         self._ended = asyncio.Event()
         self._refusal: wire.Refused | None = None
+        self._nonsense: WireError | None = None
         self.on_lost: Callable[[], None] = lambda: None
         """Called when a connection has ended; a new one is sought."""
         self._asked: dict[int, asyncio.Future[wire.ToApp]] = {}
@@ -87,17 +94,25 @@ class DeskConnection:
     # --- coming and going -----------------------------------------------------------------------------------------
 
     async def open(self) -> wire.Welcome:
-        """Connect and be welcomed. ``DeskUnavailable``, or the ``RefusedError`` that says why not."""
-        try:
-            await self._connect()
-        except OSError as error:
-            if self._start_desk is None:
-                raise DeskUnavailable(
-                    f"No desk answers at {self._path}. Start one with: frontdesk agent (or for good: frontdesk enable)"
-                ) from error
-            await asyncio.to_thread(self._start_desk)
-            await self._connect_soon()
-        await self._until_welcomed()
+        """Connect and be welcomed. ``DeskUnavailable``, or the ``RefusedError`` that says why not.
+
+        A desk that dies before its welcome harms nobody (contract L06): the next one is tried, for 10 s in all.
+        """
+        loop = asyncio.get_running_loop()
+        pause, patient_until = _FIRST_PAUSE, loop.time() + 2 * ANSWER_WITHIN
+        while True:
+            try:
+                await self._connect_or_start()
+                await self._until_welcomed()
+                break
+            except (_DeskEnded, BrokenPipeError, ConnectionResetError) as error:
+                if loop.time() + pause > patient_until:
+                    raise DeskUnavailable(
+                        "One desk after the other ended before it said anything. "
+                        "`frontdesk agent` in a terminal says why it cannot run."
+                    ) from error
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _MOST_PAUSE)
         assert self._welcome is not None
         self._keeping = asyncio.create_task(self._keep_connected(), name="frontdesk connection")
         return self._welcome
@@ -174,9 +189,22 @@ class DeskConnection:
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
+    async def _connect_or_start(self) -> None:
+        try:
+            await self._connect()
+        except (BrokenPipeError, ConnectionResetError):
+            raise
+        except OSError as error:
+            if self._start_desk is None:
+                raise DeskUnavailable(
+                    f"No desk answers at {self._path}. Start one with: frontdesk agent (or for good: frontdesk enable)"
+                ) from error
+            await asyncio.to_thread(self._start_desk)
+            await self._connect_soon()
+
     async def _connect(self) -> None:
         self._ended.clear()
-        self._refusal = None
+        self._refusal = self._nonsense = None
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             sock.setblocking(False)
@@ -224,9 +252,9 @@ class DeskConnection:
         if not self._welcomed.is_set():
             if self._refusal is not None:
                 raise refused(self._refusal.reason, self._refusal.text)
-            raise DeskUnavailable(
-                "The desk ended before it said anything. `frontdesk agent` in a terminal says why it cannot run."
-            )
+            if self._nonsense is not None:
+                raise DeskUnavailable(f"What answers at {self._path} does not speak like a desk: {self._nonsense}")
+            raise _DeskEnded("The desk ended before it said anything.")
 
     async def _keep_connected(self) -> None:
         """At once when a connection that had lasted ends; else, whatever went wrong, after a pause that doubles."""
@@ -270,7 +298,8 @@ class DeskConnection:
             self._transport.writelines(self._unsent)
         self._unsent.clear()
 
-    def _lost(self) -> None:
+    def _lost(self, nonsense: WireError | None) -> None:
+        self._nonsense = nonsense
         self._welcomed.clear()
         self._transport = None
         self._unsent.clear()
