@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -87,26 +87,48 @@ async def played() -> AsyncIterator[PlayedDesk]:
 
 
 class Client:
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, start_desk: Callable[[], None] | None = None) -> None:
         self.heard: asyncio.Queue[wire.ToApp] = asyncio.Queue()
         self.tasks: tuple[wire.OpenTask, ...] = ()
-        self.connection = DeskConnection(path, self._hello, self.heard.put_nowait, None)
+        self.connection = DeskConnection(path, self._hello, self.heard.put_nowait, start_desk)
 
     def _hello(self) -> tuple[wire.Opening, list[int]]:
         return wire.Hello(app="org.example.app", run="r", oldest=1, newest=1, tasks=self.tasks), []
 
 
-async def connected(played: PlayedDesk) -> tuple[Client, asyncio.StreamWriter]:
+async def greeting(played: PlayedDesk) -> tuple[Client, asyncio.Task[wire.Welcome], asyncio.StreamWriter]:
+    """A client that has said hello and waits for what comes of it."""
     client = Client(played.path)
     opening = asyncio.create_task(client.connection.open())
-    writer, _ = await played.welcomes()
+    writer, hello = await played.hears()
+    assert isinstance(hello, wire.Hello)
+    return client, opening, writer
+
+
+async def connected(played: PlayedDesk) -> tuple[Client, asyncio.StreamWriter]:
+    client, opening, writer = await greeting(played)
+    say(writer, WELCOME)
     assert await opening == WELCOME
     return client, writer
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients that wait for a desk for a moment only."""
+    monkeypatch.setattr(app_connection, "ANSWER_WITHIN", 0.1)
 
 
 async def test_no_desk_is_said_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(DeskUnavailable, match="frontdesk agent"):
         await Client(tmp_path / "none").connection.open()
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_desk_that_was_started_and_is_not_there_is_started_again_for_a_while(tmp_path: Path) -> None:
+    started: list[bool] = []
+    with pytest.raises(DeskUnavailable, match="was started and does not answer"):
+        await Client(tmp_path / "none", lambda: started.append(True)).connection.open()
+    assert len(started) > 1
 
 
 @pytest.mark.contract("X03", "X04")
@@ -121,9 +143,7 @@ async def test_no_desk_is_said_with_what_to_do(tmp_path: Path) -> None:
 async def test_a_refusal_is_raised_by_its_name_with_the_desks_words(
     played: PlayedDesk, reason: Refusal, error: type[RefusedError]
 ) -> None:
-    client = Client(played.path)
-    opening = asyncio.create_task(client.connection.open())
-    writer, _ = await played.hears()
+    client, opening, writer = await greeting(played)
     say(writer, wire.Refused(reason, "Update frontdesk."))
     writer.close()
     with pytest.raises(error, match=r"Update frontdesk\."):
@@ -133,12 +153,11 @@ async def test_a_refusal_is_raised_by_its_name_with_the_desks_words(
 
 @pytest.mark.contract("L06")
 async def test_a_desk_that_is_killed_between_hello_and_welcome_leaves_the_app_to_the_next(played: PlayedDesk) -> None:
-    client = Client(played.path)
-    opening = asyncio.create_task(client.connection.open())
-    for _ in range(2):
-        writer, hello = await played.hears()
-        assert isinstance(hello, wire.Hello)
-        writer.transport.abort()
+    client, opening, writer = await greeting(played)
+    writer.transport.abort()
+    writer, again = await played.hears()
+    assert isinstance(again, wire.Hello)
+    writer.transport.abort()
     _, again = await played.welcomes()
     assert isinstance(again, wire.Hello)
     assert await opening == WELCOME
@@ -165,10 +184,8 @@ async def test_a_desk_that_is_killed_before_it_read_a_hello_leaves_the_app_to_th
     await client.connection.close()
 
 
-async def test_desks_that_all_end_at_once_are_unavailable_after_a_while(
-    played: PlayedDesk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(app_connection, "ANSWER_WITHIN", 0.1)
+@pytest.mark.usefixtures("impatient")
+async def test_desks_that_all_end_at_once_are_unavailable_after_a_while(played: PlayedDesk) -> None:
     client = Client(played.path)
     opening = asyncio.create_task(client.connection.open())
     ended = 0
@@ -187,19 +204,15 @@ async def test_desks_that_all_end_at_once_are_unavailable_after_a_while(
 
 @pytest.mark.parametrize("nonsense", [frame(b"\xc1"), b"HTTP/1.1 400 Bad Request\r\n\r\n"])
 async def test_what_does_not_speak_like_a_desk_is_unavailable_at_once(played: PlayedDesk, nonsense: bytes) -> None:
-    client = Client(played.path)
-    opening = asyncio.create_task(client.connection.open())
-    writer, _ = await played.hears()
+    _, opening, writer = await greeting(played)
     writer.write(nonsense)
     with pytest.raises(DeskUnavailable, match="does not speak like a desk"):
         await opening
     assert played.heard.empty()
 
 
-async def test_a_desk_that_says_nothing_is_waited_for_only_so_long(
-    played: PlayedDesk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(app_connection, "ANSWER_WITHIN", 0.1)
+@pytest.mark.usefixtures("impatient")
+async def test_a_desk_that_says_nothing_is_waited_for_only_so_long(played: PlayedDesk) -> None:
     client = Client(played.path)
     with pytest.raises(DeskUnavailable, match="says nothing"):
         await client.connection.open()

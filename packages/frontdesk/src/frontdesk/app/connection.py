@@ -105,12 +105,9 @@ class DeskConnection:
                 await self._connect_or_start()
                 await self._until_welcomed()
                 break
-            except (_DeskEnded, BrokenPipeError, ConnectionResetError) as error:
+            except (_DeskEnded, OSError) as error:
                 if loop.time() + pause > patient_until:
-                    raise DeskUnavailable(
-                        "One desk after the other ended before it said anything. "
-                        "`frontdesk agent` in a terminal says why it cannot run."
-                    ) from error
+                    raise self._given_up(error) from error
             await asyncio.sleep(pause)
             pause = min(2 * pause, _MOST_PAUSE)
         assert self._welcome is not None
@@ -192,27 +189,33 @@ class DeskConnection:
     async def _connect_or_start(self) -> None:
         try:
             await self._connect()
-        except (BrokenPipeError, ConnectionResetError):
-            raise
         except OSError as error:
             if self._start_desk is None:
                 raise DeskUnavailable(
                     f"No desk answers at {self._path}. Start one with: frontdesk agent (or for good: frontdesk enable)"
                 ) from error
             await asyncio.to_thread(self._start_desk)
-            await self._connect_soon()
+            await self._connect()
+
+    def _given_up(self, error: Exception) -> DeskUnavailable:
+        if isinstance(error, _DeskEnded):
+            return DeskUnavailable(
+                "One desk after the other ended before it said anything. "
+                "`frontdesk agent` in a terminal says why it cannot run."
+            )
+        return DeskUnavailable(
+            f"A desk was started and does not answer at {self._path}. See its log, state/logs/desk.log."
+        )
 
     async def _connect(self) -> None:
         self._ended.clear()
-        self._refusal = self._nonsense = None
+        self._refusal = None
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             sock.setblocking(False)
             await asyncio.get_running_loop().sock_connect(sock, str(self._path))
-            message, fds = self._opening()
+            self._greet(sock)
             since = self._since_opening = []
-            # The first frame is small and the socket new: it is taken whole, with its descriptors beside it.
-            socket.send_fds(sock, [frame(wire.encode(message))], fds)
             transport, _ = await asyncio.get_running_loop().create_unix_connection(
                 lambda: _Wire(self._received, self._lost), sock=sock
             )
@@ -225,18 +228,13 @@ class DeskConnection:
         self._transport = transport
         transport.writelines(since)
 
-    async def _connect_soon(self) -> None:
-        """A desk has just been started: its socket is there within moments."""
-        pause = _FIRST_PAUSE
-        for _ in range(8):
-            try:
-                return await self._connect()
-            except OSError:
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, _MOST_PAUSE)
-        raise DeskUnavailable(
-            f"A desk was started and does not answer at {self._path}. See its log, state/logs/desk.log."
-        )
+    def _greet(self, sock: socket.socket) -> None:
+        message, fds = self._opening()
+        try:
+            # The first frame is small and the socket new: it is taken whole, with its descriptors beside it.
+            socket.send_fds(sock, [frame(wire.encode(message))], fds)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise _DeskEnded("The desk ended before it was told who calls.") from error
 
     async def _until_welcomed(self) -> None:
         ended = asyncio.create_task(self._ended.wait())
