@@ -149,8 +149,9 @@ class AccountAlerts:
         try:
             async with asyncio.timeout(PUSH_TIME) as time:
                 alert = await self._arrivals.alert_for(pushed, self._desk.foreground)
+            # Requests may have come beside it, and nothing holds Lobby once the push has been answered.
+            await self._hear_verifications(time.when())
             if alert is None:
-                await self._hear_verifications(time.when())
                 verifications = self._messenger.encryption.verifications()
                 alert = self._offers.answer(pushed.event_id, verifications, self._looked_at)
                 self._keep_offers()
