@@ -51,12 +51,19 @@ class Visitor:
 
     async def goes_to_chat(self, person: str, other: str) -> None:
         await self.lobby(person).get_by_role("link", name=other).first.click()
+        await self.composer(person, other)
 
-    async def writes(self, person: str, other: str, text: str) -> None:
+    async def composer(self, person: str, other: str) -> Locator:
+        """Where they write: Enter sends once the module of Lobby's page is there, and as it comes it takes the focus,
+        from the other person's window, too."""
         message = self.lobby(person).get_by_label(f"Message to {other}")
         window = await (await message.element_handle()).owner_frame()
         assert window is not None
-        await window.wait_for_load_state()  # Enter sends once the module of Lobby's page is there
+        await window.wait_for_load_state()
+        return message
+
+    async def writes(self, person: str, other: str, text: str) -> None:
+        message = await self.composer(person, other)
         await message.fill(text)
         await message.press("Enter")
 
