@@ -10,13 +10,22 @@ import msgspec
 
 from frontdesk.errors import WireError
 from frontdesk.terms import (
+    Budget,
+    Condition,
     DeskStatus,
+    ExistingWork,
+    Explanation,
     Manifest,
     Notification,
+    PendingTask,
     PushKind,
     Receipt,
     Refusal,
     Subscription,
+    TaskEnd,
+    TaskKind,
+    TaskReceipt,
+    TaskRequest,
     Verdict,
     WakeReason,
 )
@@ -62,6 +71,8 @@ class Hello(_Message, frozen=True, tag="hello"):
     tasks: tuple[OpenTask, ...] = ()
     pushes: tuple[str, ...] = ()
     """Ids of pushes it was given and is still working on, or has answered without hearing that the answer was kept."""
+    runs: tuple[str, ...] = ()
+    """Runs of scheduled tasks that it works on, or has completed without hearing that this was kept (L07)."""
 
 
 class ControlHello(_Message, frozen=True, tag="control"):
@@ -125,6 +136,52 @@ class Withdraw(_Message, frozen=True, tag="withdraw"):
     notification: str
 
 
+class SubmitTask(_Message, frozen=True, tag="submit_task"):
+    """Ask for a scheduled task. ``Done``, or ``Refused`` with the reason (S01, S03, S18)."""
+
+    request: int
+    task: TaskRequest
+    existing: ExistingWork = ExistingWork.REPLACE
+
+
+class CancelTasks(_Message, frozen=True, tag="cancel_tasks"):
+    """Withdraw requests, those that run included; none named: all of the app (S13)."""
+
+    request: int
+    identifiers: tuple[str, ...] = ()
+
+
+class ListTasks(_Message, frozen=True, tag="list_tasks"):
+    request: int
+
+
+class ExplainTasks(_Message, frozen=True, tag="explain_tasks"):
+    """Why the app's own requests do not run now (S16). Answered by ``ExplanationsAre``."""
+
+    request: int
+
+
+class GetBudget(_Message, frozen=True, tag="get_budget"):
+    request: int
+
+
+class CompleteTask(_Message, frozen=True, tag="complete_task"):
+    """``set_task_completed`` (S12). Repeated after a reconnect until ``RunKept`` has come."""
+
+    run: str
+    success: bool
+
+
+class TellProgress(_Message, frozen=True, tag="tell_progress"):
+    """Of a continued task: so much of ``total`` is done (S18)."""
+
+    run: str
+    done: float
+    total: float
+    title: str = ""
+    subtitle: str = ""
+
+
 class ShowAddress(_Message, frozen=True, tag="show_address"):
     """Open this web address in the person's browser, which must not descend from the app."""
 
@@ -166,6 +223,59 @@ class QuitApp(_Message, frozen=True, tag="quit_app"):
 class GetReceipts(_Message, frozen=True, tag="get_receipts"):
     request: int
     app: str
+
+
+class Explain(_Message, frozen=True, tag="explain"):
+    """Why tasks do not run: of an app by its id, of an identifier, or with ``all`` of everything (S16)."""
+
+    request: int
+    of: str = "all"
+
+
+class GetTaskReceipts(_Message, frozen=True, tag="get_task_receipts"):
+    """Which runs of its scheduled tasks were expired or given up, newest first."""
+
+    request: int
+    app: str
+
+
+class SimulateLaunch(_Message, frozen=True, tag="simulate_launch"):
+    """Launch a pending task now, whatever stands in its way (S17). ``app``: whose, where several have it."""
+
+    request: int
+    identifier: str
+    app: str = ""
+
+
+class SimulateExpire(_Message, frozen=True, tag="simulate_expire"):
+    """Expire a running task now (S17)."""
+
+    request: int
+    identifier: str
+    app: str = ""
+
+
+class ForceCondition(_Message, frozen=True, tag="force_condition"):
+    """Take the condition to be ``value``, whatever its source says, until lifted."""
+
+    request: int
+    condition: Condition
+    value: str
+
+
+class LiftCondition(_Message, frozen=True, tag="lift_condition"):
+    """What its source says counts again; None: of all conditions."""
+
+    request: int
+    condition: Condition | None = None
+
+
+class SwitchBackground(_Message, frozen=True, tag="switch_background"):
+    """Let an app run in the background, or not; ``*``: all (L10)."""
+
+    request: int
+    app: str
+    on: bool
 
 
 class AddApp(_Message, frozen=True, tag="add_app"):
@@ -210,6 +320,44 @@ class Welcome(_Message, frozen=True, tag="welcome"):
     background_available: bool = True
     receipts: tuple[Receipt, ...] = ()
     """Runs that ended since the app was last told (L05)."""
+    task_receipts: tuple[TaskReceipt, ...] = ()
+    """Runs of its scheduled tasks that were expired or given up since then."""
+
+
+class BackgroundIs(_Message, frozen=True, tag="background_is"):
+    """The person has switched background running on or off for the app (L10)."""
+
+    available: bool
+
+
+class TaskRun(msgspec.Struct, frozen=True):
+    """One delivery of a scheduled task. ``run`` names it; the app completes it by that."""
+
+    run: str
+    identifier: str
+    kind: TaskKind
+    attempt: int = 1
+
+
+class RunTasks(_Message, frozen=True, tag="run_tasks"):
+    """Do these now; each is to be completed (S12). ``seconds``: for all of them together (S08); None: no limit."""
+
+    runs: tuple[TaskRun, ...]
+    seconds: float | None
+
+
+class ExpireRuns(_Message, frozen=True, tag="expire_runs"):
+    """Come to an end with these: their expiration handlers have ``seconds`` together (S11)."""
+
+    runs: tuple[str, ...]
+    why: TaskEnd
+    seconds: float
+
+
+class RunKept(_Message, frozen=True, tag="run_kept"):
+    """That this run is completed is kept; the app may forget it."""
+
+    run: str
 
 
 class Refused(_Message, frozen=True, tag="refused"):
@@ -299,6 +447,26 @@ class ReceiptsAre(_Message, frozen=True, tag="receipts_are"):
     receipts: tuple[Receipt, ...]
 
 
+class TasksAre(_Message, frozen=True, tag="tasks_are"):
+    request: int
+    tasks: tuple[PendingTask, ...]
+
+
+class BudgetIs(_Message, frozen=True, tag="budget_is"):
+    request: int
+    budget: Budget
+
+
+class ExplanationsAre(_Message, frozen=True, tag="explanations_are"):
+    request: int
+    explanations: tuple[Explanation, ...]
+
+
+class TaskReceiptsAre(_Message, frozen=True, tag="task_receipts_are"):
+    request: int
+    receipts: tuple[TaskReceipt, ...]
+
+
 class AppsAre(_Message, frozen=True, tag="apps_are"):
     request: int
     manifests: tuple[Manifest, ...]
@@ -315,13 +483,42 @@ FromApp = (
     | PushAnswer
     | Notify
     | Withdraw
+    | SubmitTask
+    | CancelTasks
+    | ListTasks
+    | ExplainTasks
+    | GetBudget
+    | CompleteTask
+    | TellProgress
     | ShowAddress
 )
-FromControl = GetStatus | Watch | OpenApp | QuitApp | GetReceipts | AddApp | RemoveApp | ListApps | Act | Dismiss
+FromControl = (
+    GetStatus
+    | Watch
+    | OpenApp
+    | QuitApp
+    | GetReceipts
+    | GetTaskReceipts
+    | Explain
+    | SimulateLaunch
+    | SimulateExpire
+    | ForceCondition
+    | LiftCondition
+    | SwitchBackground
+    | AddApp
+    | RemoveApp
+    | ListApps
+    | Act
+    | Dismiss
+)
 Opening = Hello | ControlHello | OpenFirst
 ToDesk = Opening | FromApp | FromControl
 ToApp = (
     Welcome
+    | BackgroundIs
+    | RunTasks
+    | ExpireRuns
+    | RunKept
     | Refused
     | EnteredBackground
     | TimeBox
@@ -339,6 +536,10 @@ ToApp = (
     | StatusIs
     | ReceiptsAre
     | AppsAre
+    | TasksAre
+    | BudgetIs
+    | ExplanationsAre
+    | TaskReceiptsAre
 )
 
 _encoder = msgspec.msgpack.Encoder()

@@ -7,7 +7,7 @@ import msgspec
 from frontdesk.errors import ManifestError
 from frontdesk.terms import APP_ID, APP_ID_MOST, Manifest, Refusal
 
-MODES = frozenset({"push"})
+MODES = frozenset({"push", "refresh", "processing", "continued"})
 """Background modes there are."""
 
 

@@ -71,6 +71,8 @@ class Assertions:
                 return self._begin_box(app, self._box_for(app, why), now)
             case ev.Awake(app=app):
                 return self._tell_again(app, now)
+            case ev.GiveTime(app=app, seconds=seconds):
+                return self._give_time(app, seconds, now)
             case ev.TaskBegun(app=app, task=task, name=name):
                 return self._begun(app, task, name, now)
             case ev.TaskEnded(app=app, task=task):
@@ -189,12 +191,21 @@ class Assertions:
         left = self._of(app).left_at_sleep
         if why is WakeReason.TASK and left is not None:
             return left
-        return self._limits.push if why is WakeReason.PUSH else self._limits.background
+        limits = {WakeReason.PUSH: self._limits.push, WakeReason.SCHEDULED: self._limits.refresh}
+        return limits.get(why, self._limits.background)
 
     def _begin_box(self, app: str, limit: float, now: float) -> Out:
         tasks = self._of(app)
         tasks.box, tasks.left_at_sleep = Box(now, limit), None
         return [do.Send(app, wire.TimeBox(limit))]
+
+    def _give_time(self, app: str, seconds: float, now: float) -> Out:
+        """More than what it was woken for would give it: it works on scheduled tasks (S08)."""
+        box = self._of(app).box
+        if box is None or box.spent or box.end >= now + seconds:
+            return []
+        box.limit, box.told = now + seconds - box.begun, False
+        return self._tell_again(app, now)
 
     def _tell_again(self, app: str, now: float) -> Out:
         tasks = self._of(app)

@@ -8,11 +8,11 @@ from typing import ClassVar
 
 import msgspec
 
-from frontdesk.terms import Notification, Receipt
+from frontdesk.terms import Notification, Receipt, TaskReceipt
 from frontdesk.wire.desk import ToApp
 
 
-class Effect(msgspec.Struct, frozen=True):
+class Effect(msgspec.Struct, frozen=True, tag=True):
     """Something a shell shall do."""
 
     after_save: ClassVar[bool] = False
@@ -30,6 +30,26 @@ class KeepReceipt(Effect, frozen=True):
     """Keep for ``frontdesk log`` and for the app's next start (L05)."""
 
     receipt: Receipt
+
+
+class KeepTaskReceipt(Effect, frozen=True):
+    """Keep for ``frontdesk log`` and for the app's next start (L05)."""
+
+    receipt: TaskReceipt
+
+
+class Measure(Effect, frozen=True):
+    """Find out what the app and its children use; ``Consumed`` is the answer (L08, L09)."""
+
+    app: str
+    process: "Process"
+
+
+class Inhibit(Effect, frozen=True):
+    """Hold off the machine's sleep while guarded work is open, or stop doing so; ``why`` is for a person."""
+
+    on: bool
+    why: str = ""
 
 
 class Send(Effect, frozen=True):

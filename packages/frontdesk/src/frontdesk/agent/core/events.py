@@ -5,11 +5,22 @@ A machine gets every event and signal through ``handle(happened, now)`` and igno
 
 import msgspec
 
-from frontdesk.terms import Manifest, Notification, PushKind, Receipt, StopReason, Verdict, WakeReason
+from frontdesk.terms import (
+    Condition,
+    ExistingWork,
+    Manifest,
+    Notification,
+    PushKind,
+    Receipt,
+    StopReason,
+    TaskRequest,
+    Verdict,
+    WakeReason,
+)
 from frontdesk.wire.desk import OpenTask
 
 
-class Event(msgspec.Struct, frozen=True):
+class Event(msgspec.Struct, frozen=True, tag=True):
     """Something a shell saw."""
 
 
@@ -140,6 +151,7 @@ class Connected(Event, frozen=True):
     foreground: bool
     tasks: tuple[OpenTask, ...] = ()
     pushes: tuple[str, ...] = ()
+    runs: tuple[str, ...] = ()
     page: str = ""
     version: int = 1
 
@@ -162,6 +174,18 @@ class MemoryShort(Event, frozen=True):
     """The machine is short of memory (L03)."""
 
 
+class Consumed(Event, frozen=True):
+    """The answer to ``Measure``: what the app and its children have used so far, and hold now (L08, L09).
+
+    ``cpu``: seconds of processor time since an arbitrary beginning, never less than before for the same run; ``memory``
+    in bytes. None: it cannot be told.
+    """
+
+    app: str
+    cpu: float | None
+    memory: int | None
+
+
 class DeskStarted(Event, frozen=True):
     """All that was saved is restored and survivors are told; from now on decisions are carried out."""
 
@@ -181,6 +205,57 @@ class DeskStopping(Event, frozen=True):
 
 class TimePassed(Event, frozen=True):
     """The moment a machine asked for has come."""
+
+
+# --- events: the machine ------------------------------------------------------------------------------------------
+
+
+class ConditionSeen(Event, frozen=True):
+    """A source tells what a condition is; "" when it cannot tell any more (it has vanished, say)."""
+
+    condition: Condition
+    value: str
+    source: str
+
+
+class ConditionForced(Event, frozen=True):
+    """The person puts a condition in force, whatever its source says (``frontdesk simulate condition``)."""
+
+    condition: Condition
+    value: str
+
+
+class ConditionLifted(Event, frozen=True):
+    """What the source says counts again; None: for all conditions."""
+
+    condition: Condition | None
+
+
+class WallClock(Event, frozen=True):
+    """The wall clock is ``ahead`` seconds of ``now`` from here on: at the start, and whenever somebody set it (S07).
+
+    ``utc_offset``: seconds that local time is east of UTC, for the hour of the week (S14).
+    """
+
+    ahead: float
+    utc_offset: float
+
+
+class SleepComing(Event, frozen=True):
+    """The machine is about to sleep; the desk holds it up for a few seconds at most."""
+
+
+class MachineSlept(Event, frozen=True):
+    """The machine slept for so many seconds, which ``now`` has counted: nobody could use time in which nothing ran."""
+
+    seconds: float
+
+
+class BackgroundSwitched(Event, frozen=True):
+    """The person lets an app (``*``: all) run in the background, or not (L10)."""
+
+    app: str
+    on: bool
 
 
 # --- events: what apps report and ask -----------------------------------------------------------------------------
@@ -243,6 +318,44 @@ class WithdrawAsked(Report, frozen=True):
     asker: int
     request: int
     notification: str
+
+
+class SubmitAsked(Report, frozen=True):
+    asker: int
+    request: int
+    task: TaskRequest
+    existing: ExistingWork
+
+
+class CancelAsked(Report, frozen=True):
+    """None named: all of the app."""
+
+    asker: int
+    request: int
+    identifiers: tuple[str, ...]
+
+
+class RunCompleted(Report, frozen=True):
+    run: str
+    success: bool
+
+
+class ProgressTold(Report, frozen=True):
+    run: str
+    done: float
+    total: float
+    title: str
+    subtitle: str
+
+
+class SimulateAsked(Event, frozen=True):
+    """Launch (or expire) a task by hand (S17). ``app``: "" where only one has the identifier."""
+
+    asker: int
+    request: int
+    identifier: str
+    app: str
+    expire: bool
 
 
 # --- events: the push connection ----------------------------------------------------------------------------------
@@ -351,6 +464,35 @@ class Ended(Signal, frozen=True):
 
 class BoxOver(Signal, frozen=True):
     """Background time is up, and no task is open: whatever else held the app holds it no longer."""
+
+    app: str
+
+
+class ConditionChanged(Signal, frozen=True):
+    """The condition is another from here on: seen, forced or lifted."""
+
+    condition: Condition
+
+
+class GiveTime(Signal, frozen=True):
+    """The app may run in the background for at least so many seconds from now: it works on scheduled tasks (S08)."""
+
+    app: str
+    seconds: float
+
+
+class FreeOfCpuLimit(Signal, frozen=True):
+    """While ``on`` the app may use all processor time: a processing task that asked for external power runs (L08)."""
+
+    app: str
+    on: bool
+
+
+class AvailabilityChanged(Signal, frozen=True):
+    """Whether the app may be launched in the background has changed: quit, opened again, switched off, failing (L04).
+
+    ``lifecycle.not_launchable`` says how it stands.
+    """
 
     app: str
 

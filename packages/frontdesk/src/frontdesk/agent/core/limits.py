@@ -38,5 +38,49 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The longest such pause (L07)."""
     seen_versions: int = 1000
     """Push versions remembered for each subscription (P09)."""
+    refresh: float = 30.0
+    """Time of a launch for refresh tasks, for all that come with it together (S08)."""
+    processing: float = 600.0
+    """Time of a launch for processing tasks (S09)."""
+    pending_refresh: int = 1
+    """Refresh requests of one app that may be pending (S03)."""
+    pending_processing: int = 10
+    """Processing requests of one app that may be pending (S03)."""
+    pending_continued: int = 10
+    """Continued tasks of one app that may be queued (S03, S18)."""
+    refresh_at_once: int = 4
+    """Apps that may refresh at the same time."""
+    processing_at_once: int = 1
+    """Apps that may do processing tasks at the same time."""
+    continued_at_once: int = 4
+    """Continued tasks, of all apps, that may run at the same time; the next is queued, or fails (S18)."""
+    task_tries: int = 3
+    """How often a scheduled task is given to an app that dies over it (L07)."""
+    together: float = 900.0
+    """A refresh that would be due so soon is taken along with one that is due now (S15)."""
+    habit_days: int = 28
+    """Days of use that the person's habit is learned from (S14)."""
+    habit_lead: float = 900.0
+    """Refresh so long before the usual time of use (S14)."""
+    habit_wait: float = 86400.0
+    """A refresh waits at most so long for the usual time of use (S14)."""
+    budget_least: float = 2.0
+    """Refresh launches a day of an app that is seldom used (S15)."""
+    budget_most: float = 24.0
+    """Refresh launches a day of an app that is used every hour (S15)."""
+    budget_burst: float = 3.0
+    """Refresh launches that an app can have saved up (S15)."""
+    stalled: float = 60.0
+    """A continued task that tells of no progress for so long is expired (S18)."""
+    critical_battery: int = 20
+    """Percent: on battery below this nothing opportunistic runs (L12)."""
+    low_battery: int = 30
+    """Percent: on battery below this the battery is low for tasks that ask (S10)."""
+    cpu_share: float = 0.8
+    """Share of one processor core that an app in the background may use (L08)."""
+    cpu_window: float = 60.0
+    """The time over which ``cpu_share`` is measured (L08)."""
+    memory: int = 512 * 1024 * 1024
+    """Bytes that an app in the background may use, its children included (L09)."""
     waiting_pushes: int = 1000
     """Pushes kept for one app that have not been given to it; past it the oldest end in their fallback."""
