@@ -25,7 +25,7 @@ help:
 	@echo "make demo-clean  removes the accounts and the history of the demo"
 	@echo "make tour        plays the demo's story without a browser, under a minute (ARGS=--json)"
 	@echo "make kill-matrix kills each part in each step of that story, half an hour at most (ARGS='--seed 7 --only desk:3')"
-	@echo "make test        all tests; as root on Debian or Ubuntu installs the Chromium they need"
+	@echo "make test        all tests, three at a time (WORKERS=0: one by one); as root on Debian or Ubuntu installs the Chromium they need"
 	@echo "make lint        format, lint, types, imports"
 	@echo "make check       the quick part: format, lint, types, imports, tests without processes"
 	@echo "make pictures    plays a short story in the demo and makes the README's pictures of it"
@@ -46,8 +46,11 @@ demo-clean:
 	@if [ -d .demo ]; then $(MAKE) --no-print-directory .venv/for-demo && $(INSIDE) -m demo clean; \
 	else echo "There is nothing to remove: no demo has run here."; fi
 
+# Most tests wait for other processes most of the time. A file's tests stay together: some share a homeserver.
+WORKERS = 3
+
 test: .venv/for-tests browser js-client compiled
-	@$(INSIDE) -m pytest $(ARGS)
+	@$(INSIDE) -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 lint: .venv/for-tests
 	.venv/bin/ruff check --quiet .
