@@ -8,23 +8,19 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-
 from frontdesk.agent.core import admission
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.dispatcher import Dispatcher
+from frontdesk.agent.core.saying import NewChannel, said
 from frontdesk.agent.shell import process_table
 from frontdesk.agent.shell.app_server import AppServer, Connection
 from frontdesk.agent.shell.registry import Registry
 from frontdesk.errors import FrontdeskError, RefusedError, WireError
-from frontdesk.terms import Action, AppState, DeskStatus, Manifest, Notification, Receipt, Refusal
+from frontdesk.terms import AppState, DeskStatus, Manifest, Receipt, Refusal
 from frontdesk.wire import desk as wire
 from frontdesk.wire import webpush
 from frontdesk.wire.status import fitting
-
-MOST_ID, MOST_TITLE, MOST_TEXT, MOST_ACTIONS = 300, 300, 2000, 8
-"""Characters of a notification that are kept, and buttons; those of buttons are as of id and title."""
 
 
 class Reception:
@@ -182,43 +178,14 @@ class Reception:
             connection.send(wire.Welcome(version=version, desk=self._status().version))
 
     def _from_app(self, connection: Connection, app: str, message: wire.ToDesk) -> None:
-        asker = connection.asker
-        match message:
-            case wire.Foreground():
-                self._post(ev.WentForeground(app))
-            case wire.Background():
-                self._post(ev.WentBackground(app))
-            case wire.Ready(transition=transition):
-                self._post(ev.SaidReady(app, transition))
-            case wire.BeginTask(task=task, name=name):
-                self._post(ev.TaskBegun(app, task, name[:200]))
-            case wire.EndTask(task=task):
-                self._post(ev.TaskEnded(app, task))
-            case wire.PushAnswer(push=push, verdict=verdict, notification=notification):
-                shown = None if notification is None else _short(notification)
-                self._post(ev.PushAnswered(app, push, verdict, shown))
-            case wire.Notify(request=request, notification=notification):
-                self._post(ev.NotifyAsked(app, asker, request, _short(notification)))
-            case wire.Withdraw(request=request, notification=notification_id):
-                self._post(ev.WithdrawAsked(app, asker, request, notification_id[:MOST_ID]))
-            case wire.Unsubscribe(request=request, name=name):
-                self._post(ev.UnsubscribeAsked(app, asker, request, name))
-            case wire.ShowAddress(request=request, address=address):
-                # Decided when what it said before, "I am in front" perhaps, has been handled.
-                asyncio.get_running_loop().call_soon(self._show_address, connection, app, request, address)
-            case wire.Subscribe(request=request, name=name, kind=kind, fallback=fallback):
-                shown = None if fallback is None else _short(fallback)
-                keys = webpush.receiver_keys(
-                    secrets.token_bytes(webpush.SEED_BYTES), secrets.token_bytes(webpush.AUTH_BYTES)
-                )
-                channel = str(uuid.uuid4())
-                self._post(
-                    ev.SubscribeAsked(
-                        app, asker, request, name, kind, shown, channel, keys.private, keys.p256dh, keys.auth
-                    )
-                )
-            case _:
-                raise WireError(Refusal.BAD_REQUEST, f"An app may not send {type(message).__name__}.")
+        if isinstance(message, wire.ShowAddress):
+            # Decided when what it said before, "I am in front" perhaps, has been handled.
+            later = asyncio.get_running_loop().call_soon
+            later(self._show_address, connection, app, message.request, message.address)
+        elif (event := said(app, connection.asker, message, _new_channel)) is not None:
+            self._post(event)
+        else:
+            raise WireError(Refusal.BAD_REQUEST, f"An app may not send {type(message).__name__}.")
 
     def _show_address(self, connection: Connection, app: str, request: int, address: str) -> None:
         """For an app that the person sees or has just asked to see: no other may put itself in front of anybody."""
@@ -343,17 +310,9 @@ def listening_page(fds: list[int]) -> socket.socket | None:
     return None
 
 
-def _short(notification: Notification) -> Notification:
-    """As much as anybody reads: one app's endless text must not fill the desk's list and its store (X02)."""
-    return msgspec.structs.replace(
-        notification,
-        id=notification.id[:MOST_ID],
-        title=notification.title[:MOST_TITLE],
-        body=notification.body[:MOST_TEXT],
-        actions=tuple(
-            Action(action.id[:MOST_ID], action.title[:MOST_TITLE]) for action in notification.actions[:MOST_ACTIONS]
-        ),
-    )
+def _new_channel() -> NewChannel:
+    keys = webpush.receiver_keys(secrets.token_bytes(webpush.SEED_BYTES), secrets.token_bytes(webpush.AUTH_BYTES))
+    return NewChannel(str(uuid.uuid4()), keys.private, keys.p256dh, keys.auth)
 
 
 def _reason(error: FrontdeskError, otherwise: Refusal) -> Refusal:
