@@ -1,86 +1,99 @@
-"""Every number of the contract that the core uses, with its unit and its rule; the defaults are the contract's."""
+"""Every number of the contract that can be set, with its unit and its rule; the defaults are the contract's."""
+
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
+
+Seconds = Annotated[float, Meta(gt=0, extra={"unit": "seconds"})]
+Launches = Annotated[float, Meta(ge=1, extra={"unit": "launches"})]
+Share = Annotated[float, Meta(gt=0, extra={"unit": "of one core"})]
+Count = Annotated[int, Meta(ge=1, extra={"unit": "count"})]
+Days = Annotated[int, Meta(ge=1, extra={"unit": "days"})]
+Percent = Annotated[int, Meta(ge=0, le=100, extra={"unit": "percent"})]
+Bytes = Annotated[int, Meta(ge=1, extra={"unit": "bytes"})]
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Section ``[limits]`` of ``settings.toml``. Durations in seconds, the rest are counts."""
+    """Section ``[limits]`` of ``settings.toml``. The type of each says its unit, and what it can be."""
 
-    settle: float = 5.0
+    settle: Seconds = 5.0
     """Time an app has to answer "ready" after it left the foreground (L01)."""
-    background: float = 30.0
+    background: Seconds = 30.0
     """Background time of an app, for all its tasks together (A03)."""
-    expiry_lead: float = 5.0
+    expiry_lead: Seconds = 5.0
     """So long before time is up the expiration handlers are called; it is all they have together (A05, A07)."""
-    most_tasks: int = 1000
+    most_tasks: Count = 1000
     """Open background tasks one app may have (A09)."""
-    suspended: float = 600.0
+    suspended: Seconds = 600.0
     """A suspended app is stopped after this (L03)."""
-    receipts_kept: float = 30 * 86400.0
+    receipts_kept: Seconds = 30 * 86400.0
     """How long receipts are kept (L05)."""
-    launch: float = 20.0
+    launch: Seconds = 20.0
     """Time a launched app has to connect; also the time a running one has to connect again to a new desk."""
-    opening: float = 10.0
+    opening: Seconds = 10.0
     """Time a woken app stays awake for a visitor or an opening person who is not there yet (L11)."""
-    quit: float = 5.0
+    quit: Seconds = 5.0
     """Time an app has to leave after it was told that the person quits it (L04)."""
-    push: float = 25.0
+    push: Seconds = 25.0
     """Time an app has to answer a changeable alert; the time box of an app woken for one (P02)."""
-    push_wakes: int = 60
+    push_wakes: Count = 60
     """Wakes of one app by changeable alerts within ``push_wakes_in`` (P02)."""
-    push_wakes_in: float = 3600.0
+    push_wakes_in: Seconds = 3600.0
     """The time in which ``push_wakes`` are counted (P02)."""
-    push_tries: int = 3
+    push_tries: Count = 3
     """How often a push is given to an app that dies over it (L07)."""
-    retry_first: float = 1.0
+    retry_first: Seconds = 1.0
     """First pause before an app that died is launched again for what it owes; doubles each time (L07)."""
-    retry_most: float = 60.0
+    retry_most: Seconds = 60.0
     """The longest such pause (L07)."""
-    seen_versions: int = 1000
+    seen_versions: Count = 1000
     """Push versions remembered for each subscription (P09)."""
-    refresh: float = 30.0
+    refresh: Seconds = 30.0
     """Time of a launch for refresh tasks, for all that come with it together (S08)."""
-    processing: float = 600.0
+    processing: Seconds = 600.0
     """Time of a launch for processing tasks (S09)."""
-    pending_refresh: int = 1
+    pending_refresh: Count = 1
     """Refresh requests of one app that may be pending (S03)."""
-    pending_processing: int = 10
+    pending_processing: Count = 10
     """Processing requests of one app that may be pending (S03)."""
-    pending_continued: int = 10
+    pending_continued: Count = 10
     """Continued tasks of one app that may be queued (S03, S18)."""
-    refresh_at_once: int = 4
+    refresh_at_once: Count = 4
     """Apps that may refresh at the same time."""
-    processing_at_once: int = 1
+    processing_at_once: Count = 1
     """Apps that may do processing tasks at the same time."""
-    continued_at_once: int = 4
+    continued_at_once: Count = 4
     """Continued tasks, of all apps, that may run at the same time; the next is queued, or fails (S18)."""
-    task_tries: int = 3
+    task_tries: Count = 3
     """How often a scheduled task is given to an app that dies over it (L07)."""
-    together: float = 900.0
+    together: Seconds = 900.0
     """A refresh that would be due so soon is taken along with one that is due now (S15)."""
-    habit_days: int = 28
+    habit_days: Days = 28
     """Days of use that the person's habit is learned from (S14)."""
-    habit_lead: float = 900.0
+    habit_lead: Seconds = 900.0
     """Refresh so long before the usual time of use (S14)."""
-    habit_wait: float = 86400.0
+    habit_wait: Seconds = 86400.0
     """A refresh waits at most so long for the usual time of use (S14)."""
-    budget_least: float = 2.0
+    budget_least: Launches = 2.0
     """Refresh launches a day of an app that is seldom used (S15)."""
-    budget_most: float = 24.0
+    budget_most: Launches = 24.0
     """Refresh launches a day of an app that is used every hour (S15)."""
-    budget_burst: float = 3.0
+    budget_burst: Launches = 3.0
     """Refresh launches that an app can have saved up (S15)."""
-    stalled: float = 60.0
+    stalled: Seconds = 60.0
     """A continued task that tells of no progress for so long is expired (S18)."""
-    critical_battery: int = 20
-    """Percent: on battery below this nothing opportunistic runs (L12)."""
-    low_battery: int = 30
-    """Percent: on battery below this the battery is low for tasks that ask (S10)."""
-    cpu_share: float = 0.8
+    critical_battery: Percent = 20
+    """On battery with less than this nothing opportunistic runs (L12)."""
+    low_battery: Percent = 30
+    """On battery with less than this the battery is low for tasks that ask (S10)."""
+    cpu_share: Share = 0.8
     """Share of one processor core that an app in the background may use (L08)."""
-    cpu_window: float = 60.0
+    cpu_window: Seconds = 60.0
     """The time over which ``cpu_share`` is measured (L08)."""
-    memory: int = 512 * 1024 * 1024
-    """Bytes that an app in the background may use, its children included (L09)."""
-    waiting_pushes: int = 1000
+    memory: Bytes = 512 * 1024 * 1024
+    """Memory that an app in the background may use, its children included (L09)."""
+    waiting_pushes: Count = 1000
     """Pushes kept for one app that have not been given to it; past it the oldest end in their fallback."""
+    messages: Count = 1000
+    """Messages that one client may send within a second; with more its connection ends (X02)."""

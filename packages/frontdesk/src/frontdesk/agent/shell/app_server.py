@@ -21,7 +21,7 @@ from frontdesk.wire import desk as wire
 from frontdesk.wire.frames import FrameReader, frame
 
 MOST_FRAMES = 1000
-"""Frames a client may send within one second (X02)."""
+"""Frames a client may send within one second, unless the settings say otherwise (X02)."""
 MOST_CONNECTIONS = 100
 """Connections one process may hold: each costs a descriptor, of which the desk has some 1,000 for everybody (X02)."""
 HELLO_WITHIN = 5.0
@@ -148,10 +148,10 @@ class Connection:
         second = int(self._loop.time())
         self._frames = self._frames + 1 if second == self._second else 1
         self._second = second
-        if self._frames > MOST_FRAMES:
+        if self._frames > (most := self._server.most_frames):
             raise WireError(
                 Refusal.TOO_FAST,
-                f"More than {MOST_FRAMES} messages came within a second. Those before were taken; connect again.",
+                f"More than {most} messages came within a second. Those before were taken; connect again.",
             )
 
     def _write(self, data: memoryview) -> memoryview:
@@ -188,8 +188,10 @@ class AppServer:
         on_message: Callable[[Connection, wire.ToDesk, list[int]], None],
         on_end: Callable[[Connection], None],
         on_broken: Callable[[Connection, WireError], None],
+        most_frames: int = MOST_FRAMES,
     ) -> None:
         self._listener = listener
+        self.most_frames = most_frames
         self.on_message = on_message
         self._on_end = on_end
         self._on_broken = on_broken
