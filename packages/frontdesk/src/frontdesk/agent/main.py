@@ -121,6 +121,7 @@ class Desk:
             called=self._screen.called_by,
             show_address=lambda address, done: self._start(self._show_address(address, done)),
             note=lambda app, what, text: self._loop.post(ev.Noticed(app, what, text)),
+            most_messages=self._settings.limits.messages,
         )
         self._pressure.set_trigger()
         self._start(self._desktop.run())

@@ -45,6 +45,7 @@ class Reception:
         called: Callable[[int], None],
         show_address: Callable[[str, Callable[[FrontdeskError | None], None]], None],
         note: Callable[[str, str, str], None],
+        most_messages: int,
     ) -> None:
         self._dispatcher = dispatcher
         self._registry = registry
@@ -59,7 +60,7 @@ class Reception:
         self._by_app: dict[str, Connection] = {}
         self._by_asker: dict[int, Connection] = {}
         self._watchers: dict[Connection, int] = {}
-        self._server = AppServer(listener, self._received, self._ended, self._broken)
+        self._server = AppServer(listener, self._received, self._ended, self._broken, most_messages)
 
     def close(self) -> None:
         self._server.close()
