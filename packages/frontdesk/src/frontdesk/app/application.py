@@ -3,9 +3,7 @@
 import asyncio
 import logging
 import math
-import os
 import secrets
-import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
@@ -13,14 +11,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from frontdesk import places
 from frontdesk.app.background_tasks import BackgroundTasks, ExpirationHandler, GuardedWork
 from frontdesk.app.connection import DeskConnection
-from frontdesk.app.launch import launch_token, page_descriptor
-from frontdesk.app.one_process import take_lock
+from frontdesk.app.launch import page_descriptor
 from frontdesk.app.pushes import Pushes, PushHandler
+from frontdesk.app.surroundings import AROUND
 from frontdesk.errors import AlreadyRunning, DeskUnavailable
-from frontdesk.start import start_desk
 from frontdesk.terms import Notification, PushKind, Receipt, Refusal, Subscription, WakeReason
 from frontdesk.wire import desk as wire
 
@@ -57,16 +53,21 @@ class App:
         self.on_subscription_changed: Callable[[Subscription], Awaitable[None]] | None = None
         self._manifest = "" if manifest is None else str(Path(manifest).absolute())
         self._run = secrets.token_hex(8)
-        self._token = launch_token()
+        self._around = AROUND.get()
+        self._token = self._around.launch_token()
         self._page: socket.socket | None = None
         self._page_address = ""
-        self._lock: int | None = None
+        self._unlock: Callable[[], None] | None = None
         self._inbox: asyncio.Queue[wire.ToApp] = asyncio.Queue()
         self._listening: asyncio.Task[None] | None = None
         self._running: set[asyncio.Task[None]] = set()
         self._quit = asyncio.Event()
         self._connection: DeskConnection | None = None
-        self._tasks = BackgroundTasks(self._send, lambda: self._connection is not None and self.background_available)
+        self._tasks = BackgroundTasks(
+            self._send,
+            lambda: self._connection is not None and self.background_available,
+            lambda: self._around.monotonic(),
+        )
         self._pushes = Pushes(self._send)
         self._ready = 0
         """The last ``EnteredBackground`` that was answered."""
@@ -80,12 +81,15 @@ class App:
         (X04). ``DeskUnavailable``: no desk, and none could be started. ``RefusedError``: the desk says why not.
         ``FrontdeskError``: a folder or lock of frontdesk's cannot be made.
         """
+        # An app that is made when its module is imported may be started in another place than it was made in.
+        self._around = AROUND.get()
+        self._token = self._around.launch_token()
         if self.state_is_foreground is False and not self._token:
             self.state_is_foreground = True
-        self._lock = take_lock(self.id)
-        if self._lock is None:
+        self._unlock = self._around.take_lock(self.id)
+        if self._unlock is None:
             await self._open_first()
-        self._connection = DeskConnection(places.desk_socket(), self._hello, self._received, start_desk)
+        self._connection = self._connect(self._hello, self._received, self._around.start_desk)
         try:
             welcome = await self._connection.open()
         except BaseException:
@@ -117,14 +121,8 @@ class App:
 
     async def run_until_quit(self) -> None:
         """Returns when the person quit the app, or SIGTERM or SIGINT came."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._quit.set)
-        try:
+        with self._around.asked_to_leave(self._quit.set):
             await self._quit.wait()
-        finally:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.remove_signal_handler(number)
 
     def page_socket(self, port: int = 0) -> socket.socket:
         """The listening socket of the app's page on 127.0.0.1; call it before ``start``.
@@ -144,6 +142,10 @@ class App:
     def set_page_address(self, address: str) -> None:
         """What people see in ``frontdesk status``; without any secret. Call it before ``start``."""
         self._page_address = address
+
+    def time(self) -> float:
+        """Seconds since 1970, for ``earliest_begin`` say; as the test has it where ``frontdesk.testing`` runs the app."""
+        return self._around.time()
 
     # --- foreground and background --------------------------------------------------------------------------------
 
@@ -250,7 +252,7 @@ class App:
     async def _open_first(self) -> None:
         """Another process has the lock: have it opened, and say so to ours."""
         opening = wire.OpenFirst(self.id, wire.OLDEST, wire.NEWEST)
-        connection = DeskConnection(places.desk_socket(), lambda: (opening, []), lambda message: None, None)
+        connection = self._connect(lambda: (opening, []), lambda message: None, None)
         try:
             await connection.open()
         finally:
@@ -258,9 +260,19 @@ class App:
         raise AlreadyRunning(Refusal.ALREADY_RUNNING, f"{self.id} is running already; that one has been opened.")
 
     def _release(self) -> None:
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        if self._unlock is not None:
+            self._unlock()
+            self._unlock = None
+
+    def _connect(
+        self,
+        opening: Callable[[], tuple[wire.Opening, list[int]]],
+        on_message: Callable[[wire.ToApp], None],
+        start_desk: Callable[[], None] | None,
+    ) -> DeskConnection:
+        return DeskConnection(
+            self._around.desk_socket(), opening, on_message, start_desk, reach=self._around.reach_desk
+        )
 
     def _received(self, message: wire.ToApp) -> None:
         match message:

@@ -22,9 +22,15 @@ ExpirationHandler = Callable[[], Awaitable[None] | None]
 class BackgroundTasks:
     """The open tasks of this process and the background time it has. ``send`` reports to the desk."""
 
-    def __init__(self, send: Callable[[wire.ToDesk], bool], available: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        send: Callable[[wire.ToDesk], bool],
+        available: Callable[[], bool],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._send = send
         self._available = available
+        self._monotonic = monotonic
         self._next = INVALID_TASK + 1
         self._open: dict[int, tuple[str, ExpirationHandler | None]] = {}
         self._expired: set[int] = set()
@@ -55,7 +61,7 @@ class BackgroundTasks:
 
     def remaining(self) -> float:
         """Background time left in seconds; infinite in the foreground (A03)."""
-        return math.inf if self._over_at is None else max(0.0, self._over_at - time.monotonic())
+        return math.inf if self._over_at is None else max(0.0, self._over_at - self._monotonic())
 
     def opened(self) -> tuple[wire.OpenTask, ...]:
         """What the next hello brings back to the desk (A13)."""
@@ -65,7 +71,7 @@ class BackgroundTasks:
         """What the desk said about tasks."""
         match message:
             case wire.TimeBox(seconds=seconds):
-                self._over_at = None if seconds is None else time.monotonic() + seconds
+                self._over_at = None if seconds is None else self._monotonic() + seconds
             case wire.ExpireTasks(tasks=tasks):
                 for task in tasks:
                     self._expire(task)

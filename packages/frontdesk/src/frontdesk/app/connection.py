@@ -2,14 +2,15 @@
 
 import asyncio
 import logging
-import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
-from frontdesk.errors import DeskUnavailable, FrontdeskError, WireError, refused
+from frontdesk.app.surroundings import Greeting, reach_socket
+from frontdesk.errors import DeskUnavailable, FrontdeskError, VersionMismatch, WireError, refused
 from frontdesk.terms import Refusal
 from frontdesk.wire import desk as wire
+from frontdesk.wire import versions
 from frontdesk.wire.frames import FrameReader, frame
 
 log = logging.getLogger("frontdesk")
@@ -24,6 +25,8 @@ _PASSING = frozenset({Refusal.TOO_FAST, Refusal.TOO_MANY, Refusal.TOO_LARGE, Ref
 
 _KEEPS_AWAKE = (wire.BeginTask, wire.Foreground)
 """Reports after which this process is not frozen, or not for long."""
+
+Reach = Callable[[Path, Greeting, Callable[[], asyncio.Protocol]], Awaitable[asyncio.WriteTransport]]
 
 Reply = TypeVar("Reply", bound=wire.ToApp)
 
@@ -64,6 +67,7 @@ class DeskConnection:
     """One lasting connection. ``opening`` makes the first frame, and the descriptors that go with it, anew each time.
 
     ``start_desk`` is called (in a thread) when nothing answers at the first attempt; None: ``DeskUnavailable`` instead.
+    ``reach`` makes the connection.
     """
 
     def __init__(
@@ -72,12 +76,15 @@ class DeskConnection:
         opening: Callable[[], tuple[wire.Opening, list[int]]],
         on_message: Callable[[wire.ToApp], None],
         start_desk: Callable[[], None] | None,
+        *,
+        reach: Reach = reach_socket,
     ) -> None:
         self._path = path
+        self._reach = reach
         self._opening = opening
         self._on_message = on_message
         self._start_desk = start_desk
-        self._transport: asyncio.Transport | None = None
+        self._transport: asyncio.WriteTransport | None = None
         self._welcomed = asyncio.Event()
         self._welcome: wire.Welcome | None = None
         self._ended = asyncio.Event()
@@ -136,13 +143,16 @@ class DeskConnection:
     # --- talking --------------------------------------------------------------------------------------------------
 
     def send(self, message: wire.ToDesk) -> bool:
-        """A report; False when there is no desk just now (what must last is told again in the next hello).
+        """A report; False when there is no desk just now (what must last is told again in the next hello), or one that
+        is too old to understand it.
 
         What is said within one turn of the event loop leaves in one piece: the desk cannot act on "end this task"
         before it has heard "begin that one". What keeps this process awake leaves at once, with all that was said
         before: it may be frozen before the turn is over, and only a desk that has heard of it thaws it again. What is
         reported after the hello was written, welcomed or not, goes behind it: the hello does not know of it.
         """
+        if self._welcome is not None and versions.since(message) > self._welcome.version:
+            return False
         if self._transport is not None:
             self._unsent.append(frame(wire.encode(message)))
             if isinstance(message, _KEEPS_AWAKE):
@@ -156,14 +166,17 @@ class DeskConnection:
         return True
 
     async def ask(self, make: Callable[[int], wire.ToDesk], kind: type[Reply], within: float = ANSWER_WITHIN) -> Reply:
-        """Ask and wait for the answer; asked again should the desk die in between, so ``make`` must bear repeating."""
+        """Ask and wait for the answer; asked again should the desk die in between, so ``make`` must bear repeating.
+
+        ``VersionMismatch``: this desk is too old to understand the question. It was not asked.
+        """
         request, self._next_request = self._next_request, self._next_request + 1
         try:
             async with asyncio.timeout(within):
                 while True:
                     await self._welcomed.wait()
                     answer = self._asked[request] = asyncio.get_running_loop().create_future()
-                    self.send(make(request))
+                    self._send_question(make(request))
                     try:
                         reply = await answer
                         break
@@ -178,6 +191,17 @@ class DeskConnection:
         if not isinstance(reply, kind):
             raise DeskUnavailable(f"The desk answered {type(reply).__name__} where {kind.__name__} was due.")
         return reply
+
+    def _send_question(self, question: wire.ToDesk) -> None:
+        assert self._welcome is not None
+        needed, spoken = versions.since(question), self._welcome.version
+        if needed > spoken:
+            raise VersionMismatch(
+                Refusal.VERSION,
+                f"{type(question).__name__} needs protocol {needed}, and this desk speaks {spoken}. Nothing was asked "
+                "or changed; log out and in again, so that the desk of the frontdesk you have now is started.",
+            )
+        self.send(question)
 
     def _unavailable(self, within: float) -> Exception:
         if self._refusal is not None:
@@ -210,17 +234,13 @@ class DeskConnection:
     async def _connect(self) -> None:
         self._ended.clear()
         self._refusal = None
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            sock.setblocking(False)
-            await asyncio.get_running_loop().sock_connect(sock, str(self._path))
-            self._greet(sock)
-            since = self._since_opening = []
-            transport, _ = await asyncio.get_running_loop().create_unix_connection(
-                lambda: _Wire(self._received, self._lost), sock=sock
-            )
+            transport = await self._reach(self._path, self._greeting, lambda: _Wire(self._received, self._lost))
+            since = self._since_opening or []
+        except (BrokenPipeError, ConnectionResetError) as error:
+            self._ended.set()
+            raise _DeskEnded("The desk ended before it was told who calls.") from error
         except BaseException:
-            sock.close()
             self._ended.set()
             raise
         finally:
@@ -228,13 +248,10 @@ class DeskConnection:
         self._transport = transport
         transport.writelines(since)
 
-    def _greet(self, sock: socket.socket) -> None:
+    def _greeting(self) -> tuple[bytes, list[int]]:
         message, fds = self._opening()
-        try:
-            # The first frame is small and the socket new: it is taken whole, with its descriptors beside it.
-            socket.send_fds(sock, [frame(wire.encode(message))], fds)
-        except (BrokenPipeError, ConnectionResetError) as error:
-            raise _DeskEnded("The desk ended before it was told who calls.") from error
+        self._since_opening = []
+        return frame(wire.encode(message)), fds
 
     async def _until_welcomed(self) -> None:
         ended = asyncio.create_task(self._ended.wait())
