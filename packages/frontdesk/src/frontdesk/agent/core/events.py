@@ -488,6 +488,14 @@ class FreeOfCpuLimit(Signal, frozen=True):
     on: bool
 
 
+class Simulate(Signal, frozen=True):
+    """Launch (or expire) this task of this app by hand; whoever has it does so. ``SimulateAsked`` is answered (S17)."""
+
+    app: str
+    identifier: str
+    expire: bool
+
+
 class AvailabilityChanged(Signal, frozen=True):
     """Whether the app may be launched in the background has changed: quit, opened again, switched off, failing (L04).
 
