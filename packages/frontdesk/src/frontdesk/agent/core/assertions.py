@@ -4,6 +4,8 @@ The time belongs to the app, not to a task (contract A03): one *box* for each ap
 or is woken, gone when it is in front or asleep. All tasks share it; beginning another adds nothing.
 """
 
+from collections.abc import Callable
+
 import msgspec
 
 from frontdesk.agent.core import effects as do
@@ -44,11 +46,11 @@ class _Tasks:
 
 
 class Assertions:
-    """The machine. ``background_off`` names apps (or ``*``) that may not run in the background (A10, L10)."""
+    """The machine. ``background_available`` says which apps may run in the background (A10, L10)."""
 
-    def __init__(self, limits: Limits, background_off: frozenset[str] = frozenset()) -> None:
+    def __init__(self, limits: Limits, background_available: Callable[[str], bool]) -> None:
         self._limits = limits
-        self._background_off = background_off
+        self._background_available = background_available
         self._apps: dict[str, _Tasks] = {}
         self._saved_as: dict[str, bytes] = {}
 
@@ -66,7 +68,10 @@ class Assertions:
                 self._of(app).box = None
                 return [do.Send(app, wire.TimeBox(None))]
             case ev.LeftForeground(app=app):
-                return self._begin_box(app, self._limits.background, now)
+                allowed = self._background_available(app)
+                return self._begin_box(app, self._limits.background if allowed else self._limits.expiry_lead, now)
+            case ev.AvailabilityChanged(app=app) if not self._background_available(app):
+                return self._curtail(app, now)
             case ev.Awake(app=app, fresh=True, why=why) if not self._goes_on(app):
                 return self._begin_box(app, self._box_for(app, why), now)
             case ev.Awake(app=app):
@@ -122,7 +127,7 @@ class Assertions:
 
     def _begun(self, app: str, task: int, name: str, now: float) -> Out:
         tasks = self._of(app)
-        if {app, "*"} & self._background_off:
+        if not self._background_available(app):
             return [do.Send(app, wire.TaskProblem(task, "Running in the background is switched off for this app."))]
         if task in tasks.open:
             return [do.Send(app, wire.TaskProblem(task, "This identifier is open already; nothing was begun."))]
@@ -165,8 +170,6 @@ class Assertions:
             # The desk was away; that must not cost the handlers the time in which they run.
             tasks.box.limit = max(tasks.box.limit, now + self._limits.expiry_lead - tasks.box.begun)
         brought = {entry.task: entry.name for entry in hello.tasks}
-        if {app, "*"} & self._background_off:
-            brought = {}
         gone = tasks.open.keys() - brought.keys()
         tasks.open = brought
         out: Out = [ev.LetGo(app, "task", str(task)) for task in gone]
@@ -178,7 +181,7 @@ class Assertions:
         if tasks.box is not None and tasks.box.told and brought:
             # It may have gone down with the old connection; the app knows which handlers it has called (A05).
             out.append(do.Send(app, wire.ExpireTasks(tuple(brought), max(0.0, tasks.box.end - now))))
-        return out
+        return out if self._background_available(app) else out + self._curtail(app, now)
 
     # --- time -----------------------------------------------------------------------------------------------------
 
@@ -206,6 +209,14 @@ class Assertions:
             return []
         box.limit, box.told = now + seconds - box.begun, False
         return self._tell_again(app, now)
+
+    def _curtail(self, app: str, now: float) -> Out:
+        """Background running was switched off while it runs unseen: what is open ends politely, and at once (L10)."""
+        box = self._of(app).box
+        if box is None or box.told or box.spent or box.end <= now + self._limits.expiry_lead:
+            return []
+        box.limit = now + self._limits.expiry_lead - box.begun
+        return self._tell_again(app, now) + self._time_passed(app, now)
 
     def _tell_again(self, app: str, now: float) -> Out:
         tasks = self._of(app)

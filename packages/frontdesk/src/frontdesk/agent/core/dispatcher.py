@@ -5,7 +5,15 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from frontdesk.agent.core import assertions, history, lifecycle, notifications, push_routing, subscriptions
+from frontdesk.agent.core import (
+    assertions,
+    background_switch,
+    history,
+    lifecycle,
+    notifications,
+    push_routing,
+    subscriptions,
+)
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.limits import Limits
@@ -24,8 +32,9 @@ class Dispatcher:
         background_off: frozenset[str] = frozenset(),
         push_service_set: bool = True,
     ) -> None:
-        self.lifecycle = lifecycle.Lifecycle(limits, new_id, desk_version, background_off)
-        self.assertions = assertions.Assertions(limits, background_off)
+        self.background = background_switch.BackgroundSwitch(background_off)
+        self.lifecycle = lifecycle.Lifecycle(limits, new_id, desk_version, self.background.allows)
+        self.assertions = assertions.Assertions(limits, self.background.allows)
         self.subscriptions = subscriptions.Subscriptions(limits, self._not_wakeable, service_set=push_service_set)
         self.push_routing = push_routing.PushRouting(
             limits,
@@ -36,8 +45,16 @@ class Dispatcher:
         )
         self.notifications = notifications.Notifications()
         self.history = history.History()
-        # The lifecycle comes first: what an app hears first after a pause is said by it (L13).
-        self._machines = (self.lifecycle, self.assertions, self.subscriptions, self.push_routing, self.notifications)
+        self._machines = (
+            # What the others ask comes before those that ask.
+            self.background,
+            # Then the lifecycle: what an app hears first after a pause is said by it (L13).
+            self.lifecycle,
+            self.assertions,
+            self.subscriptions,
+            self.push_routing,
+            self.notifications,
+        )
 
     def handle(self, happened: Sequence[ev.Event], now: float) -> list[do.Effect]:
         """What follows from these events, in order; all of it belongs into one commit."""
@@ -67,6 +84,8 @@ class Dispatcher:
     def restore(self, machine: str, key: str, value: bytes) -> None:
         """Give back one saved value. All of them come before the first event."""
         match machine:
+            case background_switch.MACHINE:
+                self.background.restore(key, value)
             case lifecycle.MACHINE:
                 self.lifecycle.restore(key, value)
             case assertions.MACHINE:
@@ -115,4 +134,4 @@ class Dispatcher:
             return "unknown"
         if life.quit:
             return "quit"
-        return "" if self.lifecycle.background_available(app) else "background running is off"
+        return "" if self.background.allows(app) else "background running is off"

@@ -15,6 +15,7 @@ from typing import Any
 
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
+from frontdesk.agent.core.background_switch import ALL
 from frontdesk.agent.core.connecting import Connecting
 from frontdesk.agent.core.foreground import Foreground
 from frontdesk.agent.core.life import Life, Moments, over
@@ -22,7 +23,7 @@ from frontdesk.agent.core.limits import Limits
 from frontdesk.agent.core.lives import MACHINE, Lives, Out
 from frontdesk.agent.core.stopping import Stopping
 from frontdesk.agent.core.waking import Waking
-from frontdesk.terms import AppState, AppStatus, Hold, Manifest, StopReason, WakeReason
+from frontdesk.terms import AppState, AppStatus, Hold, Manifest, Obstacle, StopReason, WakeReason
 from frontdesk.wire import desk as wire
 
 __all__ = ["MACHINE", "Lifecycle"]
@@ -38,26 +39,28 @@ _ASKED_FOR: dict[type, WakeReason] = {
 
 
 class Lifecycle:
-    """The machine. ``new_id`` hands in launch tokens; ``background_off`` names apps (or ``*``) for L10."""
+    """The machine. ``new_id`` hands in launch tokens; ``background_available`` says who may run unseen (L10)."""
 
     def __init__(
         self,
         limits: Limits,
         new_id: Callable[[], str],
         desk_version: str,
-        background_off: frozenset[str] = frozenset(),
+        background_available: Callable[[str], bool],
     ) -> None:
         self._limits = limits
-        self._background_off = background_off
+        self._background_available = background_available
         self._lives = Lives(limits)
         self._waking = Waking(self._lives, new_id)
         self._foreground = Foreground(self._lives, self._waking)
         self._stopping = Stopping(self._lives, self._waking)
         self._connecting = Connecting(
-            self._lives, self._waking, self._stopping, self._foreground, desk_version, self.background_available
+            self._lives, self._waking, self._stopping, self._foreground, desk_version, background_available
         )
         self._for_all = self._table_for_all()
         self._for_one = self._table_for_one()
+        self._standing: dict[str, tuple[Obstacle, float | None] | None] = {}
+        """``not_launchable`` of each app, as the other machines know it."""
 
     # --- the three calls ------------------------------------------------------------------------------------------
 
@@ -65,7 +68,7 @@ class Lifecycle:
         """What follows from ``happened``; ignores what is about apps it does not know."""
         kind = type(happened)
         if kind in self._for_all:
-            return self._for_all[kind](happened, now)
+            return self._for_all[kind](happened, now) + self._availability(list(self._lives.lives), now)
         app = getattr(happened, "app", "")
         life = self._lives.lives.get(app)
         if life is None:
@@ -73,7 +76,8 @@ class Lifecycle:
         at = self._lives.moments[app]
         if isinstance(happened, ev.Report):
             life.slept = at.opened_at = None
-        return self._for_one[kind](life, at, happened, now) if kind in self._for_one else []
+        out = self._for_one[kind](life, at, happened, now) if kind in self._for_one else []
+        return out + self._availability([app], now)
 
     def next_wake(self) -> float | None:
         """When this machine wants ``TimePassed``; None: never, unless something happens."""
@@ -104,6 +108,7 @@ class Lifecycle:
             ev.TimePassed: lambda happened, now: self._time_passed(now),
             ev.MemoryShort: lambda happened, now: self._stopping.memory_short(),
             ev.DeskStopping: lambda happened, now: self._stopping.desk_stopping(now),
+            ev.BackgroundSwitched: lambda switched, now: self._switched(switched.app),
             ev.AnswerAsked: lambda asked, now: [do.Answer(asked.asker, wire.Done(asked.request))],
             ev.Launched: lambda answer, now: self._connecting.launched(answer),
         }
@@ -149,6 +154,46 @@ class Lifecycle:
             if over(at.retry_at, now):
                 out += self._waking.try_again(life, at, now)
         return out
+
+    # --- whether it may be launched unseen ------------------------------------------------------------------------
+
+    def not_launchable(self, app: str, now: float) -> tuple[Obstacle, float | None] | None:
+        """What stands in the way of a launch in the background, and when that ends by itself; None: nothing does."""
+        life = self._lives.lives.get(app)
+        if life is None:
+            return None
+        at = self._lives.moments[app]
+        if self._lives.leaving:
+            return Obstacle.DESK_STOPPING, None
+        if not self._background_available(app):
+            return Obstacle.BACKGROUND_OFF, None
+        if life.quit:
+            return Obstacle.APP_QUIT, None
+        if at.retry_at is not None and not over(at.retry_at, now):
+            return Obstacle.APP_FAILED, at.retry_at
+        if life.ending is not None or at.quit_by is not None:
+            return Obstacle.APP_BUSY, None
+        return None
+
+    def _availability(self, apps: list[str], now: float) -> Out:
+        """Tell of each for which that is another answer than before."""
+        out: Out = []
+        for app in apps:
+            standing = self.not_launchable(app, now)
+            if standing != self._standing.get(app):
+                out.append(ev.AvailabilityChanged(app))
+            self._standing[app] = standing
+        for app in self._standing.keys() - self._lives.lives.keys():
+            del self._standing[app]
+        return out
+
+    def _switched(self, switch: str) -> Out:
+        """The app can read it (L10)."""
+        return [
+            do.Send(app, wire.BackgroundIs(self._background_available(app)))
+            for app in self._lives.lives
+            if switch in (app, ALL) and self._lives.moments[app].connected
+        ]
 
     # --- holds ----------------------------------------------------------------------------------------------------
 
@@ -224,10 +269,6 @@ class Lifecycle:
         at = self._lives.moments.get(app)
         return at is not None and at.connected
 
-    def background_available(self, app: str) -> bool:
-        """Whether the person lets this app run in the background (L10)."""
-        return not ({app, "*"} & self._background_off)
-
     def status(self, app: str, now: float, seconds_left: float | None) -> AppStatus:
         life, at = self._lives.lives[app], self._lives.moments[app]
         holds = list(at.holds.values())
@@ -248,4 +289,5 @@ class Lifecycle:
             page=life.page,
             last_receipt=life.untold[-1] if life.untold else None,
             launches=at.launches,
+            background_off=not self._background_available(app),
         )

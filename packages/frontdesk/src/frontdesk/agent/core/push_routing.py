@@ -111,6 +111,9 @@ class PushRouting:
             case ev.QuitAsked(app=app):
                 self._of(app).waking = False
                 return self._offer(app, now) if not self._of(app).awake else []
+            case ev.AvailabilityChanged(app=app) if self._not_wakeable(app) and not self._of(app).awake:
+                self._of(app).waking = False
+                return self._offer(app, now)
             case ev.SubscriptionGone(app=app, name=name, channel=channel):
                 gone = [each for each in self._waiting.values() if (each.app, each.name) == (app, name)]
                 versions = self._seen.pop(channel, {})
