@@ -7,7 +7,8 @@ from msgspec import Meta
 
 Seconds = Annotated[float, Meta(gt=0, extra={"unit": "seconds"})]
 Launches = Annotated[float, Meta(ge=1, extra={"unit": "launches"})]
-Share = Annotated[float, Meta(gt=0, extra={"unit": "of one core"})]
+PerDay = Annotated[float, Meta(gt=0, extra={"unit": "launches a day"})]
+Share = Annotated[float, Meta(gt=0, extra={"unit": "cores"})]
 Count = Annotated[int, Meta(ge=1, extra={"unit": "count"})]
 Days = Annotated[int, Meta(ge=1, extra={"unit": "days"})]
 Percent = Annotated[int, Meta(ge=0, le=100, extra={"unit": "percent"})]
@@ -75,10 +76,10 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Refresh so long before the usual time of use (S14)."""
     habit_wait: Seconds = 86400.0
     """A refresh waits at most so long for the usual time of use (S14)."""
-    budget_least: Launches = 2.0
-    """Refresh launches a day of an app that is seldom used (S15)."""
-    budget_most: Launches = 24.0
-    """Refresh launches a day of an app that is used every hour (S15)."""
+    budget_least: PerDay = 2.0
+    """Refresh launches of an app that is seldom used (S15)."""
+    budget_most: PerDay = 24.0
+    """Refresh launches of an app that is used every hour (S15)."""
     budget_burst: Launches = 3.0
     """Refresh launches that an app can have saved up (S15)."""
     stalled: Seconds = 60.0
