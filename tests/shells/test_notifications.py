@@ -11,7 +11,7 @@ from dbus_fast import Message, MessageType, RequestNameReply, Variant
 from dbus_fast.aio import MessageBus
 
 from frontdesk.agent.core import events as ev
-from frontdesk.agent.shell import notifications, session_bus
+from frontdesk.agent.shell import dbus_calls, notifications, session_bus
 from frontdesk.agent.shell.notifications import DesktopNotifications
 from frontdesk.terms import Action, AppState, Level, Notification
 from tests.desks import DeskHome
@@ -337,7 +337,7 @@ async def test_a_service_that_hangs_costs_time_and_nothing_else(
     await until(lambda: desk.desktop.available)
     service.answers = False
     with monkeypatch.context() as impatient:
-        impatient.setattr(session_bus, "ANSWER_WITHIN", 0.1)
+        impatient.setattr(dbus_calls, "ANSWER_WITHIN", 0.1)
         desk.show("m1", "lost on the desktop")
         assert await asyncio.wait_for(service.unanswered.get(), 20) == "Notify"
         await until(lambda: not desk.desktop._waiting and desk.desktop._in_flight is None)

@@ -18,8 +18,8 @@ from dbus_fast.aio import MessageBus
 
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.backoff import Backoff
-from frontdesk.agent.shell import session_bus
-from frontdesk.agent.shell.session_bus import BUS, CallFailed, NoBus
+from frontdesk.agent.shell import dbus_calls, session_bus
+from frontdesk.agent.shell.dbus_calls import BUS, CallFailed, NoBus
 from frontdesk.terms import Level, Notification
 
 log = logging.getLogger("frontdesk.notifications")
@@ -155,8 +155,8 @@ class DesktopNotifications:
                 f"type='signal',sender='{_NAME}',interface='{_NAME}'",
                 f"type='signal',sender='{BUS}',member='NameOwnerChanged',arg0='{_NAME}'",
             ):
-                await session_bus.hear(bus, rule)
-            self._bus_id = await session_bus.bus_id(bus)
+                await dbus_calls.hear(bus, rule)
+            self._bus_id = await dbus_calls.bus_id(bus)
             await self._meet_service(bus)
             while not gone.done():
                 self._wake.clear()
@@ -309,7 +309,7 @@ class DesktopNotifications:
             self._failed()
             return
         if not self._owner:
-            self._owner = await session_bus.owner(bus, _NAME)
+            self._owner = await dbus_calls.owner(bus, _NAME)
         if owner_before in ("", self._owner):
             self._capabilities = frozenset(answer[0])
             self._met_at = asyncio.get_running_loop().time()
@@ -334,7 +334,7 @@ class DesktopNotifications:
     async def _call(
         self, bus: MessageBus, member: str, signature: str = "", body: list[Any] | None = None, *, due: str = ""
     ) -> list[Any]:
-        return await session_bus.call(bus, _NAME, _PATH, member, signature, body, due=due)
+        return await dbus_calls.call(bus, _NAME, _PATH, member, signature, body, due=due)
 
     def _on_message(self, message: Message) -> None:
         if message.message_type is not MessageType.SIGNAL:
