@@ -135,8 +135,8 @@ def _check(settings: Settings, text: bytes) -> None:
     for field in msgspec.structs.fields(Limits):
         value = getattr(limits, field.name)
         if not abs(value) < math.inf:
-            what = f"limits.{field.name} is {value}; it must be {what_it_can_be(inspect.type_info(field.type))}, and finite"
-            raise _Wrong(what, _line(text, field.name))
+            can_be = what_it_can_be(inspect.type_info(field.type))
+            raise _Wrong(f"limits.{field.name} is {value}; it must be {can_be}, and finite", _line(text, field.name))
     for lower, how, upper in _IN_ORDER:
         low, high = getattr(limits, lower), getattr(limits, upper)
         if low > high or (low == high and how == "less than"):
