@@ -124,7 +124,7 @@ class Reception:
         if other is not None:
             del self._by_app[hello.app]
             other.close()
-        connection.app = hello.app
+        connection.app, connection.version = hello.app, decision.version
         self._by_app[hello.app] = self._by_asker[connection.asker] = connection
         if page is not None:
             self._take_page(hello.app, page)
@@ -175,6 +175,7 @@ class Reception:
             self._called(connection.pid)
             if isinstance(hello, wire.OpenFirst):
                 self._post(ev.OpenAsked(hello.app))
+            connection.version = version
             self._by_asker[connection.asker] = connection
             connection.send(wire.Welcome(version=version, desk=self._status().version))
 

@@ -30,9 +30,13 @@ from frontdesk.terms import (
     WakeReason,
 )
 
-NEWEST = 1
+NEWEST = 2
 OLDEST = 1
-"""Protocol versions this code speaks (contract X03): the newest both know is used."""
+"""Protocol versions this code speaks (contract X03): the newest both know is used.
+
+2 added scheduled tasks, conditions and the switch for background running. ``wire.versions`` says what may be sent to a
+peer that speaks an older one.
+"""
 
 
 class _Message(msgspec.Struct, frozen=True, tag_field="is", array_like=False, omit_defaults=True):
@@ -322,6 +326,8 @@ class Welcome(_Message, frozen=True, tag="welcome"):
     """Runs that ended since the app was last told (L05)."""
     task_receipts: tuple[TaskReceipt, ...] = ()
     """Runs of its scheduled tasks that were expired or given up since then."""
+    declared: tuple[str, ...] = ()
+    """Identifiers of scheduled tasks that the app's manifest declares (S01)."""
 
 
 class BackgroundIs(_Message, frozen=True, tag="background_is"):

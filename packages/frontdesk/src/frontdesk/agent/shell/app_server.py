@@ -18,6 +18,7 @@ from frontdesk.agent.shell.desk_log import write_down
 from frontdesk.errors import WireError
 from frontdesk.terms import Refusal
 from frontdesk.wire import desk as wire
+from frontdesk.wire import versions
 from frontdesk.wire.frames import FrameReader, frame
 
 MOST_FRAMES = 1000
@@ -49,6 +50,8 @@ class Connection:
         self.uid: int = uid
         self.app: str | None = None
         """The app it was admitted as; None for one that steers, or that has not said hello."""
+        self.version = wire.NEWEST
+        """Of the protocol, as agreed in its hello (X03)."""
         self.said_hello = False
         self._server = server
         self._sock = sock
@@ -64,12 +67,14 @@ class Connection:
     def send(self, message: wire.ToApp) -> None:
         """Hand over a message; never blocks, never fails: a client that is gone is noticed by its own end.
 
-        A message that is larger than one may be ends the connection, with that as the reason.
+        A message that is larger than one may be ends the connection, with that as the reason. One that the version
+        of the protocol agreed with the client does not have is not sent.
         """
-        if self._sock.fileno() < 0 or self._ending:
+        understood = versions.for_peer(message, self.version)
+        if self._sock.fileno() < 0 or self._ending or understood is None:
             return
         try:
-            data = memoryview(frame(wire.encode(message)))
+            data = memoryview(frame(wire.encode(understood)))
         except WireError as error:
             log.error("A %s for process %d could not be sent: %s", type(message).__name__, self.pid, error)
             self.refuse(error.reason, f"The desk's answer was too large: {error}")
