@@ -79,7 +79,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     budget_least: PerDay = 2.0
     """Refresh launches of an app that is seldom used (S15)."""
     budget_most: PerDay = 24.0
-    """Refresh launches of an app that is used every hour (S15)."""
+    """Refresh launches of an app that is used every day (S15)."""
     budget_burst: Launches = 3.0
     """Refresh launches that an app can have saved up (S15)."""
     stalled: Seconds = 60.0
