@@ -15,7 +15,7 @@ from frontdesk.app.background_tasks import BackgroundTasks, ExpirationHandler, G
 from frontdesk.app.connection import DeskConnection
 from frontdesk.app.launch import page_descriptor
 from frontdesk.app.pushes import Pushes, PushHandler
-from frontdesk.app.surroundings import AROUND
+from frontdesk.app.surroundings import around
 from frontdesk.errors import AlreadyRunning, DeskUnavailable
 from frontdesk.terms import Notification, PushKind, Receipt, Refusal, Subscription, WakeReason
 from frontdesk.wire import desk as wire
@@ -53,7 +53,7 @@ class App:
         self.on_subscription_changed: Callable[[Subscription], Awaitable[None]] | None = None
         self._manifest = "" if manifest is None else str(Path(manifest).absolute())
         self._run = secrets.token_hex(8)
-        self._around = AROUND.get()
+        self._around = around()
         self._token = self._around.launch_token()
         self._page: socket.socket | None = None
         self._page_address = ""
@@ -82,7 +82,7 @@ class App:
         ``FrontdeskError``: a folder or lock of frontdesk's cannot be made.
         """
         # An app that is made when its module is imported may be started in another place than it was made in.
-        self._around = AROUND.get()
+        self._around = around()
         self._token = self._around.launch_token()
         if self.state_is_foreground is False and not self._token:
             self.state_is_foreground = True
@@ -144,7 +144,7 @@ class App:
         self._page_address = address
 
     def time(self) -> float:
-        """Seconds since 1970, for ``earliest_begin`` say; as the test has it where ``frontdesk.testing`` runs the app."""
+        """Seconds since 1970, for ``earliest_begin`` say; where ``frontdesk.testing`` runs the app, as the test has it."""
         return self._around.time()
 
     # --- foreground and background --------------------------------------------------------------------------------

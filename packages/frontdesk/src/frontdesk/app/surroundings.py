@@ -88,5 +88,13 @@ class Surroundings:
                 loop.remove_signal_handler(number)
 
 
-AROUND: ContextVar[Surroundings] = ContextVar("frontdesk_surroundings", default=Surroundings())
-"""What an ``App`` that is made or started here finds around it."""
+AROUND: ContextVar[Surroundings] = ContextVar("frontdesk_surroundings")
+"""What an ``App`` that is made or started here finds around it, where a test has set it."""
+
+
+def around() -> Surroundings:
+    """What this process, or the test that runs the app, has around it."""
+    return AROUND.get(_REAL)
+
+
+_REAL = Surroundings()
