@@ -316,6 +316,17 @@ async def test_an_address_at_which_there_is_nothing_is_a_page_of_lobby_for_whoev
         assert "Right" in answer.body and "page.js" in answer.body, "with the chats, and seen: Lobby stays awake for it"
 
 
+async def test_a_search_shows_what_it_finds_and_says_so_when_there_is_nothing(served: Served) -> None:
+    await served.enter()
+    served.messenger.put(ROOM, "The map <b>is</b> here")
+    empty = await served.ask("GET", "/search")
+    assert empty.status == 200 and "Nothing was found" not in empty.body
+    found = (await served.ask("GET", "/search?q=map")).body
+    assert "The map &lt;b&gt;is&lt;/b&gt; here" in found and "One message." in found and f'href="{CHAT}"' in found
+    none = (await served.ask("GET", "/search?q=%22%3E%3Cscript%3E")).body
+    assert "Nothing was found" in none and "<script>" not in none
+
+
 async def test_new_chats_groups_and_invitations(served: Served) -> None:
     await served.enter()
     answer = await served.post("/new", user="ann")

@@ -7,7 +7,7 @@ import dataclasses
 import itertools
 from collections.abc import Callable
 
-from lobby.core.views import Account, Bubble, Change, ChatSummary, Connection, Invitation, Mark
+from lobby.core.views import Account, Bubble, Change, ChatSummary, Connection, Findings, Invitation, Mark
 from lobby.messenger import ChatRefused, Encryption, NotKept
 from lobby.ui.sessions import SignOn
 from tests.lobby.ui.memory_encryption import MemoryEncryption
@@ -155,6 +155,12 @@ class MemoryMessenger:
         if before is not None:
             found = list(itertools.takewhile(lambda bubble: bubble.key != before, found))
         return found[-most:]
+
+    def search(self, typed: str, most: int = 50) -> Findings:
+        """Those that contain what was typed."""
+        shown = [bubble for bubbles in self._bubbles.values() for bubble in bubbles]
+        found = [bubble for bubble in shown if typed.casefold() in bubble.text.casefold()]
+        return Findings(tuple(reversed(found[-most:])), len(found) > most)
 
     async def older(self, room_id: str) -> bool:
         earlier = self.earlier.get(room_id, [])

@@ -104,6 +104,10 @@ class Accounts:
         account = self._accounts.get(number)
         return account.store if account else None
 
+    def database(self, number: int) -> Database | None:
+        account = self._accounts.get(number)
+        return account.database if account else None
+
     def messengers(self) -> dict[int, MatrixMessenger]:
         """All of them by number, the lowest first."""
         return {number: self._accounts[number].messenger for number in self.numbers()}

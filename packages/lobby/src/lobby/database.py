@@ -12,10 +12,33 @@ from lobby.errors import LobbyError, NotKept
 
 log = logging.getLogger("lobby")
 
-VERSION = 6
+VERSION = 7
 """Of the schema below; a database of a later Lobby is refused, an older one is brought up by ``STEPS``."""
 
-SCHEMA = """
+SEARCH = """
+CREATE TABLE indexed (number INTEGER PRIMARY KEY, event_id TEXT NOT NULL UNIQUE);
+CREATE TABLE unindexed (event_id TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE VIRTUAL TABLE words USING fts5 (text, content = '', tokenize = 'unicode61 remove_diacritics 2');
+CREATE TRIGGER event_came AFTER INSERT ON events WHEN new.kind = 'message' BEGIN
+    INSERT OR IGNORE INTO unindexed VALUES (new.event_id);
+END;
+CREATE TRIGGER event_changed AFTER UPDATE OF text, kind ON events
+WHEN old.text != new.text OR old.kind != new.kind BEGIN
+    INSERT INTO words (words, rowid, text) SELECT 'delete', number, old.text FROM indexed WHERE event_id = old.event_id;
+    DELETE FROM indexed WHERE event_id = old.event_id;
+    DELETE FROM unindexed WHERE event_id = old.event_id;
+    INSERT INTO unindexed SELECT new.event_id WHERE new.kind = 'message';
+END;
+CREATE TRIGGER event_gone AFTER DELETE ON events BEGIN
+    INSERT INTO words (words, rowid, text) SELECT 'delete', number, old.text FROM indexed WHERE event_id = old.event_id;
+    DELETE FROM indexed WHERE event_id = old.event_id;
+    DELETE FROM unindexed WHERE event_id = old.event_id;
+END;
+"""
+"""The search index: ``words`` of messages, which are kept in ``events`` alone. What changes there is taken out of it at
+once, in the same transaction; what comes waits in ``unindexed`` (``search_index``)."""
+
+FIRST_SCHEMA = """
 CREATE TABLE notes (name TEXT PRIMARY KEY, text TEXT NOT NULL);
 CREATE TABLE rooms (
     room_id TEXT PRIMARY KEY,
@@ -84,6 +107,8 @@ CREATE TABLE outbox (
 );
 """
 
+SCHEMA = FIRST_SCHEMA + SEARCH
+
 STEPS = {
     1: "ALTER TABLE outbox ADD COLUMN device TEXT NOT NULL DEFAULT '';",
     2: "ALTER TABLE rooms ADD COLUMN untold TEXT NOT NULL DEFAULT '';",
@@ -102,6 +127,7 @@ CREATE INDEX sealed_by_key ON sealed (room_id, session_id);""",
     5: """
 ALTER TABLE rooms ADD COLUMN rotation_age REAL NOT NULL DEFAULT 604800;
 ALTER TABLE rooms ADD COLUMN rotation_messages INTEGER NOT NULL DEFAULT 100;""",
+    6: f"{SEARCH} INSERT INTO unindexed SELECT event_id FROM events WHERE kind = 'message';",
 }
 """What makes the next version of a version's schema."""
 
@@ -166,12 +192,25 @@ class Database:
 
     def compact(self) -> None:
         """Write the file anew, so that what was deleted is really gone from it. Raises NotKept."""
-        try:
-            self._db.execute("VACUUM")
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        except sqlite3.Error as error:
-            self._doubt(error)
-            raise NotKept(_why_not_kept(error)) from error
+        self._carry_out("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def free_pages(self) -> int:
+        """How many pages of the file hold nothing and could be given back one by one."""
+        if not self._pragma("auto_vacuum"):
+            return 0
+        return self._pragma("freelist_count")
+
+    def give_back(self, pages: int) -> None:
+        """Cut off so many free pages. Raises NotKept."""
+        self._carry_out(f"PRAGMA incremental_vacuum({pages})")
+
+    def learn(self) -> None:
+        """Have SQLite look at what its ways of finding things rest on, where that has changed. Raises NotKept."""
+        self._carry_out("PRAGMA analysis_limit = 400", "PRAGMA optimize", "PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _pragma(self, name: str) -> int:
+        row = self.row(f"PRAGMA {name}")
+        return int(row[0]) if row else 0
 
     def rows(self, query: str, *values: object) -> list[sqlite3.Row]:
         """All rows a query finds. Raises LobbyError when the file cannot be read."""
@@ -187,6 +226,16 @@ class Database:
         """The first row a query finds."""
         found = self.rows(query, *values)
         return found[0] if found else None
+
+    def _carry_out(self, *statements: str) -> None:
+        """What no transaction can hold."""
+        try:
+            for statement in statements:
+                # To its last row: a statement goes no further than it is asked.
+                self._db.execute(statement).fetchall()
+        except sqlite3.Error as error:
+            self._doubt(error)
+            raise NotKept(_why_not_kept(error)) from error
 
     def _doubt(self, error: sqlite3.Error) -> None:
         """What is wrong with the file is looked for when it is opened the next time."""
@@ -209,6 +258,8 @@ class Database:
         db = sqlite3.connect(path, isolation_level=None, timeout=5.0)
         try:
             db.row_factory = sqlite3.Row
+            # What is free can then be given back piece by piece; of use only before there is anything in the file.
+            db.execute("PRAGMA auto_vacuum = INCREMENTAL")
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
             if not as_closed:
@@ -236,8 +287,8 @@ class Database:
         steps = (
             shape.schema if version == 0 else "".join(shape.steps[number] for number in range(version, shape.version))
         )
-        for step in steps.split(";"):
-            db.execute(step)
+        for statement in _statements(steps):
+            db.execute(statement)
         db.execute(f"PRAGMA user_version = {shape.version}")
         db.execute("COMMIT")
 
@@ -251,6 +302,16 @@ class Database:
             if companion.exists():
                 companion.rename(aside.with_name(aside.name + suffix))
         return aside
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a script one by one; a trigger is one, whatever semicolons stand in it."""
+    statement = ""
+    for part in script.split(";"):
+        statement += f"{part};"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
 
 
 def _mark(path: Path) -> Path:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from lobby.core import timeline
 from lobby.core.batch import EMPTY_PAGES, open_page, read_page
 from lobby.core.event import TEXT_MOST, opened, read_event
-from lobby.core.views import Account, Bubble, Change, ChangeKind, ChatSummary, Connection, Invitation
+from lobby.core.views import Account, Bubble, Change, ChangeKind, ChatSummary, Connection, Findings, Invitation
 from lobby.encryption.key_store import forget_keys
 from lobby.encryption.login_keys import LoginKeys
 from lobby.encryption.quiet import QuietEncryption
@@ -156,6 +156,9 @@ class MatrixMessenger:
 
     def bubbles(self, room_id: str, before: str | None = None, most: int = 50) -> list[Bubble]:
         return self.reading.bubbles(room_id, before, most) if self._login else []
+
+    def search(self, typed: str, most: int = 50) -> Findings:
+        return self.reading.search(typed, most) if self._login else Findings()
 
     async def distant_event(self, room_id: str, event_id: str) -> timeline.KeptEvent | None:
         """An event that is not kept (too many came at once). None: we may not see it. Raises LobbyError."""

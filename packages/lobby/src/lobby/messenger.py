@@ -3,7 +3,17 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from lobby.core.views import Account, Bubble, Change, ChatSummary, EncryptionState, Invitation, Verification, WaysIn
+from lobby.core.views import (
+    Account,
+    Bubble,
+    Change,
+    ChatSummary,
+    EncryptionState,
+    Findings,
+    Invitation,
+    Verification,
+    WaysIn,
+)
 from lobby.errors import (
     ChatRefused,
     Cleartext,
@@ -103,6 +113,9 @@ class Messenger(Protocol):
 
     def bubbles(self, room_id: str, before: str | None = None, most: int = 50) -> list[Bubble]:
         """The newest ``most`` bubbles, the oldest of them first; ``before``: only those older than that key's."""
+
+    def search(self, typed: str, most: int = 50) -> Findings:
+        """The newest messages of all chats with all of these words, or words that begin like them. Raises NotKept."""
 
     async def older(self, room_id: str) -> bool:
         """Fetch earlier messages from the homeserver.

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from lobby.core import timeline, unread
 from lobby.core.outbox import Phase
-from lobby.core.views import Bubble, ChatSummary, Invitation
+from lobby.core.views import Bubble, ChatSummary, Findings, Invitation
 from lobby.store import Store
 
 RECENT = 50
@@ -57,6 +57,14 @@ class Reading:
         if place is None:
             return []
         return timeline.bubbles(self._store.events(room_id, place, most), (), self.me, names)
+
+    def search(self, typed: str, most: int) -> Findings:
+        """The newest ``most`` messages of all chats with all of these words. Raises NotKept."""
+        waiting = self._store.index.catch_up()
+        found = self._store.index.find(typed, most + 1)
+        names = {room_id: self.names(room_id) for room_id in {event.room_id for event in found}}
+        shown = tuple(timeline.bubble_of_event(event, self.me, names[event.room_id]) for event in found[:most])
+        return Findings(shown, len(found) > most, waiting)
 
     def unsent_rooms(self) -> set[str]:
         """Rooms with messages that wait for the person to say what becomes of them."""

@@ -12,6 +12,7 @@ from lobby.core.room_sessions import Rotation
 from lobby.core.timeline import Draft, KeptEvent, KeptRoom
 from lobby.database import Database
 from lobby.intake import Applied, kept_event
+from lobby.search_index import SearchIndex
 
 
 class Store:
@@ -19,6 +20,8 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self._db = database
+        self.index = SearchIndex(database)
+        """Finds messages by their words."""
 
     # What the homeserver tells
 

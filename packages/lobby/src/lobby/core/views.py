@@ -123,6 +123,18 @@ class Bubble:
     """Encrypted, and its key has not come yet; ``text`` says so, and becomes what was said when the key comes."""
 
 
+@dataclass(frozen=True)
+class Findings:
+    """What a search has found."""
+
+    bubbles: tuple[Bubble, ...] = ()
+    """The newest first."""
+    more: bool = False
+    """There are older ones, too."""
+    waiting: int = 0
+    """Messages that are not in the index yet, so they were not looked at."""
+
+
 ChangeKind = Literal["account", "chats", "chat", "encryption"]
 """``account``: any of ``Account``; ``chats``: the list or the invitations; ``chat``: the one that is named;
 ``encryption``: ``EncryptionState`` or a verification."""

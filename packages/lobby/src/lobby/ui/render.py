@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 import jinja2
 from markupsafe import Markup
 
-from lobby.core.views import Bubble, ChatSummary, Verification, WaysIn
+from lobby.core.views import Bubble, ChatSummary, Findings, Verification, WaysIn
 from lobby.messenger import SignOnNeeded
 from lobby.ui import avatars, people, times
 from lobby.ui.chat_list import Changes
@@ -152,6 +152,17 @@ class Renderer:
         filled = {"user": "", "name": "", "users": "", "encrypted": "yes"} | dict(values)
         server = people.server_of(scene.account.user_id)
         return self._messenger(scene, "new", "new", "New chat", values=filled, error=error, server=server)
+
+    def search(self, scene: Scene, typed: str, found: Findings | None, error: str = "") -> str:
+        """The search, and what it has ``found``; None: nothing was typed yet, or (``error``) it could not be done."""
+        inside: dict[str, object] = {
+            "typed": typed,
+            "found": found,
+            "error": error,
+            "chats_by_id": {chat.room_id: chat for chat in scene.chats},
+            "today": times.local(scene.now, self._zone).date(),
+        }
+        return self._messenger(scene, "search", "search", "Search", **inside)
 
     def logout(self, scene: Scene, waiting: int) -> str:
         """The question before a log-out. ``waiting``: messages that would be lost."""

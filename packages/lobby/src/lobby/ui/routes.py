@@ -57,6 +57,7 @@ class Routes:
         """The addresses of one account."""
         return [
             web.get("/logout", self._logout_page),
+            web.get("/search", self._search),
             web.get("/new", self._new_page),
             web.post("/new", self._new),
             web.get("/events", self._events, allow_head=False),
@@ -89,6 +90,14 @@ class Routes:
             for bubble in messenger.bubbles(chat.room_id)
         )
         return html(self._renderer.logout(self._visits.scene(request), waiting))
+
+    async def _search(self, request: web.Request) -> web.StreamResponse:
+        scene, typed = self._visits.scene(request), request.query.get("q", "").strip()
+        try:
+            found = self._visits.messenger(request).search(typed) if typed else None
+        except LobbyError as error:
+            return html(self._renderer.search(scene, typed, None, str(error)), status=503)
+        return html(self._renderer.search(scene, typed, found))
 
     async def _new_page(self, request: web.Request) -> web.StreamResponse:
         return html(self._renderer.new(self._visits.scene(request), {}))
