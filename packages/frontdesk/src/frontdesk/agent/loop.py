@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.dispatcher import Dispatcher
-from frontdesk.agent.shell.clock import Clock
-from frontdesk.agent.shell.store import Store, StoreFailed
+from frontdesk.agent.shell.store import StoreFailed
 from frontdesk.terms import Refusal
 from frontdesk.wire import desk as wire
 
@@ -18,6 +18,23 @@ _RETRY_FIRST, _RETRY_MOST = 1.0, 30.0
 
 EMPTY_AFTER = 1.0
 """Seconds after a deletion in which others may follow; then what was deleted is in no file any more."""
+
+
+class Memory(Protocol):
+    """What keeps things for good: ``shell.store.Store``, or that of a desk in memory."""
+
+    trouble: str
+    traces: bool
+
+    def commit(self, saves: Sequence[do.Save], receipts: Sequence[do.KeepReceipt]) -> None: ...
+
+    def empty_log(self) -> None: ...
+
+
+class Time(Protocol):
+    """``shell.clock.Clock``, or the clock in a test's hand."""
+
+    def now(self) -> float: ...
 
 
 class DeskLoop:
@@ -34,8 +51,8 @@ class DeskLoop:
     def __init__(
         self,
         dispatcher: Dispatcher,
-        store: Store,
-        clock: Clock,
+        store: Memory,
+        clock: Time,
         carry_out: Callable[[do.Effect], None],
         on_batch: Callable[[], None],
     ) -> None:
@@ -66,9 +83,10 @@ class DeskLoop:
         """Handle what was handed in, and stop."""
         if self._events and not self._stopped:
             self._turn()
-        self._stop()
+        self.stop()
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """Do nothing any more, as if killed: what was handed in and not handled yet is lost."""
         self._stopped = True
         for timer in (self._timer, self._retrying, self._emptying):
             if timer is not None:
@@ -89,7 +107,7 @@ class DeskLoop:
             self._do(effects, self._commit(effects))
         except BaseException:
             # The core may know half of a batch, and what it would save next is not to be trusted.
-            self._stop()
+            self.stop()
             raise
         self._arm()
         self._on_batch()

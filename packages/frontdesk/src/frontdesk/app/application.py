@@ -144,7 +144,7 @@ class App:
         self._page_address = address
 
     def time(self) -> float:
-        """Seconds since 1970, for ``earliest_begin`` say; where ``frontdesk.testing`` runs the app, as the test has it."""
+        """Seconds since 1970, for ``earliest_begin`` say; as the test has it where ``frontdesk.testing`` runs it."""
         return self._around.time()
 
     # --- foreground and background --------------------------------------------------------------------------------
