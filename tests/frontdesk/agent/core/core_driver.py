@@ -4,6 +4,7 @@ After every batch the driver checks what must always hold (``check``), so each t
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TypeVar
@@ -13,7 +14,17 @@ from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.dispatcher import Dispatcher
 from frontdesk.agent.core.life import Life
 from frontdesk.agent.core.limits import Limits
-from frontdesk.terms import AppState, AppStatus, Manifest, Notification, PushKind, Receipt, StopReason, Verdict
+from frontdesk.terms import (
+    AppState,
+    AppStatus,
+    Manifest,
+    Notification,
+    Obstacle,
+    PushKind,
+    Receipt,
+    StopReason,
+    Verdict,
+)
 from frontdesk.wire import desk as wire
 
 S = AppState
@@ -59,6 +70,25 @@ class Process:
     @property
     def run(self) -> str:
         return f"run-{self.pid}"
+
+
+class Listener:
+    """A machine beside the others that asks whether apps may be launched unseen when it is told of a change, only."""
+
+    def __init__(self) -> None:
+        self.heard: dict[str, tuple[Obstacle, float | None] | None] = {}
+        self.ask: Callable[[str, float], tuple[Obstacle, float | None] | None] = lambda app, now: None
+
+    def handle(self, happened: ev.Event | ev.Signal, now: float) -> list[do.Effect | ev.Signal]:
+        if isinstance(happened, ev.AvailabilityChanged):
+            self.heard[happened.app] = self.ask(happened.app, now)
+        return []
+
+    def next_wake(self) -> float | None:
+        return None
+
+    def saves(self) -> list[do.Effect]:
+        return []
 
 
 class Driver:
@@ -378,6 +408,9 @@ class Driver:
             background_off=self._background_off,
             push_service_set=self._push_service_set,
         )
+        self.listener = Listener()
+        self.listener.ask = desk.lifecycle.not_launchable
+        setattr(desk, "_machines", (*desk._machines, self.listener))  # noqa: B010 (as below)
         lives = desk.lifecycle._lives
         move = lives.move
 
@@ -409,6 +442,7 @@ class Driver:
         for row in self.desk.statuses(self.now):
             self._check_awake(row, effects)
             self._check_spans(row)
+            self._check_availability(row)
             if self.plausible:
                 self._check_process(row)
         if any(isinstance(event, ev.TimePassed) for event in happened):
@@ -426,6 +460,12 @@ class Driver:
             assert self.desk.assertions.seconds_left(row.app, self.now) is None, "it sleeps and its time runs"
             if row.app in apps_of(do.Freeze, effects):
                 assert not self.desk.assertions.open_tasks(row.app), "frozen with an open task (A01)"
+
+    def _check_availability(self, row: AppStatus) -> None:
+        """Whoever listens to ``AvailabilityChanged`` knows it as well as the lifecycle does."""
+        if (at := self.desk.next_wake()) is None or at > self.now:
+            stands = self.desk.lifecycle.not_launchable(row.app, self.now)
+            assert self.listener.heard.get(row.app) == stands, f"nobody was told that it is {stands} now"
 
     def _check_spans(self, row: AppStatus) -> None:
         """The time line has neither gap nor overlap, over the desk's death too, and ends in what is true now."""

@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
+from frontdesk.agent.core.background_switch import ALL
 from frontdesk.agent.core.dispatcher import Dispatcher
 from frontdesk.agent.core.limits import Limits
 from frontdesk.terms import AppState, Manifest, Notification, PushKind, StopReason, Verdict, WakeReason
@@ -99,6 +100,10 @@ class PlausibleHistory(RuleBasedStateMachine):
     @rule(app=apps)
     def is_registered_again(self, app: str) -> None:
         self.driver.register_again(app)
+
+    @rule(switch=apps | st.just(ALL), on=st.booleans())
+    def switches_background_running(self, switch: str, on: bool) -> None:
+        self.driver.handle(ev.BackgroundSwitched(switch, on))
 
     @rule()
     def memory_is_short(self) -> None:
@@ -243,6 +248,7 @@ nonsense = st.one_of(
     *(st.builds(kind, strangers) for kind in (ev.WentForeground, ev.WentBackground)),
     *(st.just(kind()) for kind in (ev.MemoryShort, ev.DeskStarted, ev.TimePassed)),
     st.builds(ev.ActAsked, strangers, st.sampled_from(["a", "b"]), names),
+    st.builds(ev.BackgroundSwitched, strangers | st.just(ALL), st.booleans()),
     st.builds(ev.DismissAsked, strangers, st.sampled_from(["a", "b"])),
     st.builds(ev.Launched, strangers, push_ids, **processes),
     st.builds(ev.LaunchFailed, strangers, push_ids, names),

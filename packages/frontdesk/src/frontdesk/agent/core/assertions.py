@@ -70,8 +70,9 @@ class Assertions:
             case ev.LeftForeground(app=app):
                 allowed = self._background_available(app)
                 return self._begin_box(app, self._limits.background if allowed else self._limits.expiry_lead, now)
-            case ev.AvailabilityChanged(app=app) if not self._background_available(app):
-                return self._curtail(app, now)
+            case ev.BackgroundSwitched():
+                off = [app for app in self._apps if not self._background_available(app)]
+                return [out for app in off for out in self._curtail(app, now)]
             case ev.Awake(app=app, fresh=True, why=why) if not self._goes_on(app):
                 return self._begin_box(app, self._box_for(app, why), now)
             case ev.Awake(app=app):

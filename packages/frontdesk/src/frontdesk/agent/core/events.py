@@ -499,7 +499,7 @@ class Simulate(Signal, frozen=True):
 class AvailabilityChanged(Signal, frozen=True):
     """Whether the app may be launched in the background has changed: quit, opened again, switched off, failing (L04).
 
-    ``lifecycle.not_launchable`` says how it stands.
+    ``lifecycle.not_launchable`` says how it stands. Also told of an app that is registered while it may not.
     """
 
     app: str
