@@ -18,7 +18,7 @@ export UV_PYTHON_DOWNLOADS = never
 SYNC = uv=$$($(PYTHON) tools/fetch_uv.py) && "$$uv" sync --frozen --compile-bytecode --python $(PYTHON)
 
 .NOTPARALLEL:
-.PHONY: help demo demo-clean tour kill-matrix test lint check contract breaks pictures browser js-client compiled python
+.PHONY: help demo demo-clean tour kill-matrix test lint check contract breaks pictures settings-reference browser js-client compiled python
 
 help:
 	@echo "make demo        two machines side by side in the browser (ARGS=--no-browser prints the addresses)"
@@ -30,6 +30,7 @@ help:
 	@echo "make check       the quick part: format, lint, types, imports, tests without processes"
 	@echo "make pictures    plays a short story in the demo and makes the README's pictures of it"
 	@echo "make breaks      breaks the machines of the core, one table entry or limit at a time; do tests notice? (ARGS=scheduler)"
+	@echo "make settings-reference  writes docs/settings.md from the code"
 	@echo "make contract    which rules of docs/contract.md are proven (SECTIONS=L,A limits it)"
 
 # Each line below that starts a program for a person is a plain command: make runs it without a shell in between, so
@@ -70,6 +71,9 @@ breaks: .venv/for-tests compiled
 
 pictures: .venv/for-tests browser compiled
 	@$(INSIDE) -m tools.pictures
+
+settings-reference: .venv/for-tests
+	@$(INSIDE) -m tools.settings_reference
 
 # Chromium and the D-Bus daemon do not come from Python's index.
 browser:

@@ -23,7 +23,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     background: Seconds = 30.0
     """Background time of an app, for all its tasks together (A03)."""
     expiry_lead: Seconds = 5.0
-    """So long before time is up the expiration handlers are called; it is all they have together (A05, A07)."""
+    """So long before time is up expiration handlers are called; it is all they have together (A05, A07, S11, S12)."""
     most_tasks: Count = 1000
     """Open background tasks one app may have (A09)."""
     suspended: Seconds = 600.0
@@ -61,9 +61,9 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pending_continued: Count = 10
     """Continued tasks of one app that may be queued (S03, S18)."""
     refresh_at_once: Count = 4
-    """Apps that may refresh at the same time."""
+    """Apps that may refresh at the same time (S15)."""
     processing_at_once: Count = 1
-    """Apps that may do processing tasks at the same time."""
+    """Apps that may do processing tasks at the same time (S16)."""
     continued_at_once: Count = 4
     """Continued tasks, of all apps, that may run at the same time; the next is queued, or fails (S18)."""
     task_tries: Count = 3

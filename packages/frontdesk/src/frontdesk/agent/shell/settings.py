@@ -23,7 +23,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file. ``limits``: see ``agent.core.limits``."""
 
     push_service: str = ""
-    """WebSocket address of the push service (ws:// or wss://); empty: no pushes."""
+    """WebSocket address of the push service: ``wss://HOST/`` for ``frontdesk push serve --public-url https://HOST``;
+    empty: no pushes."""
     background_off: tuple[str, ...] = ()
     """Apps (ids, or ``*`` for all) that may not run in the background (L10)."""
     freezer: Literal["auto", "cgroup", "signals"] = "auto"
