@@ -9,7 +9,7 @@ from typing import Self
 
 from frontdesk import places
 from frontdesk.app.connection import DeskConnection
-from frontdesk.terms import DeskStatus, Manifest, Receipt
+from frontdesk.terms import Condition, DeskStatus, Explanation, Manifest, Receipt, TaskReceipt
 from frontdesk.wire import desk as wire
 
 
@@ -65,6 +65,46 @@ class DeskControl:
     async def receipts(self, app: str) -> tuple[Receipt, ...]:
         """How its runs ended, newest first (L05)."""
         return (await self._connection.ask(lambda request: wire.GetReceipts(request, app), wire.ReceiptsAre)).receipts
+
+    async def task_receipts(self, app: str) -> tuple[TaskReceipt, ...]:
+        """Which runs of its scheduled tasks were expired or given up, newest first (L05, S16)."""
+        answer = await self._connection.ask(lambda request: wire.GetTaskReceipts(request, app), wire.TaskReceiptsAre)
+        return answer.receipts
+
+    async def explain(self, of: str = "all") -> tuple[Explanation, ...]:
+        """Why tasks do not run now, and when each is looked at next (S16).
+
+        ``of``: an app's id, a task's identifier (of whatever app), or ``all``. ``RefusedError`` (``unknown_task``) when
+        it is neither an app nor an identifier that somebody has submitted.
+        """
+        answer = await self._connection.ask(lambda request: wire.Explain(request, of), wire.ExplanationsAre)
+        return answer.explanations
+
+    async def simulate_launch(self, identifier: str, app: str = "") -> None:
+        """Launch a pending task now, whatever stands in its way; its handler cannot tell (S17).
+
+        ``app``: whose, where several have submitted that identifier. ``RefusedError`` (``unknown_task``): nobody has.
+        """
+        await self._connection.ask(lambda request: wire.SimulateLaunch(request, identifier, app), wire.Done)
+
+    async def simulate_expire(self, identifier: str, app: str = "") -> None:
+        """Expire a running task now; its handler cannot tell (S17). ``app``, errors: as in ``simulate_launch``."""
+        await self._connection.ask(lambda request: wire.SimulateExpire(request, identifier, app), wire.Done)
+
+    async def force_condition(self, condition: Condition, value: str) -> None:
+        """Have the desk take the condition to be ``value``, whatever its source says, until it is lifted.
+
+        ``RefusedError`` (``bad_request``) names what it can be. It survives the desk; ``status`` shows it as forced.
+        """
+        await self._connection.ask(lambda request: wire.ForceCondition(request, condition, value), wire.Done)
+
+    async def lift_condition(self, condition: Condition | None = None) -> None:
+        """What its source says counts again; None: of all conditions."""
+        await self._connection.ask(lambda request: wire.LiftCondition(request, condition), wire.Done)
+
+    async def switch_background(self, app: str, on: bool) -> None:
+        """Let the app (``*``: all) run in the background, or not (L10)."""
+        await self._connection.ask(lambda request: wire.SwitchBackground(request, app, on), wire.Done)
 
     async def add_app(self, manifest: Path | str) -> Manifest:
         """Register an app, or take its changed manifest. ``ManifestError`` names what is wrong with it, and where."""
