@@ -47,6 +47,14 @@ def test_every_word_says_what_it_means(name: str) -> None:
     assert CLASSES[name].__doc__
 
 
+@pytest.mark.parametrize("kind", [terms.StopReason, terms.TaskEnd, terms.Obstacle])
+def test_a_person_reads_words_and_no_two_reasons_have_the_same(
+    kind: type[terms.StopReason] | type[terms.TaskEnd] | type[terms.Obstacle],
+) -> None:
+    words = [member.words for member in kind]
+    assert all(words) and len(set(words)) == len(words) and not any("_" in each for each in words)
+
+
 def test_terms_import_nothing_of_frontdesk() -> None:
     for file in Path(terms.__file__).parent.glob("*.py"):
         tree = ast.parse(file.read_text(encoding="utf-8"))

@@ -163,6 +163,25 @@ class TaskEnd(enum.StrEnum):
     APP_ENDED = "app_ended"
     """The app ended in the middle of it as often as is tried (L07)."""
 
+    @property
+    def words(self) -> str:
+        """The same for a person, in a few words."""
+        return _ENDED[self]
+
+
+_ENDED = {
+    TaskEnd.COMPLETED: "completed",
+    TaskEnd.FAILED: "not successful",
+    TaskEnd.TIME_OVER: "its time was over",
+    TaskEnd.CONDITION_LOST: "a condition was lost",
+    TaskEnd.IN_USE: "the machine was used again",
+    TaskEnd.STALLED: "no progress",
+    TaskEnd.CANCELLED: "cancelled",
+    TaskEnd.SIMULATED: "expired by hand",
+    TaskEnd.SWITCHED_OFF: "background running was ended",
+    TaskEnd.APP_ENDED: "the app ended over it",
+}
+
 
 EXPIRED = frozenset(
     {
@@ -238,6 +257,33 @@ class Obstacle(enum.StrEnum):
     APP_BUSY = "app_busy"
     """Another task of the same app and kind is running, or the app is on its way out."""
     DESK_STOPPING = "desk_stopping"
+
+    @property
+    def words(self) -> str:
+        """The same for a person, in a few words, after which "until 07:15" can stand."""
+        return _IN_THE_WAY[self]
+
+
+_IN_THE_WAY = {
+    Obstacle.TOO_EARLY: "not to begin yet",
+    Obstacle.RETRY_PAUSE: "pause after a failure",
+    Obstacle.BACKGROUND_OFF: "background running is off",
+    Obstacle.APP_QUIT: "you quit the app",
+    Obstacle.APP_FAILED: "pause after a failed start",
+    Obstacle.APP_IN_FRONT: "the app is open",
+    Obstacle.POWER_SAVER: "power saver is on",
+    Obstacle.BATTERY_CRITICAL: "battery almost empty",
+    Obstacle.NO_NETWORK: "no network",
+    Obstacle.METERED_NETWORK: "network is metered",
+    Obstacle.NO_EXTERNAL_POWER: "no external power",
+    Obstacle.BATTERY_LOW: "battery low",
+    Obstacle.MACHINE_IN_USE: "machine in use",
+    Obstacle.BUDGET_SPENT: "launches spread over the day",
+    Obstacle.WAITS_FOR_HABIT: "waits for your usual time",
+    Obstacle.OTHERS_RUN: "others run",
+    Obstacle.APP_BUSY: "the app is busy",
+    Obstacle.DESK_STOPPING: "the desk is being stopped",
+}
 
 
 class Reason(msgspec.Struct, frozen=True):
