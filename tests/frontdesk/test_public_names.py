@@ -17,6 +17,8 @@ PUBLIC = """
     Push Answer ShowThis SHOW_AS_IT_IS SHOW_NOTHING
     start_desk DeskControl DeskStatus AppStatus AppState Hold Happening Span Shown Receipt StopReason Manifest
     Notification Action Level Subscription SubscriptionStatus PushKind Verdict WakeReason
+    TaskScheduler ScheduledTask TaskRequest RefreshTask ProcessingTask ContinuedTask Retry Growth ExistingWork Strategy
+    TaskKind TaskState TaskEnd TaskReceipt PendingTask Explanation Reason Obstacle Budget Condition Reading Requirement
     FrontdeskError DeskUnavailable RefusedError VersionMismatch AlreadyRunning ManifestError TaskExpired Refusal
 """.split()  # noqa: SIM905  (grouped by subject; a list would be 32 lines without order)
 """A name is added here, and documented, when an app may rely on it; removing one breaks apps."""

@@ -15,15 +15,20 @@ from frontdesk.app.background_tasks import BackgroundTasks, ExpirationHandler, G
 from frontdesk.app.connection import DeskConnection
 from frontdesk.app.launch import page_descriptor
 from frontdesk.app.pushes import Pushes, PushHandler
+from frontdesk.app.runs import ScheduledRuns
+from frontdesk.app.scheduler import TaskScheduler
 from frontdesk.app.surroundings import around
-from frontdesk.errors import AlreadyRunning, DeskUnavailable
-from frontdesk.terms import Notification, PushKind, Receipt, Refusal, Subscription, WakeReason
+from frontdesk.errors import AlreadyRunning, DeskUnavailable, RefusedError
+from frontdesk.terms import Notification, PushKind, Receipt, Refusal, Subscription, TaskReceipt, WakeReason
 from frontdesk.wire import desk as wire
 
 log = logging.getLogger("frontdesk")
 
 SUBSCRIBE_WITHIN = 15.0
 """Seconds ``subscribe`` waits: the push service may have to be reached first."""
+
+SCHEDULES_SINCE = 2
+"""The version of the protocol from which on desks know scheduled tasks."""
 
 RESUMED_WITHIN = 5.0
 """Seconds for which ``on_resumed`` may hold back what comes after it (L13)."""
@@ -42,6 +47,8 @@ class App:
         """Why this process runs."""
         self.receipts: tuple[Receipt, ...] = ()
         """How earlier runs ended, those the app has not been told of before (L05)."""
+        self.task_receipts: tuple[TaskReceipt, ...] = ()
+        """Runs of its scheduled tasks that were expired or given up, those the app has not been told of before."""
         self.background_available = True
         """Whether the person lets it run in the background (L10)."""
         self.state_is_foreground = False
@@ -69,6 +76,9 @@ class App:
             lambda: self._around.monotonic(),
         )
         self._pushes = Pushes(self._send)
+        self._runs = ScheduledRuns(self._send, lambda: self._around.monotonic())
+        self.scheduler = TaskScheduler(self._runs, self._manifest, lambda: self._connection is not None, self._asking)
+        """Scheduled tasks: handlers, and requests (S01 – S19)."""
         self._ready = 0
         """The last ``EnteredBackground`` that was answered."""
 
@@ -78,7 +88,8 @@ class App:
         """Connect; start a desk when none runs (L14).
 
         ``AlreadyRunning``: another process of this app is there and has been opened instead; leave with status 0
-        (X04). ``DeskUnavailable``: no desk, and none could be started. ``RefusedError``: the desk says why not.
+        (X04). ``DeskUnavailable``: no desk, and none could be started. ``RefusedError``: the desk says why not, or a
+        handler is registered for a scheduled task that the manifest does not declare (S01).
         ``FrontdeskError``: a folder or lock of frontdesk's cannot be made.
         """
         # An app that is made when its module is imported may be started in another place than it was made in.
@@ -96,6 +107,12 @@ class App:
             self._connection = None
             self._release()
             raise
+        if welcome.version >= SCHEDULES_SINCE:
+            try:
+                self.scheduler.check_declared(welcome.declared)
+            except RefusedError:
+                await self.close()
+                raise
         self.why = welcome.why
         self._listening = asyncio.create_task(self._listen(), name="frontdesk messages")
 
@@ -105,6 +122,7 @@ class App:
             self._listening.cancel()
         for running in self._running:
             running.cancel()
+        self._runs.close()
         if self._connection is not None:
             await self._connection.close()
             self._connection = None
@@ -246,6 +264,7 @@ class App:
             foreground=self.state_is_foreground,
             tasks=self._tasks.opened(),
             pushes=self._pushes.in_hand(),
+            runs=self._runs.in_hand(),
         )
         return hello, [] if self._page is None else [self._page.fileno()]
 
@@ -276,16 +295,25 @@ class App:
 
     def _received(self, message: wire.ToApp) -> None:
         match message:
-            case wire.Welcome(receipts=receipts, background_available=available):
+            case wire.Welcome(receipts=receipts, task_receipts=task_receipts, background_available=available):
                 self.receipts += receipts
+                self.task_receipts += task_receipts
                 self.background_available = available
                 self._pushes.repeat_answers()
+                self._runs.repeat()
                 if self._ready:
                     # The desk that was told may have died over it.
                     self._send(wire.Ready(self._ready))
             case wire.TimeBox() | wire.ExpireTasks() | wire.TaskProblem():
                 # Not through the inbox: time that runs out must not wait behind a slow on_resumed.
                 self._tasks.handle(message)
+            case wire.BackgroundIs(available=available):
+                self.background_available = available
+            case wire.ExpireRuns() | wire.RunKept():
+                self._runs.take(message)
+            case wire.RunTasks():
+                self._runs.take(message)
+                self._inbox.put_nowait(message)
             case _:
                 self._inbox.put_nowait(message)
 
@@ -297,6 +325,8 @@ class App:
                     await self._first_of_all(slept_for)
                 case wire.Push() | wire.PushKept():
                     self._pushes.handle(message)
+                case wire.RunTasks():
+                    self._runs.start(message)
                 case wire.EnteredBackground(transition=transition):
                     self._spawn(self._entered_background(transition))
                 case wire.SubscriptionChanged(subscription=subscription):

@@ -1,0 +1,99 @@
+"""Registering handlers: declared ones, before the start, one for each identifier (contract S01, S02)."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from frontdesk import App, ManifestError, RefreshTask, Refusal, RefusedError, ScheduledTask
+from frontdesk.app.connection import DeskConnection
+from frontdesk.app.runs import ScheduledRuns
+from frontdesk.app.scheduler import TaskScheduler
+from frontdesk.errors import DeskUnavailable
+
+MANIFEST = """
+id = "org.example.Notes"
+name = "Notes"
+command = ["notes"]
+background = ["refresh", "continued"]
+tasks = ["org.example.Notes.fresh", "org.example.Notes.export.*"]
+"""
+
+
+async def handler(task: ScheduledTask) -> None:
+    pass
+
+
+def asking() -> DeskConnection:
+    raise DeskUnavailable("not started")
+
+
+def a_scheduler(manifest: str = "", started: Callable[[], bool] = lambda: False) -> TaskScheduler:
+    return TaskScheduler(ScheduledRuns(lambda message: True), manifest, started, asking)
+
+
+@pytest.fixture
+def declaring(tmp_path: Path) -> TaskScheduler:
+    file = tmp_path / "notes.toml"
+    file.write_text(MANIFEST)
+    return a_scheduler(str(file))
+
+
+def refusal(work: Callable[[], object]) -> Refusal:
+    with pytest.raises(RefusedError) as refused:
+        work()
+    return refused.value.reason
+
+
+@pytest.mark.contract("S01")
+@pytest.mark.parametrize("identifier", ["org.example.Notes.fresh", "org.example.Notes.export.*"])
+def test_a_declared_identifier_gets_its_handler(declaring: TaskScheduler, identifier: str) -> None:
+    declaring.register(identifier, handler)
+
+
+@pytest.mark.contract("S01")
+def test_what_continues_a_declared_beginning_gets_one_of_its_own(declaring: TaskScheduler) -> None:
+    assert declaring.task("org.example.Notes.export.7")(handler) is handler
+
+
+@pytest.mark.contract("S01")
+@pytest.mark.parametrize(
+    "identifier", ["org.example.Notes.other", "org.example.Notes.fresh.too", "org.example.Notes.export", "", "*"]
+)
+def test_another_identifier_is_refused_at_once(declaring: TaskScheduler, identifier: str) -> None:
+    assert refusal(lambda: declaring.register(identifier, handler)) is Refusal.NOT_PERMITTED
+
+
+@pytest.mark.contract("S01")
+def test_without_manifest_the_desks_word_counts() -> None:
+    scheduler = a_scheduler()
+    scheduler.register("org.example.Notes.fresh", handler)
+    scheduler.check_declared(("org.example.Notes.fresh",))
+    assert refusal(lambda: scheduler.check_declared(("org.example.Notes.other",))) is Refusal.NOT_PERMITTED
+
+
+@pytest.mark.contract("S02")
+def test_a_second_handler_is_an_error_at_once_and_the_first_stays(declaring: TaskScheduler) -> None:
+    declaring.register("org.example.Notes.fresh", handler)
+    assert refusal(lambda: declaring.register("org.example.Notes.fresh", handler)) is Refusal.BAD_REQUEST
+
+
+@pytest.mark.contract("S02")
+def test_a_handler_after_the_start_is_refused() -> None:
+    assert refusal(lambda: a_scheduler(started=lambda: True).register("a", handler)) is Refusal.NOT_PERMITTED
+
+
+def test_a_manifest_that_is_not_there_is_named(tmp_path: Path) -> None:
+    missing = tmp_path / "missing.toml"
+    with pytest.raises(ManifestError, match=r"missing\.toml cannot be read"):
+        a_scheduler(str(missing)).register("a", handler)
+
+
+async def test_what_is_no_request_is_not_sent() -> None:
+    with pytest.raises(TypeError, match="RefreshTask"):
+        await a_scheduler().submit("org.example.Notes.fresh")  # type: ignore[arg-type]
+
+
+async def test_an_app_that_has_not_started_is_told_to(tmp_path: Path) -> None:
+    with pytest.raises(DeskUnavailable, match=r"start\(\)"):
+        await App("org.example.Notes").scheduler.submit(RefreshTask("a"))
