@@ -32,6 +32,13 @@ def test_what_stands_in_it_is_taken_and_the_rest_is_default(file: Path) -> None:
     )
 
 
+@pytest.mark.contract("L09")
+def test_memory_of_single_apps_is_in_bytes_or_says_its_unit(file: Path) -> None:
+    file.write_text('[memory]\n"org.example.a" = 1000\n"org.example.b" = "768 MiB"\n"org.example.c" = "2GiB"\n')
+    allowed = {"org.example.a": 1000, "org.example.b": 768 * 2**20, "org.example.c": 2 * 2**30}
+    assert read_settings(file).memory_in_bytes == allowed
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
@@ -50,6 +57,14 @@ def test_what_stands_in_it_is_taken_and_the_rest_is_default(file: Path) -> None:
         ("[limits]\nbackgrund = 30", "backgrund"),
         ("[limits]\nbackground = 4", "expiry_lead"),
         ("[limits]\nmost_tasks = 2.5", "limits.most_tasks"),
+        (
+            '[memory]\n"org.example.notes" = "768 Mb"',
+            "memory.org.example.notes is '768 Mb'; it must be a number of bytes",
+        ),
+        ('[memory]\n"org.example.notes" = 0', "line 2: memory.org.example.notes is 0"),
+        ('[memory]\n"org.example.notes" = "0 MiB"', "memory.org.example.notes"),
+        ('[memory]\n"org.example.notes" = 1.5', "memory"),
+        ('[memory]\nnotes = "768 MiB"', "memory.notes is no id of an app"),
         ("limits = 3", "limits is 3; it must be a section"),
         ("[limits]\nsettle = = 3", "line 2"),
         ("[limits]\nrefresh = 5", "line 2: limits.expiry_lead is 5; it must be less than limits.refresh, which is 5."),

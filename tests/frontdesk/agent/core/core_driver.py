@@ -105,6 +105,7 @@ class Driver:
         limits: Limits | None = None,
         background_off: frozenset[str] = frozenset(),
         push_service_set: bool = True,
+        memory: dict[str, int] | None = None,
         at_once: bool = True,
         plausible: bool = True,
     ) -> None:
@@ -125,6 +126,7 @@ class Driver:
         self.given: Counter[tuple[int, str]] = Counter()
         self._background_off = background_off
         self._push_service_set = push_service_set
+        self._memory = memory
         self._ids = 0
         self._versions = 0
         self.desk = self._new_desk()
@@ -407,6 +409,7 @@ class Driver:
             desk_version="1.2.3",
             background_off=self._background_off,
             push_service_set=self._push_service_set,
+            memory=self._memory,
         )
         self.listener = Listener()
         self.listener.ask = desk.lifecycle.not_launchable

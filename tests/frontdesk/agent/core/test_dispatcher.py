@@ -249,6 +249,10 @@ nonsense = st.one_of(
     *(st.just(kind()) for kind in (ev.MemoryShort, ev.DeskStarted, ev.TimePassed)),
     st.builds(ev.ActAsked, strangers, st.sampled_from(["a", "b"]), names),
     st.builds(ev.BackgroundSwitched, strangers | st.just(ALL), st.booleans()),
+    st.builds(
+        ev.Consumed, strangers, st.integers(0, 3), st.none() | st.floats(0, 100), st.none() | st.integers(0, 2**40)
+    ),
+    st.builds(ev.MachineSlept, st.floats(0, 10**5)),
     st.builds(ev.DismissAsked, strangers, st.sampled_from(["a", "b"])),
     st.builds(ev.Launched, strangers, push_ids, **processes),
     st.builds(ev.LaunchFailed, strangers, push_ids, names),
@@ -373,7 +377,8 @@ def test_the_earliest_wish_of_any_machine_counts() -> None:
     driver.close(NOTES.id)
     assert driver.desk.next_wake() == driver.now + 5.0
     driver.ready(NOTES.id)
-    assert driver.desk.next_wake() == driver.now + 25.0
+    assert of_type(do.Measure, driver.pass_time(5))
+    assert driver.desk.next_wake() == driver.now + 20.0
 
 
 @pytest.mark.contract("A11")

@@ -61,6 +61,7 @@ class Desk:
             desk_version=self._version,
             background_off=frozenset(settings.background_off),
             push_service_set=bool(settings.push_service),
+            memory=settings.memory_in_bytes,
         )
         self._registry = Registry()
         self._screen = Screen()

@@ -103,7 +103,10 @@ class WakeReason(enum.StrEnum):
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """What is kept of a run that ended (L05); ``limit`` and ``used`` are seconds, bytes or a count, by the reason."""
+    """What is kept of a run that ended (L05).
+
+    ``limit`` and ``used`` are seconds, by the reason also bytes, a count, or shares of one processor core.
+    """
 
     app: str
     reason: StopReason
@@ -122,8 +125,16 @@ class Receipt(msgspec.Struct, frozen=True):
         """``limit 30 s, used 30.1 s`` for a person; empty where nothing was limited."""
         if not self.limit or not self.used:
             return ""
-        unit = "tasks" if self.reason is StopReason.TOO_MANY_TASKS else "s"
-        return f"limit {self.limit:g} {unit}, used {self.used:.4g} {unit}"
+        times, unit = _MEASURED_IN.get(self.reason, (1.0, "s"))
+        return f"limit {self.limit * times:.4g} {unit}, used {self.used * times:.4g} {unit}"
+
+
+_MEASURED_IN = {
+    StopReason.TOO_MANY_TASKS: (1.0, "tasks"),
+    StopReason.CPU_EXCEEDED: (100.0, "% of a core"),
+    StopReason.MEMORY_EXCEEDED: (2.0**-20, "MiB"),
+}
+"""What to multiply a receipt's figures with for a person, and the unit they then have; others are seconds."""
 
 
 class Hold(msgspec.Struct, frozen=True):

@@ -1,13 +1,14 @@
 """Hands every event to the machines, their signals to each other, and gathers what they want done. Thin on purpose."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
 from frontdesk.agent.core import (
     assertions,
     background_switch,
+    consumption,
     history,
     lifecycle,
     notifications,
@@ -31,10 +32,12 @@ class Dispatcher:
         desk_version: str = "0",
         background_off: frozenset[str] = frozenset(),
         push_service_set: bool = True,
+        memory: Mapping[str, int] | None = None,
     ) -> None:
         self.background = background_switch.BackgroundSwitch(background_off)
         self.lifecycle = lifecycle.Lifecycle(limits, new_id, desk_version, self.background.allows)
         self.assertions = assertions.Assertions(limits, self.background.allows)
+        self.consumption = consumption.Consumption(limits, self.lifecycle.in_background, memory or {})
         self.subscriptions = subscriptions.Subscriptions(limits, self._not_wakeable, service_set=push_service_set)
         self.push_routing = push_routing.PushRouting(
             limits,
@@ -51,6 +54,7 @@ class Dispatcher:
             # Then the lifecycle: what an app hears first after a pause is said by it (L13).
             self.lifecycle,
             self.assertions,
+            self.consumption,
             self.subscriptions,
             self.push_routing,
             self.notifications,

@@ -178,10 +178,11 @@ class Consumed(Event, frozen=True):
     """The answer to ``Measure``: what the app and its children have used so far, and hold now (L08, L09).
 
     ``cpu``: seconds of processor time since an arbitrary beginning, never less than before for the same run; ``memory``
-    in bytes. None: it cannot be told.
+    in bytes. None: it cannot be told. ``pid``: of the process that was meant.
     """
 
     app: str
+    pid: int
     cpu: float | None
     memory: int | None
 

@@ -265,6 +265,12 @@ class Lifecycle:
     def manifests(self) -> dict[str, Manifest]:
         return dict(self._lives.manifests)
 
+    def in_background(self, app: str) -> do.Process | None:
+        """Its process, while it runs unseen and is not about to be stopped."""
+        life = self._lives.lives.get(app)
+        runs = life is not None and life.state is S.BACKGROUND and life.ending is None
+        return life.process() if life is not None and runs else None
+
     def is_connected(self, app: str) -> bool:
         at = self._lives.moments.get(app)
         return at is not None and at.connected

@@ -30,6 +30,24 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     freezer: Literal["auto", "cgroup", "signals"] = "auto"
     """How apps are suspended; ``auto``: by cgroup where one may be made, else by signals (L01)."""
     limits: Limits = Limits()
+    memory: dict[str, int | str] = msgspec.field(default_factory=dict)
+    """Memory that single apps may use in the background, by id: bytes, or like ``"768 MiB"`` (L09)."""
+
+    @property
+    def memory_in_bytes(self) -> dict[str, int]:
+        """``memory``, all of it in bytes."""
+        return {app: most for app, text in self.memory.items() if (most := _in_bytes(text)) is not None}
+
+
+_UNITS = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+
+
+def _in_bytes(written: int | str) -> int | None:
+    """None: it is no amount of memory."""
+    if isinstance(written, int):
+        return written if written > 0 else None
+    amount = re.fullmatch(r"(\d{1,9}) ?([KMG]iB)", written, re.ASCII)
+    return int(amount[1]) * _UNITS[amount[2]] or None if amount else None
 
 
 def read_settings(file: Path) -> Settings:
@@ -90,6 +108,8 @@ def what_it_can_be(kind: inspect.Type) -> str:
             return f"a section in which each line says {what_it_can_be(value)}"
         case inspect.StructType():
             return "a section of its own"
+        case inspect.UnionType(types=kinds):
+            return " or ".join(map(what_it_can_be, kinds))
     return ""
 
 
@@ -132,6 +152,12 @@ _IN_ORDER = (
 
 
 def _check(settings: Settings, text: bytes) -> None:
+    for app, written in settings.memory.items():
+        if not APP_ID.fullmatch(app) or len(app) > APP_ID_MOST:
+            raise _Wrong(f"memory.{app} is no id of an app; it must be like org.example.notes", _line(text, app))
+        if _in_bytes(written) is None:
+            can_be = 'a number of bytes, more than 0, or like "768 MiB" (KiB, MiB, GiB)'
+            raise _Wrong(f"memory.{app} is {written!r}; it must be {can_be}", _line(text, app))
     limits = settings.limits
     for field in msgspec.structs.fields(Limits):
         value = getattr(limits, field.name)
