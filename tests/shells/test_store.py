@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from frontdesk.agent.core.effects import KeepReceipt, Save
+from frontdesk.agent.core.effects import KeepReceipt, KeepTaskReceipt, Save
 from frontdesk.agent.shell.store import Store, StoreFailed
-from frontdesk.terms import Receipt, StopReason
+from frontdesk.terms import Receipt, StopReason, TaskEnd, TaskKind, TaskReceipt
 from frontdesk.wire import desk as wire
 from frontdesk.wire.frames import frame
 
@@ -156,6 +156,23 @@ def test_receipts_newest_first_and_only_as_long_as_they_are_kept(file: Path) -> 
     assert [each.at for each in store.receipts("org.example.app", 1.5)] == [2.0]
     store.commit([], [KeepReceipt(receipt(2.0 + 30 * DAY))])
     assert [each.at for each in store.receipts("org.example.app", 0.0)] == [2.0 + 30 * DAY, 2.0]
+    store.close()
+
+
+@pytest.mark.contract("L05")
+def test_receipts_of_scheduled_tasks_are_kept_as_long_beside_them(file: Path) -> None:
+    def of_task(at: float, app: str = "org.example.app") -> KeepTaskReceipt:
+        return KeepTaskReceipt(TaskReceipt(app, "fresh", TaskKind.REFRESH, TaskEnd.TIME_OVER, at, "Its time was over."))
+
+    store = Store(file, 30 * DAY)
+    store.commit([], [of_task(1.0), KeepReceipt(receipt(1.0)), of_task(2.0), of_task(3.0, "org.example.b")])
+    store.close()
+    store = Store(file, 30 * DAY)
+    assert [each.at for each in store.task_receipts("org.example.app", 0.0)] == [2.0, 1.0]
+    assert [each.at for each in store.receipts("org.example.app", 0.0)] == [1.0]
+    store.commit([], [of_task(2.0 + 30 * DAY)])
+    assert [each.at for each in store.task_receipts("org.example.app", 0.0)] == [2.0 + 30 * DAY, 2.0]
+    assert store.task_receipts("org.example.app", 3.0)[0].end is TaskEnd.TIME_OVER
     store.close()
 
 

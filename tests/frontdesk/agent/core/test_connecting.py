@@ -1,10 +1,11 @@
 """The desk dies and the next one comes: what has survived is found, what is gone is said."""
 
+import msgspec
 import pytest
 
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
-from frontdesk.terms import AppState, StopReason
+from frontdesk.terms import AppState, StopReason, TaskEnd, TaskKind, TaskReceipt
 from frontdesk.wire import desk as wire
 from tests.frontdesk.agent.core.core_driver import (
     MAIL,
@@ -116,3 +117,30 @@ def test_a_window_closed_while_the_desk_was_away_is_background() -> None:
     assert driver.state(APP) is S.BACKGROUND
     driver.ready(APP)
     assert driver.state(APP) is S.SUSPENDED
+
+
+# --- what a welcome says ------------------------------------------------------------------------------------------
+
+
+def welcomes(driver: Driver) -> list[wire.Welcome]:
+    return [each for each in driver.processes[APP].inbox if isinstance(each, wire.Welcome)]
+
+
+@pytest.mark.contract("L05")
+def test_an_app_is_told_once_which_runs_of_its_tasks_were_given_up_also_by_the_next_desk() -> None:
+    driver = Driver(NOTES)
+    receipt = TaskReceipt(APP, "fresh", TaskKind.REFRESH, TaskEnd.APP_ENDED, 5.0, "It ended three times over it.")
+    driver.desk.lifecycle.handle(ev.TaskReceiptKept(APP, receipt), driver.now)
+    driver.handle(ev.TimePassed())
+    driver.desk_dies()
+    driver.open(APP)
+    assert [each.task_receipts for each in welcomes(driver)] == [(receipt,)]
+    driver.connect(APP)
+    assert welcomes(driver)[-1].task_receipts == ()
+
+
+@pytest.mark.contract("S01")
+def test_an_app_is_told_which_identifiers_its_manifest_declares() -> None:
+    driver = Driver(msgspec.structs.replace(NOTES, tasks=("fresh", "export.*")))
+    driver.open(APP)
+    assert welcomes(driver)[-1].declared == ("fresh", "export.*")

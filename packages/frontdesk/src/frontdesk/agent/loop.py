@@ -26,15 +26,27 @@ class Memory(Protocol):
     trouble: str
     traces: bool
 
-    def commit(self, saves: Sequence[do.Save], receipts: Sequence[do.KeepReceipt]) -> None: ...
+    def commit(self, saves: Sequence[do.Save], receipts: Sequence[do.Kept]) -> None: ...
 
     def empty_log(self) -> None: ...
+
+
+class Alarm(Protocol):
+    """Rings once when the moment comes, however the machine slept until then; ``shell.clock.Alarm`` or a test's."""
+
+    def set(self, at: float | None) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class Time(Protocol):
     """``shell.clock.Clock``, or the clock in a test's hand."""
 
     def now(self) -> float: ...
+
+    def slept(self) -> float: ...
+
+    def alarm(self, ring: Callable[[], None]) -> Alarm: ...
 
 
 class DeskLoop:
@@ -66,9 +78,9 @@ class DeskLoop:
         self._events: list[ev.Event] = []
         self._scheduled = False
         self._stopped = False
-        self._timer: asyncio.TimerHandle | None = None
+        self._alarm = clock.alarm(lambda: self.post(ev.TimePassed()))
         self._unsaved: list[do.Save] = []
-        self._unkept: list[do.KeepReceipt] = []
+        self._unkept: list[do.Kept] = []
         self._withheld: list[do.Effect] = []
         self._retry = _RETRY_FIRST
         self._retrying: asyncio.TimerHandle | None = None
@@ -88,7 +100,8 @@ class DeskLoop:
     def stop(self) -> None:
         """Do nothing any more, as if killed: what was handed in and not handled yet is lost."""
         self._stopped = True
-        for timer in (self._timer, self._retrying, self._emptying):
+        self._alarm.close()
+        for timer in (self._retrying, self._emptying):
             if timer is not None:
                 timer.cancel()
 
@@ -102,6 +115,9 @@ class DeskLoop:
         if self._stopped:
             return
         events, self._events = self._events, []
+        if (slept := self._clock.slept()) > 0:
+            # Before anything is found to be too late that had no time to happen.
+            events.insert(0, ev.MachineSlept(slept))
         try:
             effects = self._dispatcher.handle(events, self._clock.now())
             self._do(effects, self._commit(effects))
@@ -109,13 +125,13 @@ class DeskLoop:
             # The core may know half of a batch, and what it would save next is not to be trusted.
             self.stop()
             raise
-        self._arm()
+        self._alarm.set(self._dispatcher.next_wake())
         self._on_batch()
 
     def _do(self, effects: list[do.Effect], durable: bool) -> None:
         for effect in effects:
             match effect:
-                case do.Save() | do.KeepReceipt():
+                case do.Save() | do.KeepReceipt() | do.KeepTaskReceipt():
                     pass
                 case do.Note(app=app, text=text):
                     log.info("%s: %s", app or "desk", text)
@@ -131,7 +147,7 @@ class DeskLoop:
     def _commit(self, effects: list[do.Effect]) -> bool:
         """Whether everything saved so far is durable."""
         self._unsaved += [effect for effect in effects if isinstance(effect, do.Save)]
-        self._unkept += [effect for effect in effects if isinstance(effect, do.KeepReceipt)]
+        self._unkept += [effect for effect in effects if isinstance(effect, do.KeepReceipt | do.KeepTaskReceipt)]
         # The last word on each key is enough, also when a full disk has made many of them wait.
         last = {(save.machine, save.key): save for save in self._unsaved}
         try:
@@ -168,15 +184,3 @@ class DeskLoop:
         """Where another program is in the way, the next batch has it tried again."""
         self._emptying = None
         self._store.empty_log()
-
-    def _arm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        wake = self._dispatcher.next_wake()
-        if wake is not None:
-            self._timer = self._loop.call_later(max(0.0, wake - self._clock.now()), self._time_passed)
-
-    def _time_passed(self) -> None:
-        self._timer = None
-        self.post(ev.TimePassed())

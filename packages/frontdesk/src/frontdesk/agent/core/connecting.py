@@ -7,7 +7,7 @@ from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.foreground import Foreground
 from frontdesk.agent.core.life import Life, Moments
 from frontdesk.agent.core.lives import Lives, Out
-from frontdesk.agent.core.stopping import Stopping
+from frontdesk.agent.core.stopping import UNTOLD_MOST, Stopping
 from frontdesk.agent.core.waking import Waking
 from frontdesk.terms import AppState, StopReason, WakeReason
 from frontdesk.wire import desk as wire
@@ -54,6 +54,11 @@ class Connecting:
             return []
         return self._stopping.ended(life, life.receipt(StopReason.LAUNCH_FAILED, answer.text, now), now)
 
+    def run_over(self, life: Life, at: Moments, kept: ev.TaskReceiptKept, now: float) -> Out:
+        """Told in the next welcome: an app that was there has seen its handler called."""
+        life.untold_tasks = (*life.untold_tasks, kept.receipt)[-UNTOLD_MOST:]
+        return []
+
     # --- connected ------------------------------------------------------------------------------------------------
 
     def connected(self, life: Life, at: Moments, hello: ev.Connected, now: float) -> Out:
@@ -99,12 +104,16 @@ class Connecting:
 
     def _welcome(self, life: Life, hello: ev.Connected) -> Out:
         untold, life.untold = life.untold, ()
+        untold_tasks, life.untold_tasks = life.untold_tasks, ()
+        manifest = self._lives.manifests.get(life.app)
         welcome = wire.Welcome(
             version=hello.version,
             desk=self._desk_version,
             why=life.why,
             background_available=self._background_available(life.app),
             receipts=untold,
+            task_receipts=untold_tasks,
+            declared=manifest.tasks if manifest is not None else (),
         )
         return [
             *self._lives.watch_page(life.app, on=False),

@@ -125,6 +125,8 @@ class Dispatcher:
                         waiting.append(out)
                     else:
                         effects.append(out)
+                    if isinstance(out, do.KeepTaskReceipt):
+                        waiting.append(ev.TaskReceiptKept(out.receipt.app, out.receipt))
 
     def _sort(self, outs: list[do.Effect | ev.Signal], now: float, effects: list[do.Effect]) -> None:
         effects += [out for out in outs if isinstance(out, do.Effect)]

@@ -38,6 +38,10 @@ class KeepTaskReceipt(Effect, frozen=True):
     receipt: TaskReceipt
 
 
+Kept = KeepReceipt | KeepTaskReceipt
+"""What goes into the list of receipts."""
+
+
 class Measure(Effect, frozen=True):
     """Find out what the app and its children use; ``Consumed`` is the answer (L08, L09)."""
 

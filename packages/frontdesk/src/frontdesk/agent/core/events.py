@@ -13,6 +13,7 @@ from frontdesk.terms import (
     PushKind,
     Receipt,
     StopReason,
+    TaskReceipt,
     TaskRequest,
     Verdict,
     WakeReason,
@@ -504,6 +505,13 @@ class AvailabilityChanged(Signal, frozen=True):
     """
 
     app: str
+
+
+class TaskReceiptKept(Signal, frozen=True):
+    """A run of a scheduled task was expired or given up; its app hears of it in its next welcome."""
+
+    app: str
+    receipt: TaskReceipt
 
 
 class SubscriptionGone(Signal, frozen=True):

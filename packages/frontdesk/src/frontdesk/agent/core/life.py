@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import msgspec
 
 from frontdesk.agent.core import effects as do
-from frontdesk.terms import AppState, Hold, Receipt, StopReason, WakeReason
+from frontdesk.terms import AppState, Hold, Receipt, StopReason, TaskReceipt, WakeReason
 
 S = AppState
 
@@ -81,6 +81,7 @@ class Life(msgspec.Struct):
     ending: Receipt | None = None
     """It has been told to end, or killed, for this reason; its process is not gone yet."""
     untold: tuple[Receipt, ...] = ()
+    untold_tasks: tuple[TaskReceipt, ...] = ()
 
     def process(self) -> do.Process:
         return do.Process(self.pid, self.started, self.launched, self.token)

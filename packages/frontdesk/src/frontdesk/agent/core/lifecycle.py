@@ -120,6 +120,7 @@ class Lifecycle:
             ev.Connected: self._connecting.connected,
             ev.Disconnected: self._connecting.disconnected,
             ev.Survived: self._connecting.survived,
+            ev.TaskReceiptKept: self._connecting.run_over,
             ev.Exited: self._stopping.exited,
             ev.QuitAsked: self._stopping.quit,
             ev.Stop: lambda life, at, why, now: self._stopping.stop(life, why, now),

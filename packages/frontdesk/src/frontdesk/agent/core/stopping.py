@@ -13,7 +13,7 @@ S = AppState
 OPEN_LOST_WITHIN = 2.0
 """Seconds: an app that ends so soon after it was told to open, without a word, has not opened. It is launched."""
 
-_UNTOLD_MOST = 20
+UNTOLD_MOST = 20
 _DOUBLINGS_MOST = 64
 """Past any limit of a pause; far more of them would be too large a number."""
 
@@ -123,7 +123,7 @@ class Stopping:
         life.pid, life.token, life.run, life.ending = 0, "", "", None
         life.slept_from = life.slept = life.settle_until = None
         life.opening_until = None
-        life.untold = (*life.untold, receipt)[-_UNTOLD_MOST:]
+        life.untold = (*life.untold, receipt)[-UNTOLD_MOST:]
         at = self._lives.run_over(life.app)
         out: Out = [
             do.KeepReceipt(receipt),

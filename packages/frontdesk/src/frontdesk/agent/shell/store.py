@@ -5,12 +5,13 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
-from frontdesk.agent.core.effects import KeepReceipt, Save
+from frontdesk.agent.core.effects import KeepReceipt, Kept, Save
 from frontdesk.errors import FrontdeskError
-from frontdesk.terms import Receipt
+from frontdesk.terms import Receipt, TaskReceipt
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +19,7 @@ MOST_ANSWER = 512 * 1024
 """Bytes of receipts given at once: a month of a busy app's would be more than one frame may hold (X02)."""
 
 _SCHEMA = 1
+_Receipt = TypeVar("_Receipt", Receipt, TaskReceipt)
 
 _WAITS_MOST = 2.0
 """Seconds a commit waits for another program that writes."""
@@ -76,6 +78,10 @@ class Store:
             )
             db.execute("CREATE TABLE IF NOT EXISTS receipts (app TEXT NOT NULL, at REAL NOT NULL, value BLOB NOT NULL)")
             db.execute("CREATE INDEX IF NOT EXISTS receipts_by_app ON receipts (app, at)")
+            db.execute(
+                "CREATE TABLE IF NOT EXISTS task_receipts (app TEXT NOT NULL, at REAL NOT NULL, value BLOB NOT NULL)"
+            )
+            db.execute("CREATE INDEX IF NOT EXISTS task_receipts_by_app ON task_receipts (app, at)")
             db.execute(f"PRAGMA user_version = {_SCHEMA}")
             # A page that is broken further in would else show when it is needed, as a failure that stays.
             found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
@@ -101,7 +107,7 @@ class Store:
         """All that is kept, as (machine, key, value)."""
         yield from self._db.execute("SELECT machine, key, value FROM kept")
 
-    def commit(self, saves: Sequence[Save], receipts: Sequence[KeepReceipt]) -> None:
+    def commit(self, saves: Sequence[Save], receipts: Sequence[Kept]) -> None:
         """Keep all of it or nothing. ``StoreFailed`` says why not; calling again with the same is right."""
         if not saves and not receipts:
             return
@@ -113,9 +119,10 @@ class Store:
             self._db.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?, ?)", kept)
             for keep in receipts:
                 receipt = keep.receipt
+                table = "receipts" if isinstance(keep, KeepReceipt) else "task_receipts"
                 row = (receipt.app, receipt.at, msgspec.msgpack.encode(receipt))
-                self._db.execute("INSERT INTO receipts VALUES (?, ?, ?)", row)
-                self._db.execute("DELETE FROM receipts WHERE at < ?", (receipt.at - self._receipts_kept,))
+                self._db.execute(f"INSERT INTO {table} VALUES (?, ?, ?)", row)
+                self._db.execute(f"DELETE FROM {table} WHERE at < ?", (receipt.at - self._receipts_kept,))
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             raise StoreFailed(
@@ -148,13 +155,20 @@ class Store:
 
     def receipts(self, app: str, since: float) -> tuple[Receipt, ...]:
         """Those of one app from ``since`` on, newest first (L05); as many as MOST_ANSWER bytes hold."""
-        rows = self._db.execute("SELECT value FROM receipts WHERE app = ? AND at >= ? ORDER BY at DESC", (app, since))
+        return self._newest("receipts", Receipt, app, since)
+
+    def task_receipts(self, app: str, since: float) -> tuple[TaskReceipt, ...]:
+        """Those of its scheduled tasks that were expired or given up, as ``receipts``."""
+        return self._newest("task_receipts", TaskReceipt, app, since)
+
+    def _newest(self, table: str, kind: type[_Receipt], app: str, since: float) -> tuple[_Receipt, ...]:
+        query = f"SELECT value FROM {table} WHERE app = ? AND at >= ? ORDER BY at DESC"
         found, room = [], MOST_ANSWER
-        for (value,) in rows:
+        for (value,) in self._db.execute(query, (app, since)):
             room -= len(value)
             if room < 0:
                 break
-            found.append(msgspec.msgpack.decode(value, type=Receipt))
+            found.append(msgspec.msgpack.decode(value, type=kind))
         return tuple(found)
 
 
