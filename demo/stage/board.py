@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from demo.errors import DemoError
 from demo.machine import LOBBY, Machine, app_of
 from demo.network import Condition
+from demo.stage import conditions
 from demo.stage.absence import Absence
 from demo.stage.guide import Guide
 from demo.stage.scene import Scene, scene
@@ -125,6 +126,13 @@ class Machines:
                 case "network", _ if value in set(Condition):
                     self._note_network(machine, Condition(value))
                     machine.network.set(Condition(value))
+                case "power" | "kind" | "use", _ if (told := conditions.acts(what, value)) is not None:
+                    async with machine.desk() as desk:
+                        for condition, forced in told:
+                            if forced:
+                                await desk.force_condition(condition, forced)
+                            else:
+                                await desk.lift_condition(condition)
                 case "quit", _:
                     async with machine.desk() as desk:
                         await desk.quit(LOBBY)

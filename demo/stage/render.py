@@ -6,6 +6,7 @@ from pathlib import Path
 import jinja2
 import markupsafe
 
+from demo.stage import conditions
 from demo.stage.guide import ACTS, Guide
 from demo.stage.scene import Scene
 from frontdesk.dashboard import live, time_line
@@ -17,6 +18,9 @@ _TEMPLATES = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
     undefined=jinja2.StrictUndefined,
+)
+_TEMPLATES.globals.update(
+    condition_switches=conditions.SWITCHES, in_words=conditions.in_words, is_simulated=conditions.simulated
 )
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import datetime
 
 from demo.network import Condition
-from frontdesk import AppState, AppStatus, DeskStatus, Happening, Hold, Shown
+from frontdesk import AppState, AppStatus, DeskStatus, Happening, Hold, Reading, Shown
 from frontdesk.dashboard import Gap, Strip
 
 _EVENTS_MOST = 30
@@ -61,6 +61,9 @@ class Scene:
     woken: Event | None = None
     """How the app last came out of sleep, `thawed` or `launched`; None: the desk remembers no such event, or the person
     has quit it (which takes waking it, too)."""
+
+    conditions: tuple[Reading, ...] = ()
+    """What its desk takes the machine to be like."""
 
     @property
     def user(self) -> str:
@@ -121,6 +124,7 @@ def scene(
         shown=tuple(sorted(status.shown, key=lambda shown: -shown.at)),
         events=_events(noted + status.happenings),
         listed=_events(_readable(noted + status.happenings)),
+        conditions=status.conditions,
         woken=None if row is not None and row.quit else next(iter(_events(wakes)), None),
     )
 

@@ -17,7 +17,8 @@ from demo.ports import free_port
 from demo.stage.guide import Guide
 from demo.stage.scene import Scene, scene
 from demo.stage.server import HOST, Stage, opened
-from frontdesk import AppState, DeskStatus, Happening, Notification
+from frontdesk import AppState, DeskStatus, Happening, Notification, Reading
+from frontdesk import Condition as MachineCondition
 from tests.demo.stage.desks import APP, NOW, status
 from tests.programs import CHROMIUM_FLAGS, chromium
 
@@ -261,6 +262,22 @@ async def test_switches_and_windows_by_keyboard(page: Page, board: HandMade) -> 
         ("left", "network", "slow", ""),
         ("left", "kill", "", ""),
     ]
+
+
+async def test_conditions_are_simulated_by_keyboard_and_stay_unfolded(page: Page, board: HandMade) -> None:
+    conditions = page.locator("#right-conditions")
+    power = conditions.get_by_role("group", name="Right’s power, simulated for the desk")
+    await expect(power).to_be_hidden()
+    await conditions.locator("summary").press("Enter")
+    await power.get_by_role("button", name="Battery").focus()
+    async with switching(page):
+        await page.keyboard.press("Enter")
+    assert board.switched == [("right", "power", "battery", "")]
+    battery = Reading(MachineCondition.POWER, "battery", forced=True, seen="external")
+    board.right_says(status(AppState.SUSPENDED, conditions=(battery,)))
+    await expect(conditions.locator("summary")).to_have_text("Conditions: on battery simulated")
+    await expect(power.get_by_role("button", name="Battery")).to_have_attribute("aria-pressed", "true")
+    await expect(power.get_by_role("button", name="Battery")).to_be_focused()
 
 
 async def test_a_window_goes_where_lobby_wants_it(page: Page, board: HandMade) -> None:

@@ -3,11 +3,12 @@
 import re
 from pathlib import Path
 
+import frontdesk
 from demo.network import Condition
 from demo.stage import render
 from demo.stage.guide import Guide
 from demo.stage.scene import Scene, scene
-from frontdesk import AppState, Happening, Notification
+from frontdesk import AppState, Happening, Notification, Reading
 from lobby.ui import avatars
 from tests.demo.stage.desks import APP, NOW, status
 
@@ -33,7 +34,7 @@ def test_every_live_part_has_its_place_on_the_page() -> None:
     page = render.page(scenes, Guide(), "token")
     for one in scenes:
         ids = re.findall(r'^<\w+ [^>]*?id="([^"]+)"', render.live_parts(one), re.MULTILINE)
-        assert len(ids) == 6
+        assert len(ids) == 7
         for name in ids:
             assert page.count(f'id="{name}"') == 1
 
@@ -54,3 +55,11 @@ def test_the_switch_that_is_on_is_pressed() -> None:
     assert 'id="right-network-off" data-act="network" data-value="off" aria-pressed="true"' in render.live_parts(
         both()[1]
     )
+
+
+def test_what_is_simulated_is_marked_as_that() -> None:
+    battery = Reading(frontdesk.Condition.POWER, "battery", forced=True, seen="external")
+    html = render.live_parts(scene("Left", True, Condition.GOOD, status(conditions=(battery,)), APP))
+    assert 'Conditions: on battery <b class="simulated">simulated</b>' in html
+    assert 'id="left-power-battery" data-act="power" data-value="battery" aria-pressed="true"' in html
+    assert "simulated</b>" not in render.live_parts(both()[0])
