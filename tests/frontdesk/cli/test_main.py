@@ -15,6 +15,13 @@ COMMANDS = (
     ["apps", "remove", "org.example.app"],
     ["open", "org.example.app"],
     ["quit", "org.example.app"],
+    ["explain", "all"],
+    ["simulate", "launch", "org.example.app.tidy"],
+    ["simulate", "expire", "org.example.app.tidy", "--app", "org.example.app"],
+    ["simulate", "condition"],
+    ["simulate", "condition", "power=battery", "network=offline"],
+    ["simulate", "condition", "--lift", "power"],
+    ["background", "off", "all"],
 )
 
 
@@ -29,7 +36,9 @@ def test_without_a_desk_each_says_what_to_do(
     assert err.startswith("frontdesk: No desk answers") and "frontdesk agent" in err and len(err.splitlines()) == 1
 
 
-@pytest.mark.parametrize("words", [[], ["dance"], ["open"], ["apps"], ["apps", "add"], ["status", "--twice"]])
+@pytest.mark.parametrize(
+    "words", [[], ["dance"], ["open"], ["apps"], ["apps", "add"], ["status", "--twice"], ["background", "maybe", "all"]]
+)
 def test_wrong_words_are_status_2_with_the_usage(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         main(words)
@@ -42,5 +51,6 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     assert left.value.code == 0
     out = capsys.readouterr().out
-    for word in ("agent", "enable", "disable", "status", "log", "apps", "open", "quit", "push"):
-        assert f"\n    {word} " in out
+    words = "agent enable disable status log explain simulate apps background open quit push"
+    for word in words.split():
+        assert f"\n    {word}" in out

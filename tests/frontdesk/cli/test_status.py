@@ -7,13 +7,21 @@ from frontdesk.cli.status import table
 from frontdesk.terms import (
     AppState,
     AppStatus,
+    Budget,
+    Condition,
     DeskStatus,
+    Explanation,
     Happening,
     Hold,
     Notification,
+    Obstacle,
+    Reading,
+    Reason,
     Receipt,
     Shown,
     StopReason,
+    TaskKind,
+    TaskState,
 )
 
 NOW = 1_000_000.0
@@ -50,6 +58,40 @@ def test_a_stopped_app_says_why_and_quit_is_not_stopped() -> None:
     lines = table(status(slept, quit), 0.0).splitlines()
     assert lines[1].endswith("(slept for long)") and "stopped" in lines[1]
     assert "quit" in lines[2] and "stopped" not in lines[2]
+
+
+def waiting(*reasons: Reason) -> Explanation:
+    return Explanation("a.b", "a.b.feeds", TaskKind.REFRESH, TaskState.PENDING, "It waits.", reasons)
+
+
+@pytest.mark.contract("S15", "S16")
+def test_scheduled_tasks_say_why_they_wait_and_what_the_app_may_still_have() -> None:
+    offline = Reason(Obstacle.NO_NETWORK, "needs a network: offline", "offline", "online")
+    feeds = AppStatus(
+        "a.b", "Feeds", AppState.STOPPED, NOW, tasks=(waiting(offline),), budget=Budget(6.0, 1.7), penalty="Paused."
+    )
+    spent = AppStatus("a.c", "News", AppState.STOPPED, NOW, tasks=(waiting(),), budget=Budget(6.0, 0.5, NOW + 7200))
+    text = table(status(feeds, spent), 0.0)
+    assert "SCHEDULED TASKS\n  Feeds  a.b.feeds  refresh  needs a network: offline\n" in text
+    assert "LAUNCHES FOR REFRESH\n  Feeds  1 now, 6 a day\n  News   0 now, 6 a day, the next in 2 h (" in text
+    assert "PENALTIES\n  Feeds  Paused.\n" in text
+    assert "SCHEDULED" not in table(status(), 0.0) and "PENALTIES" not in table(status(), 0.0)
+
+
+@pytest.mark.contract("L10")
+def test_an_app_that_may_not_run_in_the_background_says_so() -> None:
+    off = AppStatus("a.b", "Mail", AppState.FOREGROUND, NOW, background_off=True)
+    assert table(status(off), 0.0).splitlines()[1].endswith("(background running is off)")
+
+
+@pytest.mark.contract("S10")
+def test_conditions_are_told_with_their_source_and_the_simulated_ones_marked() -> None:
+    power = Reading(Condition.POWER, "battery", "UPower", NOW, forced=True, seen="external")
+    seen = msgspec.structs.replace(status(), conditions=(power, Reading(Condition.METERED)))
+    text = table(seen, 0.0)
+    assert "CONDITIONS\n  power    battery  SIMULATED (really external, says UPower); lift with: " in text
+    assert "\n  metered  unknown  no source can tell; counts as met\n" in text
+    assert "CONDITIONS" not in table(status(), 0.0)
 
 
 def test_nothing_registered_push_notifications_and_trouble_are_said() -> None:

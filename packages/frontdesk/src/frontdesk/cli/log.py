@@ -1,4 +1,4 @@
-"""``frontdesk log APP``: how its runs ended, and why (contract L05)."""
+"""``frontdesk log APP``: how its runs and its scheduled tasks ended, and why (contract L05)."""
 
 import argparse
 import asyncio
@@ -10,11 +10,13 @@ import msgspec
 from frontdesk.app.control import DeskControl
 from frontdesk.cli.apps import app_id
 from frontdesk.cli.wording import duration, printable
-from frontdesk.terms import Receipt
+from frontdesk.terms import Receipt, TaskReceipt
 
 
 def add_to(subjects: "argparse._SubParsersAction[Any]") -> None:
-    log = subjects.add_parser("log", help="receipts: why and when an app was stopped")
+    log = subjects.add_parser(
+        "log", help="receipts: why and when an app was stopped, or a scheduled task of it expired"
+    )
     log.add_argument("app", metavar="APP", help="its id or its name")
     log.add_argument("--json", action="store_true", help="as JSON")
     log.set_defaults(run=lambda chosen: asyncio.run(_run(chosen)))
@@ -22,7 +24,9 @@ def add_to(subjects: "argparse._SubParsersAction[Any]") -> None:
 
 async def _run(chosen: argparse.Namespace) -> int:
     async with DeskControl() as desk:
-        receipts = await desk.receipts(await app_id(desk, chosen.app))
+        app = await app_id(desk, chosen.app)
+        both: list[Receipt | TaskReceipt] = [*await desk.receipts(app), *await desk.task_receipts(app)]
+    receipts = sorted(both, key=lambda receipt: -receipt.at)
     if chosen.json:
         print(msgspec.json.format(msgspec.json.encode(receipts)).decode())
     else:
@@ -30,9 +34,14 @@ async def _run(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def line(receipt: Receipt) -> str:
+def line(receipt: Receipt | TaskReceipt) -> str:
     """One receipt as two lines: when and which reason; what happened, limit and use."""
     when = datetime.datetime.fromtimestamp(receipt.at).strftime("%Y-%m-%d %H:%M:%S")
+    if isinstance(receipt, TaskReceipt):
+        ran = f", had run for {duration(receipt.used)}" if receipt.used is not None else ""
+        limit = f" (limit {receipt.limit:g} s)" if receipt.limit is not None else ""
+        task = f"{receipt.kind} task {printable(receipt.identifier)}"
+        return f"{when}  {task}: {receipt.end.words}{ran}\n    {printable(receipt.text)}{limit}"
     ran = f", had run for {duration(receipt.at - receipt.ran_since)}" if receipt.ran_since else ""
     used = f" ({receipt.measured})" if receipt.measured else ""
     return f"{when}  {receipt.reason.words}{ran}\n    {printable(receipt.text)}{used}"

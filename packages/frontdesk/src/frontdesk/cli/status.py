@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import math
 import shutil
 import sys
 import time
@@ -11,8 +12,10 @@ from typing import Any
 import msgspec
 
 from frontdesk.app.control import DeskControl
-from frontdesk.cli.wording import duration, printable, wrapped
-from frontdesk.terms import AppState, AppStatus, DeskStatus
+from frontdesk.cli import conditions
+from frontdesk.cli.explain import in_short
+from frontdesk.cli.wording import aligned, duration, moment, printable, wrapped
+from frontdesk.terms import AppState, AppStatus, Budget, DeskStatus
 from frontdesk.wire.status import shortened
 
 _HOME_AND_CLEAR = "\x1b[H\x1b[J"
@@ -65,12 +68,7 @@ def table(status: DeskStatus, age: float, columns: int | None = None) -> str:
     """
     now = status.now + age
     rows = [("APP", "STATE", "FOR", "LEFT", "HELD AWAKE BY")]
-    rows += [_row(app, now, age) for app in status.apps]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    table = [
-        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[4]]).rstrip()
-        for row in rows
-    ]
+    table = aligned(rows + [_row(app, now, age) for app in status.apps])
     if not status.apps:
         table.append("(no app is registered: frontdesk apps add MANIFEST.toml)")
     link = _TRIES if status.push_state == "waiting" else f"{status.push_state} to"
@@ -83,8 +81,33 @@ def table(status: DeskStatus, age: float, columns: int | None = None) -> str:
         newest = [shown.notification for shown in status.shown[:_NEWEST_SHOWN]]
         notifications = ["", "NOTIFICATIONS", *(f"  {each.title}: {each.body}" for each in newest)]
     trouble = ["", f"! {status.trouble}"] if status.trouble else []
-    parts = ((table, False), (lines, True), (notifications, False), (trouble, True))
+    scheduled = [*_tasks(status.apps, now), *_borne(status.apps, now), *_conditions(status, now)]
+    parts = ((table, False), (scheduled, False), (lines, True), (notifications, False), (trouble, True))
     return "\n".join(line for part, sentences in parts for line in _for_terminal(part, sentences, columns))
+
+
+def _tasks(apps: tuple[AppStatus, ...], now: float) -> list[str]:
+    """Scheduled tasks, each with the main thing that stands in its way."""
+    rows = [(app.name, each.identifier, str(each.kind), in_short(each, now)) for app in apps for each in app.tasks]
+    return ["", "SCHEDULED TASKS", *(f"  {line}" for line in aligned(rows))] if rows else []
+
+
+def _borne(apps: tuple[AppStatus, ...], now: float) -> list[str]:
+    """What apps may still have, and what they have to bear."""
+    rows = [(app.name, _budget(app.budget, now)) for app in apps if app.budget is not None and app.tasks]
+    budgets = ["", "LAUNCHES FOR REFRESH", *(f"  {line}" for line in aligned(rows))] if rows else []
+    penalties = [(app.name, app.penalty) for app in apps if app.penalty]
+    return budgets + (["", "PENALTIES", *(f"  {line}" for line in aligned(penalties))] if penalties else [])
+
+
+def _budget(budget: Budget, now: float) -> str:
+    next_one = f", the next {moment(budget.next_at, now)}" if budget.next_at is not None else ""
+    return f"{math.floor(budget.left)} now, {budget.per_day:.3g} a day{next_one}"
+
+
+def _conditions(status: DeskStatus, now: float) -> list[str]:
+    rows = conditions.rows(status.conditions, now)
+    return ["", "CONDITIONS", *(f"  {line}" for line in aligned(rows))] if rows else []
 
 
 def _for_terminal(lines: list[str], sentences: bool, columns: int | None) -> list[str]:
@@ -102,4 +125,6 @@ def _row(app: AppStatus, now: float, age: float) -> tuple[str, str, str, str, st
     holds = ", ".join(f"{hold.kind} {hold.name!r} for {duration(now - hold.since)}" for hold in app.holds)
     if not holds and app.state is AppState.STOPPED and app.last_receipt is not None:
         holds = f"({app.last_receipt.reason.words})"
+    if app.background_off:
+        holds = f"{holds} (background running is off)".strip()
     return (app.name, state, duration(now - app.since), left, holds)

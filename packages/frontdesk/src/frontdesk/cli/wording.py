@@ -1,6 +1,8 @@
-"""How the commands word what they print: durations, texts of strangers, lines for a narrow terminal."""
+"""How the commands word what they print: durations, moments, texts of strangers, lines for a narrow terminal."""
 
+import datetime
 import textwrap
+from collections.abc import Sequence
 
 
 def duration(seconds: float) -> str:
@@ -9,6 +11,39 @@ def duration(seconds: float) -> str:
         if seconds >= size:
             return f"{seconds / size:.0f} {unit}"
     return f"{max(0.0, seconds):.0f} s"
+
+
+def wait(seconds: float) -> str:
+    """A time to come, as exact as a person wants it: ``42 s``, ``3 h 20 min``, ``2 d 5 h``."""
+    whole = max(0, round(seconds))
+    if whole < 120:
+        return f"{whole} s"
+    minutes = round(whole / 60)
+    hours, days = divmod(minutes, 60), divmod(round(minutes / 60), 24)
+    number, rest, of, of_rest = (*hours, "h", "min") if minutes < 48 * 60 else (*days, "d", "h")
+    return " ".join(f"{each} {unit}" for each, unit in ((number, of), (rest, of_rest)) if each)
+
+
+def clock(at: float, now: float) -> str:
+    """``07:15``, on another day ``tomorrow 07:15`` or ``27 Nov 07:15``, in the zone of this machine."""
+    moment, today = datetime.datetime.fromtimestamp(at), datetime.date.fromtimestamp(now)
+    days = (moment.date() - today).days
+    day = {0: "", 1: "tomorrow ", -1: "yesterday "}.get(days, f"{moment.day} {moment:%b} ")
+    return f"{day}{moment:%H:%M}"
+
+
+def moment(at: float, now: float) -> str:
+    """``in 3 h 20 min (07:15)``; both in seconds since 1970."""
+    return f"in {wait(at - now)} ({clock(at, now)})"
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Each row as a line, with columns below each other; the last column is as long as it is."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)] if rows else []
+    return [
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip()
+        for row in rows
+    ]
 
 
 def printable(text: str) -> str:
