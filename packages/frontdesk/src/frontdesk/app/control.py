@@ -78,7 +78,10 @@ class DeskControl:
         it is neither an app nor an identifier that somebody has submitted.
         """
         answer = await self._connection.ask(lambda request: wire.Explain(request, of), wire.ExplanationsAre)
-        return answer.explanations
+        if not answer.more or of != "all":
+            return answer.explanations
+        by_app = [await self.explain(manifest.id) for manifest in await self.apps()]
+        return tuple(each for explanations in by_app for each in explanations)
 
     async def simulate_launch(self, identifier: str, app: str = "") -> None:
         """Launch a pending task now, whatever stands in its way; its handler cannot tell (S17).

@@ -89,6 +89,7 @@ def table(status: DeskStatus, age: float, columns: int | None = None) -> str:
 def _tasks(apps: tuple[AppStatus, ...], now: float) -> list[str]:
     """Scheduled tasks, each with the main thing that stands in its way."""
     rows = [(app.name, each.identifier, str(each.kind), in_short(each, now)) for app in apps for each in app.tasks]
+    rows += [(app.name, f"and {app.more_tasks} more", "", "") for app in apps if app.more_tasks]
     return ["", "SCHEDULED TASKS", *(f"  {line}" for line in aligned(rows))] if rows else []
 
 

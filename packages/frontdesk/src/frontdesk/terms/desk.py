@@ -31,6 +31,8 @@ class AppStatus(msgspec.Struct, frozen=True):
     """Pushes that the app has not answered yet, those it is working on included."""
     tasks: tuple[Explanation, ...] = ()
     """Its scheduled tasks, each with what stands in its way (S16)."""
+    more_tasks: int = 0
+    """How many more it has than this status had room for."""
     budget: Budget | None = None
     """For its refresh launches (S15); None: it has no such mode."""
     penalty: str = ""

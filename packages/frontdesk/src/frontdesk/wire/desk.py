@@ -466,6 +466,8 @@ class BudgetIs(_Message, frozen=True, tag="budget_is"):
 class ExplanationsAre(_Message, frozen=True, tag="explanations_are"):
     request: int
     explanations: tuple[Explanation, ...]
+    more: int = 0
+    """So many more than one answer holds; to be asked for app by app."""
 
 
 class TaskReceiptsAre(_Message, frozen=True, tag="task_receipts_are"):

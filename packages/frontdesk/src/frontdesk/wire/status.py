@@ -1,12 +1,12 @@
-"""A desk's status, cut to what one frame holds: first long texts and the ends of lists, last whole apps. No I/O."""
+"""A desk's status, and explanations, cut to what a frame holds: long texts, ends of lists, last whole apps. No I/O."""
 
 from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
-from frontdesk.terms import AppStatus, DeskStatus, Happening, Hold, Receipt, Shown, Span
-from frontdesk.wire.desk import StatusIs, encode
+from frontdesk.terms import AppStatus, DeskStatus, Explanation, Happening, Hold, Reason, Receipt, Shown, Span
+from frontdesk.wire.desk import ExplanationsAre, StatusIs, encode
 from frontdesk.wire.frames import MOST_BYTES
 
 _MOST_NUMBER = 2**63 - 1
@@ -15,14 +15,24 @@ _ROOM_TO_SAY_SO = 400
 
 
 class _Cut(NamedTuple):
-    """How much stays: characters of a text; holds of an app; notifications, happenings, spans: the newest of each."""
+    """How much stays: characters of a text; holds of an app; notifications, happenings, spans: the newest of each.
+
+    Of scheduled tasks: how many of an app, and how many reasons of each.
+    """
 
     characters: int
     holds: int
     lines: int
+    tasks: int
+    reasons: int
 
 
-_CUTS = (_Cut(200, 100, 200), _Cut(100, 20, 100), _Cut(40, 5, 40), _Cut(20, 1, 5))
+_CUTS = (
+    _Cut(200, 100, 200, 100, 20),
+    _Cut(100, 20, 100, 20, 5),
+    _Cut(40, 5, 40, 5, 2),
+    _Cut(20, 1, 5, 1, 1),
+)
 
 
 def fitting(status: DeskStatus, room: int = MOST_BYTES) -> DeskStatus:
@@ -37,6 +47,29 @@ def fitting(status: DeskStatus, room: int = MOST_BYTES) -> DeskStatus:
             return smaller
         smaller = _cut(status, cut)
     return smaller if _bytes(smaller) <= room else _without_some_apps(smaller, room)
+
+
+def explained(request: int, told: tuple[Explanation, ...], room: int = MOST_BYTES) -> ExplanationsAre:
+    """The answer that holds ``told``, in a body of at most ``room`` bytes: whole if it fits, else cut as far as needed.
+
+    A text that is cut ends with an ellipsis, the last reason that is left says how many more there are, and ``more``
+    counts tasks that are left out. Ids are never cut.
+    """
+    smaller = told
+    for cut in _CUTS:
+        if _bytes_of(smaller) <= room:
+            return ExplanationsAre(request, smaller)
+        smaller = tuple(_cut_explanation(each, cut) for each in told)
+    left = room - _bytes_of(())
+    for place, each in enumerate(smaller):
+        left -= len(msgspec.msgpack.encode(each))
+        if left < 0:
+            return ExplanationsAre(request, smaller[:place], len(told) - place)
+    return ExplanationsAre(request, smaller)
+
+
+def _bytes_of(told: tuple[Explanation, ...]) -> int:
+    return len(encode(ExplanationsAre(_MOST_NUMBER, told, _MOST_NUMBER)))
 
 
 def _bytes(status: DeskStatus) -> int:
@@ -79,7 +112,22 @@ def _cut_app(app: AppStatus, cut: _Cut) -> AppStatus:
         # Half an address would lead somewhere else.
         page=app.page if len(app.page) <= 10 * cut.characters else "",
         last_receipt=None if app.last_receipt is None else _cut_receipt(app.last_receipt, cut),
+        tasks=tuple(_cut_explanation(each, cut) for each in app.tasks[: cut.tasks]),
+        more_tasks=app.more_tasks + max(0, len(app.tasks) - cut.tasks),
+        penalty=shortened(app.penalty, 2 * cut.characters),
     )
+
+
+def _cut_explanation(each: Explanation, cut: _Cut) -> Explanation:
+    reasons = tuple(_cut_reason(reason, cut) for reason in each.reasons[: cut.reasons])
+    if more := len(each.reasons) - len(reasons):
+        reasons = (*reasons[:-1], replace(reasons[-1], text=f"{reasons[-1].text} (and {more} more)"))
+    return replace(each, text=shortened(each.text, 2 * cut.characters), reasons=reasons)
+
+
+def _cut_reason(reason: Reason, cut: _Cut) -> Reason:
+    text, now, needs = (shortened(each, cut.characters) for each in (reason.text, reason.now, reason.needs))
+    return replace(reason, text=text, now=now, needs=needs)
 
 
 def _cut_holds(holds: tuple[Hold, ...], cut: _Cut) -> tuple[Hold, ...]:
