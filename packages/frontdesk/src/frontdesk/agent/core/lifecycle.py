@@ -21,6 +21,7 @@ from frontdesk.agent.core.foreground import Foreground
 from frontdesk.agent.core.life import Life, Moments, over
 from frontdesk.agent.core.limits import Limits
 from frontdesk.agent.core.lives import MACHINE, Lives, Out
+from frontdesk.agent.core.progress_notice import run_of
 from frontdesk.agent.core.stopping import Stopping
 from frontdesk.agent.core.waking import Waking
 from frontdesk.terms import AppState, AppStatus, Hold, Manifest, Obstacle, StopReason, WakeReason
@@ -140,6 +141,9 @@ class Lifecycle:
         if isinstance(asked, ev.ActAsked):
             text = f"a notification was pressed{f' ({asked.action})' if asked.action else ''}"
             out.append(do.Note(life.app, "pressed", text, about=asked.notification, why=asked.action))
+            if run_of(asked.notification) is not None:
+                # The desk's own notification: its button is not the app's to hear of, and the rest of it opens the app.
+                return out if asked.action else out + self._waking.wake(life, at, WakeReason.OPENED, now)
         return out + self._waking.wake(life, at, _ASKED_FOR[type(asked)], now)
 
     def _time_passed(self, now: float) -> Out:
@@ -266,11 +270,29 @@ class Lifecycle:
     def manifests(self) -> dict[str, Manifest]:
         return dict(self._lives.manifests)
 
+    def manifest(self, app: str) -> Manifest | None:
+        return self._lives.manifests.get(app)
+
+    def state(self, app: str) -> AppState | None:
+        """None: no such app."""
+        life = self._lives.lives.get(app)
+        return life.state if life is not None else None
+
+    def background_available(self, app: str) -> bool:
+        """Whether the person lets it run unseen (L10)."""
+        return self._background_available(app)
+
     def in_background(self, app: str) -> do.Process | None:
         """Its process, while it runs unseen and is not about to be stopped."""
         life = self._lives.lives.get(app)
         runs = life is not None and life.state is S.BACKGROUND and life.ending is None
         return life.process() if life is not None and runs else None
+
+    def in_front(self, app: str) -> bool:
+        """A person sees it, and has not quit it."""
+        life, at = self._lives.lives.get(app), self._lives.moments.get(app)
+        seen = life is not None and life.state is S.FOREGROUND and life.ending is None
+        return seen and at is not None and at.quit_by is None
 
     def is_connected(self, app: str) -> bool:
         at = self._lives.moments.get(app)

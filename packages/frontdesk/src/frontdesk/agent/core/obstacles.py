@@ -121,9 +121,9 @@ _OF_APP = {
 
 
 def of_app(
-    kind: TaskKind, not_launchable: NotLaunchable | None, now: float, *, in_front: bool, busy: str
+    kind: TaskKind, not_launchable: NotLaunchable | None, now: float, *, in_front: bool, first: str
 ) -> tuple[Reason, ...]:
-    """What it is about the app. ``busy``: which task it works on that this one has to wait for, else empty."""
+    """What it is about the app. ``first``: which task of the app has to be over before, else empty."""
     found: list[Reason] = []
     if not_launchable is not None:
         obstacle, until = not_launchable
@@ -132,8 +132,8 @@ def of_app(
         found.append(Reason(obstacle, text + when, until=until))
     if in_front and kind is TaskKind.REFRESH:
         found.append(Reason(Obstacle.APP_IN_FRONT, "the app is open in front of you: it refreshes itself"))
-    if busy:
-        found.append(Reason(Obstacle.APP_BUSY, f"the app is still at work on {busy}", now=busy))
+    if first:
+        found.append(Reason(Obstacle.APP_BUSY, f"{first} of the same app comes first", now=first))
     return tuple(found)
 
 

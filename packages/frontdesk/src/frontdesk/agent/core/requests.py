@@ -74,6 +74,7 @@ class Requests:
         self._by_number: dict[int, Request] = {}
         self._apps: dict[str, dict[str, list[Request]]] = {}
         self._running: dict[str, Request] = {}
+        self._running_of: dict[str, dict[int, Request]] = {}
         self._changed: set[int] = set()
         self._next = 0
 
@@ -101,7 +102,7 @@ class Requests:
 
     def running(self, app: str | None = None) -> list[Request]:
         """Those with a run, in the order of their numbers: of one app, or of all."""
-        mine = self._running.values() if app is None else [each for each in self.of_app(app) if each.run is not None]
+        mine = self._running.values() if app is None else self._running_of.get(app, {}).values()
         return sorted(mine, key=lambda request: request.number)
 
     def run(self, run: str) -> Request | None:
@@ -135,13 +136,17 @@ class Requests:
 
     def begin_run(self, request: Request, run: Run) -> None:
         request.run = run
-        self._running[run.id] = request
+        self._enter_run(request, run)
         self._changed.add(request.number)
 
     def end_run(self, request: Request) -> None:
         """It is pending from now on, or about to be removed."""
         if request.run is not None:
             del self._running[request.run.id]
+            of_app = self._running_of[request.app]
+            del of_app[request.number]
+            if not of_app:
+                del self._running_of[request.app]
             request.run = None
             self._changed.add(request.number)
 
@@ -153,7 +158,11 @@ class Requests:
         self._by_number[request.number] = request
         self._apps.setdefault(request.app, {}).setdefault(request.identifier, []).append(request)
         if request.run is not None:
-            self._running[request.run.id] = request
+            self._enter_run(request, request.run)
+
+    def _enter_run(self, request: Request, run: Run) -> None:
+        self._running[run.id] = request
+        self._running_of.setdefault(request.app, {})[request.number] = request
 
     # --- saved form -----------------------------------------------------------------------------------------------
 

@@ -72,6 +72,10 @@ class _Queue:
         for heap in (self.wanted, self._not_yet, self._early):
             heap.drop(number)
 
+    def may_start(self, number: int, now: float, soon: float) -> bool:
+        wanted, may = self.wanted.moment(number), self._not_yet.moment(number)
+        return wanted is not None and (wanted <= now or (wanted <= soon and (may is None or may <= now)))
+
     def early(self, now: float) -> tuple[float, int] | None:
         """Of those that may run now the one that is wanted first. Each passes from heap to heap once."""
         while (head := self._not_yet.first()) is not None and head[0] <= now:
@@ -115,6 +119,11 @@ class Waiting:
     def is_open(self, of: _Class) -> bool:
         queue = self._queues.get(of)
         return queue.open if queue is not None else self._is_open(*of)
+
+    def may_start(self, number: int, now: float, soon: float) -> bool:
+        """Whether it may run now, its conditions hold, and it is wanted by the moment ``soon``."""
+        of = self._class_of.get(number)
+        return of is not None and self._queues[of].open and self._queues[of].may_start(number, now, soon)
 
     def first(self, kind: TaskKind) -> tuple[float, int] | None:
         """The moment and number of the request of open classes that is wanted first."""
