@@ -20,11 +20,11 @@ from frontdesk.agent.loop import DeskLoop
 from frontdesk.agent.reception import Reception
 from frontdesk.agent.shell import browser, desk_run
 from frontdesk.agent.shell.clock import Clock, boot_id
+from frontdesk.agent.shell.conditions import MachineConditions
 from frontdesk.agent.shell.desk_log import write_down
 from frontdesk.agent.shell.desk_run import DeskRun
 from frontdesk.agent.shell.freezer import choose_freezer
 from frontdesk.agent.shell.keeper_channel import KeeperChannel, KeeperLost, KeeperRefused, ListenFailed
-from frontdesk.agent.shell.memory_pressure import MemoryPressure
 from frontdesk.agent.shell.notifications import DesktopNotifications
 from frontdesk.agent.shell.page_watch import PageWatch
 from frontdesk.agent.shell.processes import Processes
@@ -70,7 +70,7 @@ class Desk:
         self._processes = Processes(keeper, freezer, self._loop.post, self._manifest)
         self._pages = PageWatch(lambda app: self._loop.post(ev.PageVisited(app)))
         self._desktop = DesktopNotifications(self._loop.post)
-        self._pressure = MemoryPressure(lambda: self._loop.post(ev.MemoryShort()))
+        self._conditions = MachineConditions(self._clock, self._loop.post)
         self._push: PushLink | None = None
         self._reception: Reception | None = None
         self._telling: asyncio.TimerHandle | None = None
@@ -86,6 +86,8 @@ class Desk:
         """Restore, take up what survived, and work until ``stop`` (or the keeper's end)."""
         asyncio.get_running_loop().set_exception_handler(self._loop_failed)
         self._restore()
+        self._conditions.start()
+        self._start(self._conditions.run())
         manifests, troubles = self._registry.load()
         self._registry_trouble = " ".join(troubles)
         for page in (await self._keeper.sockets()).items():
@@ -96,6 +98,7 @@ class Desk:
                 await self._keep_page(manifest.id)
         lives = [life for life in self._dispatcher.lifecycle.lives() if life.state is not AppState.STOPPED]
         await self._processes.survivors([(life.app, life.process()) for life in lives], self._own_run.same_boot)
+        await self._conditions.first_look()
         self._loop.post(ev.DeskStarted())
         if (before := self._own_run.before) is not None:
             log.warning("The desk before this one did not end in order. %s", before.text)
@@ -124,7 +127,6 @@ class Desk:
             note=lambda app, what, text: self._loop.post(ev.Noticed(app, what, text)),
             most_messages=self._settings.limits.messages,
         )
-        self._pressure.set_trigger()
         self._start(self._desktop.run())
         log.info("The desk is ready: %s, %d apps.", places.desk_socket(), len(manifests))
         await self._stopping.wait()
@@ -155,7 +157,7 @@ class Desk:
             doing.cancel()
         await asyncio.gather(*self._doing, return_exceptions=True)
         self._processes.close()
-        self._pressure.close()
+        self._conditions.close()
         self._loop.close()
         if self._keeper_is_there:
             self._own_run.ended_in_order()
@@ -227,6 +229,8 @@ class Desk:
                 self._push.connection.ack(channel, version, code)
             case do.ReconnectPush() if self._push is not None:
                 self._push.connection.reconnect_now()
+            case do.Inhibit(on=on, why=why):
+                self._conditions.inhibit(on, why)
             case do.Show(app=app, notification=notification):
                 self._desktop.show(app, self._name(app), notification)
             case do.StoodBefore(app=app):
@@ -300,6 +304,7 @@ class Desk:
         )
 
     def _after_batch(self) -> None:
+        self._conditions.refresh()
         if self._stopping.is_set() and all(
             life.state is AppState.STOPPED for life in self._dispatcher.lifecycle.lives()
         ):
