@@ -525,9 +525,17 @@ class SubscriptionGone(Signal, frozen=True):
 class Present(Signal, frozen=True):
     """Show this to the person: on the desktop and in the desk's own list (N03, N05).
 
-    ``cause``: ``about`` of the push that it comes of, for the event list.
+    ``cause``: ``about`` of the push that it comes of, for the event list. ``quiet``: no news, it has no line there.
     """
 
     app: str
     notification: Notification
     cause: str = ""
+    quiet: bool = False
+
+
+class Withdraw(Signal, frozen=True):
+    """What the desk has presented is not to be seen any more (N03)."""
+
+    app: str
+    notification: str

@@ -4,6 +4,7 @@ import msgspec
 
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
+from frontdesk.agent.core.progress_notice import run_of
 from frontdesk.terms import Notification, Shown
 from frontdesk.wire import desk as wire
 
@@ -43,14 +44,19 @@ class Notifications:
 
     def handle(self, happened: ev.Event | ev.Signal, now: float) -> Out:
         match happened:
-            case ev.Present(app=app, notification=notification, cause=cause):
-                return self._present(app, notification, now, cause)
+            case ev.Present(app=app, notification=notification, cause=cause, quiet=quiet):
+                return self._present(app, notification, now, cause, quiet)
+            case ev.Withdraw(app=app, notification=notification_id):
+                return self._gone(app, notification_id)
             case ev.NotifyAsked(app=app, notification=notification, asker=asker, request=request):
                 return [*self._present(app, notification, now), do.Answer(asker, wire.Done(request))]
             case ev.WithdrawAsked(app=app, notification=notification_id, asker=asker, request=request):
                 return [*self._gone(app, notification_id, "withdrawn"), do.Answer(asker, wire.Done(request))]
             case ev.DismissAsked(app=app, notification=notification_id):
                 return self._gone(app, notification_id, "dismissed")
+            case ev.ActAsked(app=app, notification=notification_id) if run_of(notification_id) is not None:
+                # The desk's own: the app knows nothing of it.
+                return self._gone(app, notification_id)
             case ev.ActAsked(app=app, notification=notification_id, action=action):
                 # The lifecycle opens the app for the same event; the press is given when it is awake (N04).
                 self._pressed.setdefault(app, []).append(wire.Pressed(notification_id, action))
@@ -102,7 +108,7 @@ class Notifications:
         pressed = self._pressed.get(app)
         return do.Save(PRESSED, app, msgspec.msgpack.encode(pressed) if pressed else None)
 
-    def _present(self, app: str, notification: Notification, now: float, cause: str = "") -> Out:
+    def _present(self, app: str, notification: Notification, now: float, cause: str = "", quiet: bool = False) -> Out:
         shown = Shown(app, now, notification)
         self._shown[app, notification.id] = shown
         before = self._bubbles.get((app, notification.id), Bubble(app, notification.id))
@@ -110,16 +116,12 @@ class Notifications:
             do.Save(MACHINE, _key(app, notification.id), msgspec.msgpack.encode(shown)),
             *self._bubble(msgspec.structs.replace(before, due=True)),
             do.Show(app, notification),
-            # The title only: what stands in the body is kept no longer than the notification is.
-            do.Note(
-                app,
-                "notified",
-                f"notification: {notification.title}",
-                about=notification.id,
-                name=notification.title,
-                cause=cause,
-            ),
         ]
+        if not quiet:
+            # The title only: what stands in the body is kept no longer than the notification is.
+            title = notification.title
+            text = f"notification: {title}"
+            out.append(do.Note(app, "notified", text, about=notification.id, name=title, cause=cause))
         if len(self._shown) > MOST_SHOWN:
             oldest = min(self._shown, key=lambda key: self._shown[key].at)
             out += self._gone(*oldest)
