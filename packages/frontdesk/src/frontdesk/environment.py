@@ -16,5 +16,8 @@ KEEPER_FD = "FRONTDESK_KEEPER_FD"
 LISTEN_FD = "FRONTDESK_LISTEN_FD"
 """Descriptor of the socket on which the desk listens."""
 
+RECORD = "FRONTDESK_RECORD"
+"""``1``: the desk writes its event log, as with ``record = true`` in settings.toml."""
+
 OF_ONE_PROCESS = frozenset({LAUNCH_TOKEN, LAUNCH_TAKEN_BY, PAGE_FD, KEEPER_FD, LISTEN_FD})
 """What was said to one process about itself: another desk or app that inherited it would pass for that one."""

@@ -49,12 +49,16 @@ class Time(Protocol):
     def alarm(self, ring: Callable[[], None]) -> Alarm: ...
 
 
+Record = Callable[[float, Sequence[ev.Event], Sequence[do.Effect] | None, float | None], None]
+"""Told of each batch: the moment, events, effects (None: the core failed), and when the core wants to be woken next."""
+
+
 class DeskLoop:
     """All events that came until the loop turns are one batch: handled together, one commit, then the effects.
 
     When the store fails, what does not depend on it goes on; answers that promise something become refusals, and
-    acknowledgements wait until a later commit has succeeded. ``on_batch`` is called after each. What was deleted leaves
-    the files soon after, once for many batches (``EMPTY_AFTER``).
+    acknowledgements wait until a later commit has succeeded. ``record`` is called before anything of a batch is done,
+    ``on_batch`` after each. What was deleted leaves the files soon after, once for many batches (``EMPTY_AFTER``).
 
     Should the core or an effect fail, nothing is handled or committed any more, and the error goes to whoever runs the
     event loop: the next desk goes on from the last commit (L06).
@@ -67,6 +71,7 @@ class DeskLoop:
         clock: Time,
         carry_out: Callable[[do.Effect], None],
         on_batch: Callable[[], None],
+        record: Record | None = None,
     ) -> None:
         self.trouble = store.trouble
         self._dispatcher = dispatcher
@@ -74,6 +79,7 @@ class DeskLoop:
         self._clock = clock
         self._carry_out = carry_out
         self._on_batch = on_batch
+        self._record = record
         self._loop = asyncio.get_running_loop()
         self._events: list[ev.Event] = []
         self._scheduled = False
@@ -119,14 +125,26 @@ class DeskLoop:
             # Before anything is found to be too late that had no time to happen.
             events.insert(0, ev.MachineSlept(slept))
         try:
-            effects = self._dispatcher.handle(events, self._clock.now())
+            effects, wake = self._decide(events, self._clock.now())
             self._do(effects, self._commit(effects))
         except BaseException:
             # The core may know half of a batch, and what it would save next is not to be trusted.
             self.stop()
             raise
-        self._alarm.set(self._dispatcher.next_wake())
+        self._alarm.set(wake)
         self._on_batch()
+
+    def _decide(self, events: list[ev.Event], now: float) -> tuple[list[do.Effect], float | None]:
+        """What the core wants done, and when it wants to be woken; recorded in any case."""
+        effects: list[do.Effect] | None = None
+        wake: float | None = None
+        try:
+            effects = self._dispatcher.handle(events, now)
+            wake = self._dispatcher.next_wake()
+        finally:
+            if self._record is not None:
+                self._record(now, events, effects, wake)
+        return effects, wake
 
     def _do(self, effects: list[do.Effect], durable: bool) -> None:
         for effect in effects:

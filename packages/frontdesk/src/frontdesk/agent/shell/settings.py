@@ -29,6 +29,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Apps (ids, or ``*`` for all) that may not run in the background (L10)."""
     freezer: Literal["auto", "cgroup", "signals"] = "auto"
     """How apps are suspended; ``auto``: by cgroup where one may be made, else by signals (L01)."""
+    record: bool = False
+    """Whether what happens and what is decided is written to ``state/events.log``, for ``frontdesk replay``. That holds
+    what pushes and notifications say."""
     limits: Limits = Limits()
     memory: dict[str, int | str] = msgspec.field(default_factory=dict)
     """Memory that single apps may use in the background, by id: bytes, or like ``"768 MiB"`` (L09)."""
