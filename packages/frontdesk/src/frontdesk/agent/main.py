@@ -33,6 +33,7 @@ from frontdesk.agent.shell.registry import Registry
 from frontdesk.agent.shell.screen import Screen
 from frontdesk.agent.shell.settings import Settings, SettingsWrong, read_settings
 from frontdesk.agent.shell.store import Store, StoreFailed
+from frontdesk.agent.steering import Steering
 from frontdesk.environment import KEEPER_FD, LISTEN_FD
 from frontdesk.errors import FrontdeskError
 from frontdesk.terms import AppState, DeskStatus
@@ -71,6 +72,14 @@ class Desk:
         self._pages = PageWatch(lambda app: self._loop.post(ev.PageVisited(app)))
         self._desktop = DesktopNotifications(self._loop.post)
         self._conditions = MachineConditions(self._clock, self._loop.post)
+        self._steering = Steering(
+            self._dispatcher,
+            self._registry,
+            self._loop.post,
+            status=self._status,
+            receipts=lambda app: store.receipts(app, self._clock.now() - settings.limits.receipts_kept),
+            task_receipts=lambda app: store.task_receipts(app, self._clock.now() - settings.limits.receipts_kept),
+        )
         self._push: PushLink | None = None
         self._reception: Reception | None = None
         self._telling: asyncio.TimerHandle | None = None
@@ -118,8 +127,9 @@ class Desk:
             self._dispatcher,
             self._registry,
             self._loop.post,
-            status=self._status,
-            receipts=lambda app: self._store.receipts(app, self._clock.now() - self._settings.limits.receipts_kept),
+            self._steering,
+            desk_version=self._version,
+            now=self._clock.now,
             take_page=self._take_page,
             follow=self._processes.follow,
             called=self._screen.called_by,
@@ -309,13 +319,12 @@ class Desk:
             life.state is AppState.STOPPED for life in self._dispatcher.lifecycle.lives()
         ):
             self._stopped.set()
-        if self._reception is not None and self._reception.is_watched and self._telling is None:
+        if self._steering.is_watched and self._telling is None:
             self._telling = asyncio.get_running_loop().call_later(_TELL_WATCHERS_AFTER, self._tell_watchers)
 
     def _tell_watchers(self) -> None:
         self._telling = None
-        if self._reception is not None:
-            self._reception.tell_watchers()
+        self._steering.tell_watchers()
 
     def _manifest(self, app: str) -> Any:
         return self._dispatcher.lifecycle.manifests().get(app)

@@ -11,24 +11,25 @@ from pathlib import Path
 from frontdesk.agent.core import admission
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
+from frontdesk.agent.core.answering import Question, answered
 from frontdesk.agent.core.dispatcher import Dispatcher
 from frontdesk.agent.core.saying import NewChannel, said
 from frontdesk.agent.shell import process_table
 from frontdesk.agent.shell.app_server import AppServer, Connection
 from frontdesk.agent.shell.registry import Registry
-from frontdesk.errors import FrontdeskError, RefusedError, WireError
-from frontdesk.terms import AppState, DeskStatus, Manifest, Receipt, Refusal
+from frontdesk.agent.steering import Steering, reason_of, unknown
+from frontdesk.errors import FrontdeskError, WireError
+from frontdesk.terms import AppState, Manifest, Refusal
 from frontdesk.wire import desk as wire
 from frontdesk.wire import webpush
-from frontdesk.wire.status import fitting
 
 
 class Reception:
     """Knows which connection belongs to whom. ``post`` hands events to the core.
 
-    ``status`` and ``receipts`` are what programs that steer may ask for; ``take_page`` gets the listening socket an
-    app brought along; ``follow`` is told of each admitted process, ``called`` of each that the person, not the desk,
-    started; ``show_address`` opens a browser, and calls back.
+    ``steering`` hears what programs that steer say; ``take_page`` gets the listening socket an app brought along;
+    ``follow`` is told of each admitted process, ``called`` of each that the person, not the desk, started;
+    ``show_address`` opens a browser, and calls back.
     """
 
     def __init__(
@@ -37,9 +38,10 @@ class Reception:
         dispatcher: Dispatcher,
         registry: Registry,
         post: Callable[[ev.Event], None],
+        steering: Steering,
         *,
-        status: Callable[[], DeskStatus],
-        receipts: Callable[[str], tuple[Receipt, ...]],
+        desk_version: str,
+        now: Callable[[], float],
         take_page: Callable[[str, socket.socket], None],
         follow: Callable[[str, int], None],
         called: Callable[[int], None],
@@ -50,8 +52,9 @@ class Reception:
         self._dispatcher = dispatcher
         self._registry = registry
         self._post = post
-        self._status = status
-        self._receipts = receipts
+        self._steering = steering
+        self._desk_version = desk_version
+        self._now = now
         self._take_page = take_page
         self._follow = follow
         self._called = called
@@ -59,7 +62,6 @@ class Reception:
         self._note = note
         self._by_app: dict[str, Connection] = {}
         self._by_asker: dict[int, Connection] = {}
-        self._watchers: dict[Connection, int] = {}
         self._server = AppServer(listener, self._received, self._ended, self._broken, most_messages)
 
     def close(self) -> None:
@@ -78,15 +80,6 @@ class Reception:
         if connection is not None:
             connection.send(effect.message)
 
-    @property
-    def is_watched(self) -> bool:
-        return bool(self._watchers)
-
-    def tell_watchers(self) -> None:
-        status = fitting(self._status())
-        for connection, request in list(self._watchers.items()):
-            connection.send(wire.StatusIs(request, status))
-
     # --- from clients ---------------------------------------------------------------------------------------------
 
     def _received(self, connection: Connection, message: wire.ToDesk, fds: list[int]) -> None:
@@ -98,14 +91,14 @@ class Reception:
             case _ if connection.app is not None:
                 self._from_app(connection, connection.app, message)
             case _:
-                self._from_steering(connection, message)
+                self._steering.received(connection, message)
 
     def _hello(self, connection: Connection, hello: wire.Hello, fds: list[int]) -> None:
         peer = _peer(connection)
         try:
             manifest = self._manifest_for(hello, peer)
         except FrontdeskError as error:
-            connection.refuse(_reason(error, Refusal.BAD_MANIFEST), str(error))
+            connection.refuse(reason_of(error, Refusal.BAD_MANIFEST), str(error))
             return
         life = self._dispatcher.lifecycle.life(hello.app)
         other = self._by_app.get(hello.app)
@@ -141,6 +134,7 @@ class Reception:
                 foreground=hello.foreground,
                 tasks=hello.tasks,
                 pushes=hello.pushes,
+                runs=hello.runs,
                 page=hello.page,
                 version=decision.version,
             )
@@ -170,24 +164,29 @@ class Reception:
         elif isinstance(version, admission.No):
             connection.refuse(version.reason, version.text)
         elif isinstance(hello, wire.OpenFirst) and not self._knows(hello.app):
-            connection.refuse(Refusal.UNKNOWN_APP, _unknown(hello.app))
+            connection.refuse(Refusal.UNKNOWN_APP, unknown(hello.app))
         else:
             self._called(connection.pid)
             if isinstance(hello, wire.OpenFirst):
                 self._post(ev.OpenAsked(hello.app))
             connection.version = version
             self._by_asker[connection.asker] = connection
-            connection.send(wire.Welcome(version=version, desk=self._status().version))
+            connection.send(wire.Welcome(version=version, desk=self._desk_version))
 
     def _from_app(self, connection: Connection, app: str, message: wire.ToDesk) -> None:
         if isinstance(message, wire.ShowAddress):
             # Decided when what it said before, "I am in front" perhaps, has been handled.
             later = asyncio.get_running_loop().call_soon
             later(self._show_address, connection, app, message.request, message.address)
+        elif isinstance(message, Question):
+            asyncio.get_running_loop().call_soon(self._tell, connection, app, message)
         elif (event := said(app, connection.asker, message, _new_channel)) is not None:
             self._post(event)
         else:
             raise WireError(Refusal.BAD_REQUEST, f"An app may not send {type(message).__name__}.")
+
+    def _tell(self, connection: Connection, app: str, question: Question) -> None:
+        connection.send(answered(app, question, self._dispatcher, self._now()))
 
     def _show_address(self, connection: Connection, app: str, request: int, address: str) -> None:
         """For an app that the person sees or has just asked to see: no other may put itself in front of anybody."""
@@ -202,77 +201,15 @@ class Reception:
             if error is None:
                 connection.send(wire.Done(request))
             else:
-                connection.send(wire.Refused(_reason(error, Refusal.UNAVAILABLE), str(error), request))
+                connection.send(wire.Refused(reason_of(error, Refusal.UNAVAILABLE), str(error), request))
 
         self._open_address(address, done)
-
-    def _from_steering(self, connection: Connection, message: wire.ToDesk) -> None:
-        match message:
-            case wire.GetStatus(request=request):
-                connection.send(wire.StatusIs(request, fitting(self._status())))
-            case wire.Watch(request=request):
-                self._watchers[connection] = request
-                connection.send(wire.StatusIs(request, fitting(self._status())))
-            case wire.ListApps(request=request):
-                connection.send(wire.AppsAre(request, tuple(self._dispatcher.lifecycle.manifests().values())))
-            case wire.AddApp(request=request, manifest=path, python=python):
-                self._add(connection, request, Path(path), python)
-            case (
-                wire.OpenApp(request=request, app=app)
-                | wire.QuitApp(request=request, app=app)
-                | wire.RemoveApp(request=request, app=app)
-                | wire.GetReceipts(request=request, app=app)
-                | wire.Act(request=request, app=app)
-                | wire.Dismiss(request=request, app=app)
-            ):
-                if self._knows(app):
-                    self._about_app(connection, message)
-                else:
-                    connection.send(wire.Refused(Refusal.UNKNOWN_APP, _unknown(app), request))
-            case _:
-                raise WireError(Refusal.BAD_REQUEST, f"{type(message).__name__} needs the hello of an app first.")
-
-    def _about_app(
-        self,
-        connection: Connection,
-        message: wire.OpenApp | wire.QuitApp | wire.RemoveApp | wire.GetReceipts | wire.Act | wire.Dismiss,
-    ) -> None:
-        app = message.app
-        match message:
-            case wire.OpenApp():
-                self._post(ev.OpenAsked(app))
-            case wire.QuitApp():
-                self._post(ev.QuitAsked(app))
-            case wire.Act(notification=notification, action=action):
-                self._post(ev.ActAsked(app, notification, action))
-            case wire.Dismiss(notification=notification):
-                self._post(ev.DismissAsked(app, notification))
-            case wire.RemoveApp(request=request):
-                try:
-                    self._registry.remove(app)
-                except FrontdeskError as error:
-                    connection.send(wire.Refused(_reason(error, Refusal.STORE_UNAVAILABLE), str(error), request))
-                    return
-                self._post(ev.AppRemoved(app))
-            case wire.GetReceipts(request=request):
-                connection.send(wire.ReceiptsAre(request, self._receipts(app)))
-                return
-        self._post(ev.AnswerAsked(connection.asker, message.request))
-
-    def _add(self, connection: Connection, request: int, file: Path, python: str) -> None:
-        try:
-            manifest = self._registry.add(file, python)
-        except FrontdeskError as error:
-            connection.send(wire.Refused(_reason(error, Refusal.STORE_UNAVAILABLE), str(error), request))
-            return
-        self._post(ev.AppAdded(manifest))
-        connection.send(wire.AppsAre(request, (manifest,)))
 
     # --- ends -----------------------------------------------------------------------------------------------------
 
     def _ended(self, connection: Connection) -> None:
         self._by_asker.pop(connection.asker, None)
-        self._watchers.pop(connection, None)
+        self._steering.forget(connection)
         if connection.app is not None and self._by_app.get(connection.app) is connection:
             del self._by_app[connection.app]
             self._post(ev.Disconnected(connection.app))
@@ -317,13 +254,5 @@ def _new_channel() -> NewChannel:
     return NewChannel(str(uuid.uuid4()), keys.private, keys.p256dh, keys.auth)
 
 
-def _reason(error: FrontdeskError, otherwise: Refusal) -> Refusal:
-    return error.reason if isinstance(error, RefusedError) else otherwise
-
-
 def _same_process(one: Connection, other: Connection) -> bool:
     return one.pid == other.pid
-
-
-def _unknown(app: str) -> str:
-    return f"No app {app} is registered. `frontdesk apps list` shows those that are."

@@ -1,0 +1,173 @@
+"""Programs of the person that look at the desk and steer it: the command line, a status page, the demo's stage."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from frontdesk.agent.core import events as ev
+from frontdesk.agent.core.dispatcher import Dispatcher
+from frontdesk.agent.shell.app_server import Connection
+from frontdesk.agent.shell.registry import Registry
+from frontdesk.errors import FrontdeskError, RefusedError, WireError
+from frontdesk.terms import VALUES, DeskStatus, Receipt, Refusal, TaskReceipt
+from frontdesk.wire import desk as wire
+from frontdesk.wire.status import explained, fitting
+
+ALL = "*"
+"""Every app, where one is named."""
+
+_OfApp = (
+    wire.OpenApp
+    | wire.QuitApp
+    | wire.RemoveApp
+    | wire.GetReceipts
+    | wire.GetTaskReceipts
+    | wire.SwitchBackground
+    | wire.Act
+    | wire.Dismiss
+)
+
+
+class Steering:
+    """``post`` hands events to the core. ``status``, ``receipts`` and ``task_receipts`` are what may be asked for."""
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        registry: Registry,
+        post: Callable[[ev.Event], None],
+        *,
+        status: Callable[[], DeskStatus],
+        receipts: Callable[[str], tuple[Receipt, ...]],
+        task_receipts: Callable[[str], tuple[TaskReceipt, ...]],
+    ) -> None:
+        self._dispatcher = dispatcher
+        self._registry = registry
+        self._post = post
+        self._status = status
+        self._receipts = receipts
+        self._task_receipts = task_receipts
+        self._watchers: dict[Connection, int] = {}
+
+    @property
+    def is_watched(self) -> bool:
+        return bool(self._watchers)
+
+    def tell_watchers(self) -> None:
+        status = fitting(self._status())
+        for connection, request in list(self._watchers.items()):
+            connection.send(wire.StatusIs(request, status))
+
+    def forget(self, connection: Connection) -> None:
+        """It has ended."""
+        self._watchers.pop(connection, None)
+
+    def received(self, connection: Connection, message: wire.ToDesk) -> None:
+        """``WireError``: nothing that such a program may say."""
+        match message:
+            case wire.GetStatus() | wire.Explain():
+                # Told when what was said before has been handled.
+                asyncio.get_running_loop().call_soon(self._tell, connection, message)
+            case wire.Watch(request=request):
+                self._watchers[connection] = request
+                connection.send(wire.StatusIs(request, fitting(self._status())))
+            case wire.ListApps(request=request):
+                connection.send(wire.AppsAre(request, tuple(self._dispatcher.lifecycle.manifests().values())))
+            case wire.AddApp(request=request, manifest=path, python=python):
+                self._add(connection, request, Path(path), python)
+            case wire.SimulateLaunch() | wire.SimulateExpire():
+                expire = isinstance(message, wire.SimulateExpire)
+                asked = (connection.asker, message.request, message.identifier, message.app)
+                self._post(ev.SimulateAsked(*asked, expire))
+            case wire.ForceCondition() | wire.LiftCondition():
+                self._condition(connection, message)
+            case (
+                wire.OpenApp()
+                | wire.QuitApp()
+                | wire.RemoveApp()
+                | wire.GetReceipts()
+                | wire.GetTaskReceipts()
+                | wire.SwitchBackground()
+                | wire.Act()
+                | wire.Dismiss()
+            ):
+                self._about_app(connection, message)
+            case _:
+                raise WireError(Refusal.BAD_REQUEST, f"{type(message).__name__} needs the hello of an app first.")
+
+    def _tell(self, connection: Connection, question: wire.GetStatus | wire.Explain) -> None:
+        status = self._status()
+        if isinstance(question, wire.GetStatus):
+            connection.send(wire.StatusIs(question.request, fitting(status)))
+            return
+        told = self._dispatcher.explain(question.of, status.now)
+        if not told and question.of != "all" and not self._knows(question.of):
+            text = f"{question.of!r} is neither a registered app nor a task that somebody has submitted."
+            connection.send(wire.Refused(Refusal.UNKNOWN_TASK, text, question.request))
+            return
+        connection.send(explained(question.request, told))
+
+    def _condition(self, connection: Connection, message: wire.ForceCondition | wire.LiftCondition) -> None:
+        if isinstance(message, wire.LiftCondition):
+            self._post(ev.ConditionLifted(message.condition))
+        elif message.value in VALUES[message.condition]:
+            self._post(ev.ConditionForced(message.condition, message.value))
+        else:
+            there_are = VALUES[message.condition]
+            can_be = " or ".join(there_are) if len(there_are) < 5 else f"{there_are[0]} to {there_are[-1]}"
+            text = f"{message.condition} cannot be {message.value[:50]!r}; it can be {can_be}. Nothing was changed."
+            connection.send(wire.Refused(Refusal.BAD_REQUEST, text, message.request))
+            return
+        self._post(ev.AnswerAsked(connection.asker, message.request))
+
+    def _about_app(self, connection: Connection, message: _OfApp) -> None:
+        app = message.app
+        if not self._knows(app) and not (app == ALL and isinstance(message, wire.SwitchBackground)):
+            connection.send(wire.Refused(Refusal.UNKNOWN_APP, unknown(app), message.request))
+            return
+        match message:
+            case wire.OpenApp():
+                self._post(ev.OpenAsked(app))
+            case wire.QuitApp():
+                self._post(ev.QuitAsked(app))
+            case wire.SwitchBackground(on=on):
+                self._post(ev.BackgroundSwitched(app, on))
+            case wire.Act(notification=notification, action=action):
+                self._post(ev.ActAsked(app, notification, action))
+            case wire.Dismiss(notification=notification):
+                self._post(ev.DismissAsked(app, notification))
+            case wire.RemoveApp(request=request):
+                try:
+                    self._registry.remove(app)
+                except FrontdeskError as error:
+                    connection.send(wire.Refused(reason_of(error, Refusal.STORE_UNAVAILABLE), str(error), request))
+                    return
+                self._post(ev.AppRemoved(app))
+            case wire.GetReceipts(request=request):
+                connection.send(wire.ReceiptsAre(request, self._receipts(app)))
+                return
+            case wire.GetTaskReceipts(request=request):
+                connection.send(wire.TaskReceiptsAre(request, self._task_receipts(app)))
+                return
+        self._post(ev.AnswerAsked(connection.asker, message.request))
+
+    def _add(self, connection: Connection, request: int, file: Path, python: str) -> None:
+        try:
+            manifest = self._registry.add(file, python)
+        except FrontdeskError as error:
+            connection.send(wire.Refused(reason_of(error, Refusal.STORE_UNAVAILABLE), str(error), request))
+            return
+        self._post(ev.AppAdded(manifest))
+        connection.send(wire.AppsAre(request, (manifest,)))
+
+    def _knows(self, app: str) -> bool:
+        return app in self._dispatcher.lifecycle.manifests()
+
+
+def reason_of(error: FrontdeskError, otherwise: Refusal) -> Refusal:
+    return error.reason if isinstance(error, RefusedError) else otherwise
+
+
+def unknown(app: str) -> str:
+    """The sentence about an app that is not registered."""
+    return f"No app {app} is registered. `frontdesk apps list` shows those that are."
