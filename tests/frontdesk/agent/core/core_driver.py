@@ -17,12 +17,17 @@ from frontdesk.agent.core.limits import Limits
 from frontdesk.terms import (
     AppState,
     AppStatus,
+    Condition,
+    ExistingWork,
     Manifest,
     Notification,
     Obstacle,
     PushKind,
     Receipt,
     StopReason,
+    TaskReceipt,
+    TaskRequest,
+    TaskState,
     Verdict,
 )
 from frontdesk.wire import desk as wire
@@ -54,7 +59,7 @@ TABLE = {
 
 @dataclass
 class Process:
-    """One run of an app. ``holding``: pushes it was given and has not heard to be kept."""
+    """One run of an app. ``holding``: pushes it was given and has not heard to be kept; ``runs``: scheduled tasks."""
 
     pid: int
     started: int
@@ -65,6 +70,7 @@ class Process:
     must_hear_resumed: bool = False
     inbox: list[wire.ToApp] = field(default_factory=list)
     holding: list[str] = field(default_factory=list)
+    runs: dict[str, wire.TaskRun] = field(default_factory=dict)
     tasks: dict[int, str] = field(default_factory=dict)
 
     @property
@@ -116,6 +122,7 @@ class Driver:
         self.saved: dict[tuple[str, str], bytes] = {}
         self.manifests: dict[str, Manifest] = {}
         self.receipts: list[Receipt] = []
+        self.task_receipts: list[TaskReceipt] = []
         self.processes: dict[str, Process] = {}
         self.launching: dict[str, str] = {}
         self.dying: dict[str, Process] = {}
@@ -240,6 +247,7 @@ class Driver:
             foreground=process.foreground,
             tasks=tuple(wire.OpenTask(task, name) for task, name in process.tasks.items()),
             pushes=tuple(process.holding),
+            runs=tuple(process.runs),
         )
         return self.handle(hello)
 
@@ -319,6 +327,18 @@ class Driver:
     ) -> list[do.Effect]:
         return self.handle(ev.PushAnswered(app, push, verdict, notification))
 
+    def submit(self, app: str, task: TaskRequest, existing: ExistingWork = ExistingWork.REPLACE) -> list[do.Effect]:
+        return self.handle(ev.SubmitAsked(app, 1, 1, task, existing))
+
+    def complete(self, app: str, identifier: str, *, success: bool = True) -> list[do.Effect]:
+        """The app is done with the scheduled task that it works on."""
+        (run,) = [run.run for run in self.processes[app].runs.values() if run.identifier == identifier]
+        return self.handle(ev.RunCompleted(app, run, success))
+
+    def is_now(self, condition: Condition, value: str) -> list[do.Effect]:
+        """A source tells it."""
+        return self.handle(ev.ConditionSeen(condition, value, "test"))
+
     # --- looking at it --------------------------------------------------------------------------------------------
 
     def status(self, app: str) -> AppStatus:
@@ -330,6 +350,16 @@ class Driver:
     def pushes(self, app: str) -> list[wire.Push]:
         """What this run of the app was given."""
         return [each for each in self.processes[app].inbox if isinstance(each, wire.Push)]
+
+    def at_work(self, app: str) -> list[str]:
+        """Scheduled tasks that the app was given and that are not kept as completed."""
+        process = self.processes.get(app)
+        return [run.identifier for run in process.runs.values()] if process is not None else []
+
+    def in_the_way(self, app: str, identifier: str) -> list[Obstacle]:
+        """What keeps the pending task from running, as it is explained."""
+        explained = [each for each in self.desk.explain(identifier, self.now) if each.app == app]
+        return [reason.obstacle for reason in explained[-1].reasons]
 
     def reasons(self, app: str) -> list[StopReason]:
         return [receipt.reason for receipt in self.receipts if receipt.app == app]
@@ -353,6 +383,8 @@ class Driver:
                     self.saved[effect.machine, effect.key] = effect.value
             elif isinstance(effect, do.KeepReceipt):
                 self.receipts.append(effect.receipt)
+            elif isinstance(effect, do.KeepTaskReceipt):
+                self.task_receipts.append(effect.receipt)
 
     def _carry_out(self, effect: do.Effect) -> None:
         match effect:
@@ -393,6 +425,12 @@ class Driver:
                 assert not process.must_hear_resumed, "what woke it came before Resumed (L13)"
             case wire.PushKept(push=push) if push in process.holding:
                 process.holding.remove(push)
+            case wire.RunTasks(runs=runs):
+                assert not process.must_hear_resumed, "what woke it came before Resumed (L13)"
+                assert not process.runs.keys() & {run.run for run in runs}, "a run was given twice to one process"
+                process.runs |= {run.run: run for run in runs}
+            case wire.RunKept(run=run):
+                process.runs.pop(run, None)
 
     def _new_process(self) -> Process:
         self._ids += 1
@@ -442,6 +480,8 @@ class Driver:
         acked = Counter((effect.channel, effect.version) for effect in effects if isinstance(effect, do.AckPush))
         assert arrived == acked, "every push that arrives is acknowledged, once (P09)"
         assert max(self.given.values(), default=0) <= 1, "a push was given twice to one run (P09)"
+        for task in self.desk.explain("all", self.now):
+            assert task.reasons or task.state is TaskState.RUNNING, f"{task.identifier} waits for no reason (S16)"
         for row in self.desk.statuses(self.now):
             self._check_awake(row, effects)
             self._check_spans(row)

@@ -8,17 +8,22 @@ import msgspec
 from frontdesk.agent.core import (
     assertions,
     background_switch,
+    budgets,
+    conditions,
     consumption,
+    continued,
+    habit,
     history,
     lifecycle,
     notifications,
     push_routing,
+    scheduler,
     subscriptions,
 )
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.limits import Limits
-from frontdesk.terms import AppStatus
+from frontdesk.terms import AppState, AppStatus, Explanation, PendingTask, TaskKind
 
 
 class Dispatcher:
@@ -46,17 +51,35 @@ class Dispatcher:
             self._not_wakeable,
             self.assertions.seconds_left,
         )
+        self.conditions = conditions.Conditions()
+        self.habit = habit.Habit(limits)
+        self.budgets = budgets.Budgets(limits, self.habit.use)
+        self.continued = continued.Continued(
+            limits,
+            new_id,
+            self.lifecycle.manifest,
+            self.background.allows,
+            self.lifecycle.in_front,
+        )
+        self.scheduler = scheduler.Scheduler(
+            limits, new_id, self.lifecycle, self.conditions, self.budgets, self.habit, self.continued.owners
+        )
         self.notifications = notifications.Notifications()
         self.history = history.History()
         self._machines = (
             # What the others ask comes before those that ask.
             self.background,
+            self.conditions,
+            self.habit,
+            self.budgets,
             # Then the lifecycle: what an app hears first after a pause is said by it (L13).
             self.lifecycle,
             self.assertions,
             self.consumption,
             self.subscriptions,
             self.push_routing,
+            self.scheduler,
+            self.continued,
             self.notifications,
         )
 
@@ -76,7 +99,8 @@ class Dispatcher:
         for effect in effects:
             if isinstance(effect, do.Note):
                 self.history.note(effect, now)
-        self.history.look(self.statuses(now), now)
+        # Without what is only shown: explaining every task after every batch would cost more than all the rest.
+        self.history.look((self.lifecycle.status(app, now, None) for app in self.lifecycle.manifests()), now)
         if any(isinstance(effect, do.Save) for effect in effects):
             effects += self.history.saves()
         return effects
@@ -92,6 +116,16 @@ class Dispatcher:
                 self.background.restore(key, value)
             case lifecycle.MACHINE:
                 self.lifecycle.restore(key, value)
+            case conditions.MACHINE:
+                self.conditions.restore(key, value)
+            case habit.MACHINE:
+                self.habit.restore(key, value)
+            case budgets.MACHINE:
+                self.budgets.restore(key, value)
+            case scheduler.MACHINE:
+                self.scheduler.restore(key, value)
+            case continued.MACHINE:
+                self.continued.restore(key, value)
             case assertions.MACHINE:
                 self.assertions.restore(key, value)
             case history.MACHINE:
@@ -113,7 +147,26 @@ class Dispatcher:
             self.lifecycle.status(app, now, self.assertions.seconds_left(app, now)),
             subscriptions=self.subscriptions.of_app(app),
             pushes_waiting=self.push_routing.waiting(app),
+            tasks=self._tasks(app, now),
+            budget=self.budgets.budget(app, now) if self._has_mode(app, TaskKind.REFRESH) else None,
         )
+
+    def pending(self, app: str) -> tuple[PendingTask, ...]:
+        """The scheduled tasks that the app has submitted and that are not over yet (S13)."""
+        return self.scheduler.pending(app) + self.continued.pending(app)
+
+    def explain(self, of: str, now: float) -> tuple[Explanation, ...]:
+        """Why scheduled tasks do not run: of an app by its id, of an identifier, with ``all`` of everything (S16)."""
+        apps = sorted(self.lifecycle.manifests())
+        tasks = [task for app in ([of] if of in apps else apps) for task in self._tasks(app, now)]
+        return tuple(task for task in tasks if of in ("all", task.app, task.identifier))
+
+    def _tasks(self, app: str, now: float) -> tuple[Explanation, ...]:
+        return self.scheduler.explain(app, now) + self.continued.explain(app, now)
+
+    def _has_mode(self, app: str, mode: TaskKind) -> bool:
+        manifest = self.lifecycle.manifest(app)
+        return manifest is not None and mode in manifest.background
 
     def _spread(self, first: ev.Event | ev.Signal, now: float, effects: list[do.Effect]) -> None:
         waiting = deque([first])
