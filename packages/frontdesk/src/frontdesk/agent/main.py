@@ -23,6 +23,7 @@ from frontdesk.agent.shell.clock import Clock, boot_id
 from frontdesk.agent.shell.conditions import MachineConditions
 from frontdesk.agent.shell.desk_log import write_down
 from frontdesk.agent.shell.desk_run import DeskRun
+from frontdesk.agent.shell.event_log import EventLog
 from frontdesk.agent.shell.freezer import choose_freezer
 from frontdesk.agent.shell.keeper_channel import KeeperChannel, KeeperLost, KeeperRefused, ListenFailed
 from frontdesk.agent.shell.notifications import DesktopNotifications
@@ -34,7 +35,7 @@ from frontdesk.agent.shell.screen import Screen
 from frontdesk.agent.shell.settings import Settings, SettingsWrong, read_settings
 from frontdesk.agent.shell.store import Store, StoreFailed
 from frontdesk.agent.steering import Steering
-from frontdesk.environment import KEEPER_FD, LISTEN_FD
+from frontdesk.environment import KEEPER_FD, LISTEN_FD, RECORD
 from frontdesk.errors import FrontdeskError
 from frontdesk.terms import AppState, DeskStatus
 from frontdesk.wire.keeper import FAILED, HOPELESS
@@ -56,9 +57,10 @@ class Desk:
         self._since = self._clock.now()
         self._own_run = DeskRun(store, boot_id())
         self._version = importlib.metadata.version("frontdesk")
+        self._event_log = EventLog(places.state_folder() / "events.log", lambda: secrets.token_hex(16))
         self._dispatcher = Dispatcher(
             settings.limits,
-            lambda: secrets.token_hex(16),
+            self._event_log.draw,
             desk_version=self._version,
             background_off=frozenset(settings.background_off),
             push_service_set=bool(settings.push_service),
@@ -66,7 +68,9 @@ class Desk:
         )
         self._registry = Registry()
         self._screen = Screen()
-        self._loop = DeskLoop(self._dispatcher, store, self._clock, self._carry_out, self._after_batch)
+        self._loop = DeskLoop(
+            self._dispatcher, store, self._clock, self._carry_out, self._after_batch, self._event_log.batch
+        )
         freezer = choose_freezer(str(places.runtime_folder()), settings.freezer)
         self._processes = Processes(keeper, freezer, self._loop.post, self._manifest)
         self._pages = PageWatch(lambda app: self._loop.post(ev.PageVisited(app)))
@@ -169,6 +173,7 @@ class Desk:
         self._processes.close()
         self._conditions.close()
         self._loop.close()
+        self._event_log.close()
         if self._keeper_is_there:
             self._own_run.ended_in_order()
         else:
@@ -176,12 +181,23 @@ class Desk:
         self._store.close()
 
     def _restore(self) -> None:
+        restored: list[tuple[str, str, bytes]] = []
         for machine, key, value in self._store.saved():
             if machine == desk_run.MACHINE:
                 self._own_run.restore(key, value)
             else:
+                restored.append((machine, key, value))
                 self._dispatcher.restore(machine, key, value)
         self._own_run.begin(self._clock.now())
+        if self._settings.record or os.environ.get(RECORD) == "1":
+            self._event_log.begin(
+                desk_version=self._version,
+                limits=self._settings.limits,
+                background_off=self._settings.background_off,
+                push_service_set=bool(self._settings.push_service),
+                memory=self._settings.memory_in_bytes,
+                saved=restored,
+            )
 
     # --- when it fails --------------------------------------------------------------------------------------------
 
