@@ -81,16 +81,33 @@ def is_frozen(folder: Path) -> bool:
     return "frozen 1" in (folder / "cgroup.events").read_text()
 
 
+def processes(folder: Path) -> list[int]:
+    """The ids of all processes in it and below."""
+    found: list[int] = []
+    for procs in (folder / "cgroup.procs", *folder.rglob("*/cgroup.procs")):
+        with contextlib.suppress(OSError):  # gone meanwhile
+            found += map(int, procs.read_text().split())
+    return found
+
+
+def cpu_used(folder: Path) -> float | None:
+    """Seconds of processor time used in it and below since it was made, told without any controller. None: gone."""
+    try:
+        stat = (folder / "cpu.stat").read_text()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) / 1e6 for line in stat.splitlines() if line.startswith("usage_usec ")), None)
+
+
 def kill(folder: Path) -> None:
     """SIGKILL to everything in it and below, frozen or not."""
     try:
         (folder / "cgroup.kill").write_text("1")
     except FileNotFoundError:  # before Linux 5.14
         freeze(folder, 0.1)
-        for procs in (folder / "cgroup.procs", *folder.rglob("cgroup.procs")):
-            for pid in procs.read_text().split():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(int(pid), signal.SIGKILL)
+        for pid in processes(folder):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 def remove(folder: Path) -> bool:

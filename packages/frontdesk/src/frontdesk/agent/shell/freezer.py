@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from frontdesk.agent.shell import cgroup, process_table
+from frontdesk.agent.shell.process_table import Process
 from frontdesk.agent.shell.settings import SettingsWrong
 from frontdesk.agent.shell.signal_freezer import FREEZE_LIMIT, FreezeFailed, SignalFreezer
 
@@ -54,6 +55,12 @@ class Freezer(Protocol):
 
     def is_frozen(self, pid: int, app: str, own_group: bool = True, *, started: int = 0, token: str = "") -> bool:
         """All of it stands still, and it is there."""
+
+    def family(self, pid: int, app: str, own_group: bool, *, started: int = 0, token: str = "") -> list[Process]:
+        """All of its living processes."""
+
+    def cpu_used(self, pid: int, app: str, own_group: bool, *, started: int = 0) -> float | None:
+        """Seconds of processor time that all of it used, ended processes included; None: only processes can tell."""
 
     def remove(self, app: str) -> None:
         """The app's processes are gone: tidy up. Does nothing while one is left."""
@@ -109,6 +116,17 @@ class CgroupFreezer:
         if folder is not None and cgroup.is_frozen(folder):
             return True
         return self._signals.is_frozen(pid, app, own_group, started=started, token=token)
+
+    def family(self, pid: int, app: str, own_group: bool, *, started: int = 0, token: str = "") -> list[Process]:
+        folder = self._folder(pid, app, own_group, started)
+        if folder is None:
+            return self._signals.family(pid, app, own_group, started=started, token=token)
+        found = map(process_table.read, cgroup.processes(folder))
+        return [process for process in found if process is not None and not process.ended]
+
+    def cpu_used(self, pid: int, app: str, own_group: bool, *, started: int = 0) -> float | None:
+        folder = self._folder(pid, app, own_group, started)
+        return cgroup.cpu_used(folder) if folder is not None else None
 
     def remove(self, app: str) -> None:
         self._signals.remove(app)

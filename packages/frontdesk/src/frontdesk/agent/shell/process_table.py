@@ -15,6 +15,7 @@ STAYS = "FRONTDESK_STAYS"
 """Environment variable of what the desk starts for the person, to go on without the desk: a browser."""
 
 _TICKS = os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class Process(NamedTuple):
@@ -29,6 +30,8 @@ class Process(NamedTuple):
     state: str
     """One letter: R running, S sleeping, D waiting for a device, T stopped, t traced, Z ended."""
     cpu_seconds: float
+    reaped_seconds: float = 0.0
+    """Processor time of children that have ended and that it has waited for, their children's included."""
 
     @property
     def ended(self) -> bool:
@@ -57,6 +60,7 @@ def read(pid: int) -> Process | None:
         session=int(field[3]),
         state=field[0].decode(),
         cpu_seconds=(int(field[11]) + int(field[12])) / _TICKS,
+        reaped_seconds=(int(field[13]) + int(field[14])) / _TICKS,
     )
 
 
@@ -104,6 +108,27 @@ def ancestors(pid: int, table: dict[int, Process]) -> set[int]:
 def cpu_seconds(pids: Iterable[int]) -> float:
     """Processor time used so far by these processes (the contract's "CPU time"), in seconds."""
     return sum(process.cpu_seconds for process in map(read, pids) if process is not None)
+
+
+def held_memory(pid: int) -> int | None:
+    """Bytes that would be free without it: its share of what is in memory or swapped out and is in no file.
+
+    None: there is no such process. Where only the whole can be read (another person's, an old kernel), that counts.
+    """
+    held = {"Pss_Anon", "Pss_Shmem", "SwapPss"}
+    try:
+        with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
+            named = (line.decode().split() for line in file)
+            found = {name[:-1]: int(rest[0]) for name, *rest in named if name[:-1] in held}
+        if "Pss_Anon" in found:  # from Linux 5.4 on
+            return sum(found.values()) * 1024
+    except OSError:
+        pass
+    try:
+        with open(f"/proc/{pid}/statm", "rb") as file:
+            return int(file.read().split()[1]) * _PAGE
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return None
 
 
 def command_line(pid: int) -> tuple[str, ...]:

@@ -93,6 +93,12 @@ class SignalFreezer:
         family = self._family(self._run(pid, app, started, token), own_group)
         return bool(family) and all(process.still for process in family)
 
+    def family(self, pid: int, app: str, own_group: bool, *, started: int = 0, token: str = "") -> list[Process]:
+        return self._family(self._run(pid, app, started, token), own_group)
+
+    def cpu_used(self, pid: int, app: str, own_group: bool, *, started: int = 0) -> float | None:
+        return None
+
     def _stop(self, run: _Remembered, own_group: bool, family: list[Process]) -> list[Process]:
         """SIGSTOP to all of it, ``family`` first. Returns those first seen when time was up; normally nobody.
 
