@@ -21,6 +21,7 @@ from frontdesk.agent.reception import Reception
 from frontdesk.agent.shell import browser, desk_run
 from frontdesk.agent.shell.clock import Clock, boot_id
 from frontdesk.agent.shell.conditions import MachineConditions
+from frontdesk.agent.shell.consumption import Consumption
 from frontdesk.agent.shell.desk_log import write_down
 from frontdesk.agent.shell.desk_run import DeskRun
 from frontdesk.agent.shell.event_log import EventLog
@@ -73,6 +74,7 @@ class Desk:
         )
         freezer = choose_freezer(str(places.runtime_folder()), settings.freezer)
         self._processes = Processes(keeper, freezer, self._loop.post, self._manifest)
+        self._consumption = Consumption(freezer)
         self._pages = PageWatch(lambda app: self._loop.post(ev.PageVisited(app)))
         self._desktop = DesktopNotifications(self._loop.post)
         self._conditions = MachineConditions(self._clock, self._loop.post)
@@ -236,6 +238,8 @@ class Desk:
                 self._processes.thaw(app, process)
             case do.Kill(app=app, process=process):
                 self._processes.kill(app, process)
+            case do.Measure():
+                self._start(self._measure(effect))
             case do.ExitSeen(pid=pid):
                 self._keeper.seen(pid)
             case do.WatchPage(app=app, on=True):
@@ -265,6 +269,10 @@ class Desk:
                 )
             case do.Unshow(app=app, notification=shown):
                 self._desktop.withdraw(app, shown)
+
+    async def _measure(self, effect: do.Measure) -> None:
+        cpu, memory = await self._consumption.measure(effect.app, effect.process)
+        self._loop.post(ev.Consumed(effect.app, effect.process.pid, cpu, memory))
 
     async def _launch(self, effect: do.Launch) -> None:
         manifest = self._manifest(effect.app)
