@@ -220,7 +220,7 @@ class Continued:
         self._changed[work.run] = work
         # If there is a place for it, it has it before this event is over.
         self._enqueue(work)
-        return [done, _note(work, "task_submitted", f"continued task submitted: {task.title}")]
+        return [done, _note(work, "request_kept", f"continued task submitted: {task.title}")]
 
     def _refused(self, app: str, task: ContinuedTask, before: Work | None) -> tuple[Refusal, str] | None:
         if not task.title.strip():
@@ -247,7 +247,7 @@ class Continued:
         running = [work for work in self._runs_of(app) if not identifiers or work.identifier in identifiers]
         out: Out = []
         for work in waiting:
-            out += [*self._gone(work), _note(work, "task_cancelled", f"cancelled: {work.request.title}")]
+            out += [*self._gone(work), _note(work, "request_cancelled", f"cancelled: {work.request.title}")]
         return out + [each for work in running for each in self._expire(work, TaskEnd.CANCELLED, _CANCELLED, now)]
 
     def _simulate(self, asked: ev.Simulate, now: float) -> Out:
@@ -298,7 +298,7 @@ class Continued:
             self._move(work, Stage.RUNNING)
             work.process, work.began = self._process.get(app, ""), work.began or now
             self._news(work, now)
-            out.append(_note(work, "task_launched", f"continued task begun: {work.request.title}"))
+            out.append(_note(work, "run_begun", f"continued task begun: {work.request.title}"))
         return [*out, *self._give_time(app, now), *self._show_all(app, now)]
 
     def _connected(self, app: str, hello: ev.Connected, now: float) -> Out:
@@ -415,7 +415,7 @@ class Continued:
             return []
         self._move(work, Stage.ENDING)
         work.end, work.text = end, text
-        note = _note(work, "task_expired", f"told to come to an end: {work.request.title}. {text}", end)
+        note = _note(work, "run_expired", f"told to come to an end: {work.request.title}. {text}", end)
         return [*self._tell_to_end(work, now), *self._hide(work), note]
 
     def _tell_to_end(self, work: Work, now: float) -> Out:
@@ -446,7 +446,7 @@ class Continued:
         end, how = (
             (TaskEnd.COMPLETED, "completed") if completed.success else (TaskEnd.FAILED, "completed without success")
         )
-        note = _note(work, "task_completed", f"{how}: {work.request.title}", end)
+        note = _note(work, "run_over", f"{how}: {work.request.title}", end)
         return [kept, *self._gone(work), note]
 
     def _ended(self, app: str, receipt: Receipt, now: float) -> Out:
@@ -472,7 +472,7 @@ class Continued:
         shown: Out = []
         if end in (TaskEnd.STALLED, TaskEnd.APP_ENDED) and not self._in_front(work.app):
             shown = [ev.Present(work.app, end_notice(work.run, work.request.title, text))]
-        note = _note(work, "task_given_up", f"ended early: {work.request.title}. {text}", end)
+        note = _note(work, "run_over", f"ended early: {work.request.title}. {text}", end)
         return [*self._gone(work), *shown, do.KeepTaskReceipt(work.receipt(end, text, now)), note]
 
     def _gone(self, work: Work) -> Out:
