@@ -244,6 +244,9 @@ def _stopped(why: str) -> str:
         StopReason.SUSPENDED_LONG: "it had slept so long that the desk gave its memory back",
         StopReason.MEMORY_PRESSURE: "the machine was short of memory",
         StopReason.TASK_NOT_ENDED: "it had not ended its background task in time",
+        StopReason.TASK_NOT_COMPLETED: "it had not completed its scheduled task in time",
+        StopReason.CPU_EXCEEDED: "it had used too much processor time unseen",
+        StopReason.MEMORY_EXCEEDED: "it had used too much memory unseen",
         StopReason.CRASHED: "it had ended unexpectedly",
         StopReason.EXITED: "it had ended by itself",
         StopReason.LOGOUT: "the desk was stopped, as at a logout",
@@ -260,6 +263,7 @@ def _why(why: str, who: str) -> str:
         WakeReason.PRESSED: f"{who} pressed a notification of it",
         WakeReason.PAGE_VISITED: "a browser asked for its page",
         WakeReason.TASK: "it had begun a background task",
+        WakeReason.SCHEDULED: "a scheduled task was due",
         WakeReason.ENDPOINT_CHANGED: "its address for pushes had changed",
         WakeReason.BY_HAND: "it had been started by hand",
     }.get(why, why or "the desk does not remember why")
@@ -280,6 +284,8 @@ def held_by(hold: Hold) -> str:
             return f"the background task “{hold.name}”"
         case "push":
             return "a push it looks at"
+        case "scheduled" | "continued":
+            return f"the {hold.kind} task “{hold.name}”"
         case "opening":
             return "being opened"
         case "settling":

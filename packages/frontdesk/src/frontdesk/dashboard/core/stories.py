@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from frontdesk.dashboard.core.push_stories import PushStories
+from frontdesk.dashboard.core.task_stories import TaskStories
 from frontdesk.dashboard.core.threads import SOON, Kind, Mark, Story, Telling, Thread
 from frontdesk.terms import AppState, Happening, Span, StopReason, WakeReason
 
@@ -17,7 +18,10 @@ _TROUBLE = frozenset(
         StopReason.LAUNCH_FAILED,
         StopReason.LAUNCH_TIMED_OUT,
         StopReason.TASK_NOT_ENDED,
+        StopReason.TASK_NOT_COMPLETED,
         StopReason.TOO_MANY_TASKS,
+        StopReason.CPU_EXCEEDED,
+        StopReason.MEMORY_EXCEEDED,
         StopReason.UNREACHABLE,
     }
 )
@@ -50,6 +54,7 @@ class _Teller(Telling):
         super().__init__(spans, name, who)
         self._bodies = bodies
         self._pushes = PushStories(self)
+        self._scheduled = TaskStories(self)
         self._notifications: dict[str, Thread] = {}
         self._tasks: dict[str, Thread] = {}
         self._short: dict[str, tuple[Happening, Thread, Mark]] = {}
@@ -81,6 +86,12 @@ class _Teller(Telling):
             "task_begun": self._task_begun,
             "task_ended": self._task_ended,
             "expiring": self._expiring,
+            "request_kept": self._scheduled.asked,
+            "request_cancelled": self._scheduled.withdrawn,
+            "run_begun": self._scheduled.begun,
+            "run_expired": self._scheduled.expired,
+            "run_over": self._scheduled.over,
+            "run_again": self._scheduled.again,
             "quit": self._quit,
             "stopped": self._stopped,
             "paused": self._paused,
@@ -88,6 +99,7 @@ class _Teller(Telling):
             "push_service_back": self._service_back,
             "restarted": self._desk,
             "desk_back": self._desk,
+            "condition": self._condition,
         }
 
     def hear(self, line: Happening, key: str) -> None:
@@ -113,6 +125,8 @@ class _Teller(Telling):
             if not self._pushes.open:
                 self.until_sleep.append(self.begin(line, Kind.PUSH, "Woken", f"{self.name} {asleep}: a push waited"))
             return
+        if line.why == WakeReason.SCHEDULED and self._scheduled.woken(line, asleep):
+            return
         if line.why == WakeReason.PRESSED and self._opening is not None:
             self._opening.then(line.at, f"{self.name} {asleep}")
             return
@@ -121,6 +135,7 @@ class _Teller(Telling):
             WakeReason.PRESSED: f"{self.who} pressed a notification of {self.name}; it {asleep}",
             WakeReason.PAGE_VISITED: f"a browser asked for {self.name}’s page; it {asleep}",
             WakeReason.TASK: f"{self.name} had begun a background task just then; it {asleep}",
+            WakeReason.SCHEDULED: f"a scheduled task of {self.name} was due; it {asleep}",
             WakeReason.ENDPOINT_CHANGED: f"{self.name}’s address for pushes changed; it {asleep} to hear of it",
         }
         words = next((words for why, words in begun.items() if why == line.why), f"{self.name} {asleep}")
@@ -250,7 +265,7 @@ class _Teller(Telling):
         told = line.text.partition(": ")[2] or line.text
         for about in list(self._short):
             self._tell_of_task(about)
-        for thread in (*self._tasks.values(), *self._pushes.open):
+        for thread in (*self._tasks.values(), *self._pushes.open, *self._scheduled.open):
             thread.say(line.at, f"{self.name} ended before that was done")
         self._tasks.clear()
         self.until_sleep.clear()
@@ -288,6 +303,10 @@ class _Teller(Telling):
             self._link.say(line.at, words)
             self.mark(line, Kind.LINK, title, self._link)
         self._link = None
+
+    def _condition(self, line: Happening) -> None:
+        simulated = line.why in ("forced", "lifted")
+        self.begin(line, Kind.NOTE, "Condition simulated" if simulated else "Condition of the machine", line.text)
 
     def _desk(self, line: Happening) -> None:
         if self._link is not None and line.what == "restarted":
