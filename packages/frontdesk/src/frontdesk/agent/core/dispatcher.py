@@ -23,7 +23,7 @@ from frontdesk.agent.core import (
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.limits import Limits
-from frontdesk.terms import AppState, AppStatus, Explanation, PendingTask, TaskKind
+from frontdesk.terms import AppStatus, Explanation, PendingTask, TaskKind
 
 
 class Dispatcher:
