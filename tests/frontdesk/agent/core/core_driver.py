@@ -168,6 +168,12 @@ class Driver:
         self.now = until
         return effects
 
+    def machine_sleeps(self, seconds: float) -> list[do.Effect]:
+        """The clock of the desk goes on meanwhile; whoever is frozen by it, apps and desk, did nothing."""
+        effects = self.handle(ev.SleepComing())
+        self.now += seconds
+        return effects + self.handle(ev.MachineSlept(seconds), ev.TimePassed())
+
     def desk_dies(self, *while_handling: ev.Event, committed: bool = True) -> list[do.Effect]:
         """SIGKILL for the desk, perhaps in the middle of a batch, before or after its commit; then the next one."""
         if while_handling:

@@ -187,6 +187,14 @@ class PlausibleHistory(RuleBasedStateMachine):
     def time_passes(self, seconds: float) -> None:
         self.driver.pass_time(seconds)
 
+    @rule(seconds=moments)
+    def the_machine_sleeps(self, seconds: float) -> None:
+        left = {app: self.driver.desk.assertions.seconds_left(app, self.driver.now) for app in APPS}
+        self.driver.machine_sleeps(seconds)
+        for app, before in left.items():
+            after = self.driver.desk.assertions.seconds_left(app, self.driver.now)
+            assert before is None or after is None or abs(after - before) < 0.001, "time ran while nothing could run"
+
     @rule(committed=st.booleans(), app=apps, seconds=moments, over=st.integers(0, 4))
     def desk_dies(self, committed: bool, app: str, seconds: float, over: int) -> None:
         said: list[ev.Event] = [ev.WentBackground(app), ev.TaskEnded(app, 1)] if self.connected(app) else []

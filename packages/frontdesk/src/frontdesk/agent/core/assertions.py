@@ -52,11 +52,15 @@ class Assertions:
         self._limits = limits
         self._background_available = background_available
         self._apps: dict[str, _Tasks] = {}
+        self._inhibits = False
         self._saved_as: dict[str, bytes] = {}
 
     # --- the three calls ------------------------------------------------------------------------------------------
 
     def handle(self, happened: ev.Event | ev.Signal, now: float) -> Out:
+        return self._handle(happened, now) + self._inhibit()
+
+    def _handle(self, happened: ev.Event | ev.Signal, now: float) -> Out:
         match happened:
             case ev.TimePassed():
                 return [out for app in list(self._apps) for out in self._time_passed(app, now)]
@@ -70,6 +74,10 @@ class Assertions:
             case ev.LeftForeground(app=app):
                 allowed = self._background_available(app)
                 return self._begin_box(app, self._limits.background if allowed else self._limits.expiry_lead, now)
+            case ev.MachineSlept(seconds=seconds):
+                for box in (tasks.box for tasks in self._apps.values()):
+                    if box is not None:
+                        box.begun += seconds
             case ev.BackgroundSwitched():
                 off = [app for app in self._apps if not self._background_available(app)]
                 return [out for app in off for out in self._curtail(app, now)]
@@ -224,6 +232,19 @@ class Assertions:
         if tasks.box is None:
             return []
         return [do.Send(app, wire.TimeBox(max(0.0, tasks.box.end - now)))]
+
+    def _inhibit(self) -> Out:
+        """Hold off the machine's sleep while a task is open in an app that nobody sees, whose time therefore runs."""
+        guarding = [
+            (app, name)
+            for app, tasks in self._apps.items()
+            if tasks.box is not None and not tasks.box.spent
+            for name in tasks.open.values()
+        ]
+        if bool(guarding) == self._inhibits:
+            return []
+        self._inhibits = bool(guarding)
+        return [do.Inhibit(self._inhibits, f"{guarding[0][0]} finishes: {guarding[0][1]}" if guarding else "")]
 
     def _time_passed(self, app: str, now: float) -> Out:
         tasks = self._apps[app]

@@ -76,6 +76,11 @@ class Consumption:
                 for watch in self._watches.values():
                     watch.measured = deque(_Measured(one.at + seconds, one.cpu) for one in watch.measured)
                     watch.since += seconds
+            case ev.MemoryShort():
+                # Whoever fills the machine's memory is found before the kernel ends somebody else for it.
+                for watch in self._watches.values():
+                    watch.look_at = now if watch.look_at is not None else None
+                return [out for app in list(self._watches) for out in self._look(app, now)]
             case ev.TimePassed():
                 return [out for app in list(self._watches) for out in self._look(app, now)]
         return []

@@ -109,6 +109,8 @@ class Lifecycle:
             ev.TimePassed: lambda happened, now: self._time_passed(now),
             ev.MemoryShort: lambda happened, now: self._stopping.memory_short(),
             ev.DeskStopping: lambda happened, now: self._stopping.desk_stopping(now),
+            ev.SleepComing: lambda happened, now: [do.Note("", "sleep_coming", "the machine is about to sleep")],
+            ev.MachineSlept: lambda happened, now: self._slept(happened.seconds),
             ev.BackgroundSwitched: lambda switched, now: self._switched(switched.app),
             ev.AnswerAsked: lambda asked, now: [do.Answer(asked.asker, wire.Done(asked.request))],
             ev.Launched: lambda answer, now: self._connecting.launched(answer),
@@ -199,6 +201,19 @@ class Lifecycle:
             for app in self._lives.lives
             if switch in (app, ALL) and self._lives.moments[app].connected
         ]
+
+    # --- the machine's sleep --------------------------------------------------------------------------------------
+
+    def _slept(self, seconds: float) -> Out:
+        """What an app had a time for it could not do in this one."""
+        for app, life in self._lives.lives.items():
+            at = self._lives.moments[app]
+            life.settle_until = _later(life.settle_until, seconds)
+            life.opening_until = _later(life.opening_until, seconds)
+            at.connect_by = _later(at.connect_by, seconds)
+            at.quit_by = _later(at.quit_by, seconds)
+            at.opened_at = _later(at.opened_at, seconds)
+        return [do.Note("", "slept", f"the machine slept for {seconds:.0f} s")] if seconds >= 1.0 else []
 
     # --- holds ----------------------------------------------------------------------------------------------------
 
@@ -320,3 +335,7 @@ class Lifecycle:
             launches=at.launches,
             background_off=not self._background_available(app),
         )
+
+
+def _later(moment: float | None, seconds: float) -> float | None:
+    return None if moment is None else moment + seconds

@@ -125,6 +125,9 @@ class PushRouting:
                 self._apps.pop(app, None)
             case ev.DeskStarted():
                 return [out for app in self._apps_waiting() for out in self._offer(app, now)]
+            case ev.MachineSlept(seconds=seconds):
+                for at in self._apps.values():
+                    at.due = {push: due + seconds for push, due in at.due.items()}
             case ev.TimePassed():
                 return self._time_passed(now)
         return []
