@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from frontdesk.cli import apps, background, dashboard, desk, explain, log, push, simulate, status
+from frontdesk.cli import apps, background, dashboard, desk, explain, log, push, replay, simulate, status
 from frontdesk.errors import FrontdeskError
 
 
@@ -44,7 +44,7 @@ def _run(words: list[str]) -> int:
     )
     parser.add_argument("--version", action="version", version=f"frontdesk {importlib.metadata.version('frontdesk')}")
     subjects = parser.add_subparsers(dest="subject", required=True, metavar="COMMAND")
-    for subject in (desk, status, dashboard, log, explain, simulate, apps, background, push):
+    for subject in (desk, status, dashboard, log, explain, simulate, apps, background, replay, push):
         subject.add_to(subjects)
     chosen = parser.parse_args(words)
     return int(chosen.run(chosen))

@@ -6,9 +6,10 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from frontdesk.agent.core import admission, saying
+from frontdesk.agent.core import admission, answering, saying
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
+from frontdesk.agent.core.answering import Question
 from frontdesk.agent.core.dispatcher import Dispatcher
 from frontdesk.app.surroundings import Greeting
 from frontdesk.errors import WireError
@@ -128,15 +129,8 @@ class FrontDoor:
         )
         self._post(connected)
 
-    def _look(self, line: Line, app: str, message: wire.ListTasks | wire.ExplainTasks | wire.GetBudget) -> None:
-        desk, now, request = self._dispatcher, self._now(), message.request
-        match message:
-            case wire.ListTasks():
-                line.say(wire.TasksAre(request, desk.pending(app)))
-            case wire.ExplainTasks():
-                line.say(wire.ExplanationsAre(request, desk.explain(app, now)))
-            case wire.GetBudget():
-                line.say(wire.BudgetIs(request, desk.budgets.budget(app, now)))
+    def _look(self, line: Line, app: str, question: Question) -> None:
+        line.say(answering.answered(app, question, self._dispatcher, self._now()))
 
     def _show_address(self, line: Line, app: str, asked: wire.ShowAddress) -> None:
         life = self._dispatcher.lifecycle.life(app)

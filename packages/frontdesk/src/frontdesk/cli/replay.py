@@ -1,0 +1,94 @@
+"""``frontdesk replay LOG``: decides again what a desk had recorded, and says where it comes out otherwise."""
+
+import argparse
+import datetime
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from frontdesk.agent.core.recording import Batch, Begun, Frame, Full, read
+from frontdesk.agent.core.replaying import Difference, differences
+from frontdesk.cli.wording import printable
+from frontdesk.errors import FrontdeskError
+
+SHOWN = 20
+"""Differences that are printed for a person: past the first few they only follow from each other."""
+
+
+def add_to(subjects: "argparse._SubParsersAction[Any]") -> None:
+    replay = subjects.add_parser(
+        "replay",
+        help="decide again what a desk recorded, and say where it differs",
+        description="Runs a recorded event log (state/events.log, with record = true in settings.toml) through the "
+        "desk's core again. Exit status 0: every decision is the same; 1: some differ, or the log cannot be read.",
+    )
+    replay.add_argument("log", metavar="LOG", type=Path, help="the event log")
+    replay.add_argument("--json", action="store_true", help="as JSON, all differences")
+    replay.set_defaults(run=lambda chosen: _run(chosen.log, chosen.json))
+
+
+def _run(file: Path, as_json: bool) -> int:
+    try:
+        log = file.read_bytes()
+    except OSError as error:
+        why = f"{file} cannot be read ({error.strerror}). With record = true in its settings a desk writes state/events.log."
+        raise FrontdeskError(why) from error
+    seen = _Seen()
+    found = list(differences(seen.passing(read(log))))
+    if as_json:
+        report = {"batches": seen.batches, "from": seen.first, "to": seen.last, "full": seen.full, "differences": found}
+        print(msgspec.json.format(msgspec.json.encode(report)).decode())
+    else:
+        for difference in found[:SHOWN]:
+            print("\n".join(printable(line) for line in lines(difference)))
+        print(printable(summary(seen.batches, len(found), seen.first, seen.last, full=seen.full)))
+    return 1 if found else 0
+
+
+class _Seen:
+    """What the log held, on the way to being decided again."""
+
+    def __init__(self) -> None:
+        self.batches = 0
+        self.first: float | None = None
+        self.last: float | None = None
+        self.full = False
+
+    def passing(self, frames: Iterable[Frame]) -> Iterable[Frame]:
+        begun = False
+        for frame in frames:
+            begun = begun or isinstance(frame, Begun)
+            if isinstance(frame, Batch):
+                self.batches += 1
+                self.first = frame.now if self.first is None else self.first
+                self.last = frame.now
+            self.full = self.full or isinstance(frame, Full)
+            yield frame
+        if not begun:
+            raise FrontdeskError("The log is empty: the desk was killed before it had begun, or has never recorded.")
+
+
+def lines(difference: Difference) -> list[str]:
+    """One difference for a person."""
+    return [
+        f"{_when(difference.at)}  batch {difference.batch}, after {difference.after or 'nothing'}",
+        f"    recorded: {difference.expected or 'nothing'}",
+        f"    now:      {difference.actual or 'nothing'}",
+    ]
+
+
+def summary(batches: int, found: int, first: float | None, last: float | None, *, full: bool) -> str:
+    """What came of it, in a sentence or two."""
+    if first is None or last is None:
+        return "Nothing had happened yet when the log ended."
+    over = f"{batches} batch{'' if batches == 1 else 'es'} from {_when(first)} to {_when(last)}"
+    said = f"All decided the same: {over}." if not found else f"{found} decided otherwise, of {over}."
+    if found > SHOWN:
+        said += f" The first {SHOWN} are shown; --json gives all."
+    return said + (" The log had reached its size there; the desk went on unrecorded." if full else "")
+
+
+def _when(at: float) -> str:
+    return datetime.datetime.fromtimestamp(at).isoformat(" ", "milliseconds")
