@@ -121,7 +121,9 @@ class Reasons:
             earliest = request.task.earliest_begin - self.ahead
         if request.kind is TaskKind.REFRESH:
             budget = self._budgets.next_at(request.app, now)
-            habit = self._habit.wanted(request.app, max(request.submitted, earliest or 0.0), now)
+            asked_for = max(request.submitted, earliest or 0.0)
+            usual = self._habit.wanted(request.app, asked_for, now)
+            habit = usual if usual > asked_for else None
         return Moments(earliest, request.not_before, budget, habit)
 
     def free_places(self, kind: TaskKind) -> int:
