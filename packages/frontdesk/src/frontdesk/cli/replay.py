@@ -33,8 +33,8 @@ def _run(file: Path, as_json: bool) -> int:
     try:
         log = file.read_bytes()
     except OSError as error:
-        why = f"{file} cannot be read ({error.strerror}). With record = true in its settings a desk writes state/events.log."
-        raise FrontdeskError(why) from error
+        then = "With record = true in its settings a desk writes state/events.log."
+        raise FrontdeskError(f"{file} cannot be read ({error.strerror}). {then}") from error
     seen = _Seen()
     found = list(differences(seen.passing(read(log))))
     if as_json:
