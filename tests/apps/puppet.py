@@ -2,18 +2,22 @@
 
 It speaks JSON lines over the Unix socket ``strings.sock`` in FRONTDESK_HOME. Its manifest hands it one argument, JSON:
 ``id``, ``page`` (serve one), ``slow_to_settle`` (never says "ready"), ``resuming_takes`` (seconds in ``on_resumed``),
-``starts_behind`` (a named pipe; it speaks to the desk when somebody has written to it).
-A push says in its payload how it is to be answered, so that every run answers alike.
+``starts_behind`` (a named pipe; it speaks to the desk when somebody has written to it), ``tasks`` (identifiers of
+scheduled tasks, and how each is done, see ``scheduled``). A push says in its payload how it is to be answered, so that
+every run answers alike.
 """
 
 import asyncio
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 import frontdesk
 from frontdesk import Notification, PushKind
@@ -35,6 +39,9 @@ class Puppet:
         app.on_action = self.pressed
         app.on_subscription_changed = self.changed
         app.push_handler("messages")(self.push)
+        self.at_work: dict[str, frontdesk.ScheduledTask] = {}
+        for identifier in manner.get("tasks", {}):
+            app.scheduler.register(identifier, self.scheduled)
 
     def say(self, heard: str, **more: Any) -> None:
         """In one small write: whole or, when the test is gone, not at all."""
@@ -83,6 +90,37 @@ class Puppet:
         await asyncio.Event().wait()
         raise AssertionError("an event nobody sets")
 
+    async def scheduled(self, task: frontdesk.ScheduledTask) -> None:
+        """``waits`` for the test's word, and completes when expired; ``forgets`` to; ``unguarded``: has no handler."""
+        way = self.manner["tasks"][task.identifier]
+        self.say("task", task=task.identifier, attempt=task.attempt, left=min(task.time_remaining(), 1e6))
+        self.at_work[task.identifier] = task
+
+        def expire() -> None:
+            self.say("task_expired", task=task.identifier, left=task.time_remaining())
+            if way != "forgets":
+                task.set_task_completed(False)
+
+        match way:
+            case "completes":
+                return
+            case "fails":
+                raise ValueError("this task fails on purpose")
+            case "dies":
+                os._exit(9)
+            case "repeats":
+                await self.app.scheduler.submit(frontdesk.RefreshTask(task.identifier, time.time() + 3600))
+                self.say("submitted again")
+                return
+            case "unguarded":
+                pass
+            case _:
+                task.expiration_handler = expire
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.say("task_over", task=task.identifier)
+
     # --- what the test says ---------------------------------------------------------------------------------------
 
     async def do(self, order: dict[str, Any]) -> Any:
@@ -123,6 +161,26 @@ class Puppet:
                 await app.notify(Notification(id=id, title=title, actions=actions))
             case {"do": "withdraw", "id": id}:
                 await app.withdraw(id)
+            case {"do": "submit", "task": task, "existing": existing}:
+                request: frontdesk.TaskRequest = msgspec.convert(task, frontdesk.TaskRequest)
+                await app.scheduler.submit(request, frontdesk.ExistingWork(existing))
+            case {"do": "complete", "task": identifier, "success": success}:
+                self.at_work[identifier].set_task_completed(success)
+            case {"do": "progress", "task": identifier, "done": done}:
+                self.at_work[identifier].report_progress(done, 1)
+            case {"do": "cancel", "task": identifier}:
+                await app.scheduler.cancel(identifier)
+            case {"do": "cancel all"}:
+                await app.scheduler.cancel_all()
+            case {"do": "pending"}:
+                return [[each.request.identifier, each.state, each.attempt] for each in await app.scheduler.pending()]
+            case {"do": "explain"}:
+                told = await app.scheduler.explain()
+                return {each.identifier: [reason.obstacle for reason in each.reasons] for each in told}
+            case {"do": "budget"}:
+                return (await app.scheduler.budget()).left
+            case {"do": "background available"}:
+                return app.background_available
             case {"do": "show address", "address": address}:
                 await app.show_address(address)
             case {"do": "start program", "command": command}:
@@ -130,6 +188,8 @@ class Puppet:
                 await asyncio.create_subprocess_exec(*command)
             case {"do": "burn"}:
                 return burn()
+            case {"do": "hold", "mib": mib}:
+                return hold(mib)
             case {"do": "flood", "count": count}:
                 for _ in range(count):
                     app.end_background_task(app.begin_background_task("flood"))
@@ -196,6 +256,7 @@ class Puppet:
             port=port,
             background=self.app.background_available,
             receipts=[{"reason": each.reason, "text": each.text, "tasks": each.tasks} for each in self.app.receipts],
+            task_receipts=[[each.identifier, each.end] for each in self.app.task_receipts],
         )
         obeying = asyncio.create_task(self.obey(reader))
         await self.app.run_until_quit()
@@ -250,6 +311,22 @@ def burn() -> list[int]:
     os.close(begun)
     os.close(ready)
     return helpers
+
+
+def hold(mib: int) -> int:
+    """A helper in a session of its own that holds so much memory and does nothing; its id."""
+    begun, ready = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.setsid()
+        held = bytearray(b"x") * (mib << 20)
+        os.write(ready, held[:1])
+        signal.pause()
+        os._exit(0)
+    os.read(begun, 1)
+    os.close(begun)
+    os.close(ready)
+    return pid
 
 
 if __name__ == "__main__":
