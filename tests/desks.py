@@ -18,6 +18,8 @@ from typing import Any
 import pytest_asyncio
 
 from frontdesk import AppState, AppStatus, DeskControl, DeskStatus, DeskUnavailable
+from frontdesk.agent.core.recording import read
+from frontdesk.agent.core.replaying import differences
 
 PUPPET = Path(__file__).parent / "apps" / "puppet.py"
 APP = "org.example.Puppet"
@@ -356,6 +358,13 @@ class DeskHome:
         self._queue(puppet.first["id"]).put_nowait(puppet)
 
 
+def decided_otherwise(home: Path) -> list[str]:
+    """Where a new core decides otherwise than the desks of this home did, by what they recorded (``frontdesk replay``)."""
+    logs = sorted((home / "state").glob("events.log*"))
+    assert logs or not (home / "state" / "desk.sqlite3").exists(), "a desk has recorded nothing"
+    return [f"{each}" for log in logs for each in differences(read(log.read_bytes()))]
+
+
 def row_of(status: DeskStatus, app: str = APP) -> AppStatus:
     return next(row for row in status.apps if row.app == app)
 
@@ -394,7 +403,7 @@ def environment_for(home: Path) -> dict[str, str]:
     """As a person has it, without what ties a program to this computer; compiled code is kept, it halves the time."""
     from_outside = ("FRONTDESK_", "LOBBY_", "DBUS_", "XDG_", "PYTHONDONTWRITEBYTECODE")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(from_outside)}
-    return kept | {"FRONTDESK_HOME": str(home), "FRONTDESK_LOG": "info", "PYTHONUNBUFFERED": "1"}
+    return kept | {"FRONTDESK_HOME": str(home), "FRONTDESK_LOG": "info", "FRONTDESK_RECORD": "1", "PYTHONUNBUFFERED": "1"}
 
 
 @asynccontextmanager
@@ -407,6 +416,8 @@ async def desk_home() -> AsyncIterator[DeskHome]:
         yield desk
         left = await desk.end()
         assert not left, f"the keeper left behind: {left}"
+        otherwise = decided_otherwise(home)
+        assert not otherwise, f"replayed, this is decided otherwise: {otherwise[:3]}"
     finally:
         await desk.end()
         shutil.rmtree(home, ignore_errors=True)
