@@ -4,6 +4,7 @@ import enum
 
 import msgspec
 
+from frontdesk.agent.core import effects as do
 from frontdesk.agent.core.progress_notice import percent
 from frontdesk.terms import (
     ContinuedTask,
@@ -48,7 +49,8 @@ class Work(msgspec.Struct):
     app: str
     request: ContinuedTask
     submitted: float
-    order: int
+    order: int = 0
+    """Smaller than that of whoever came later."""
     stage: Stage = Stage.QUEUED
     tries: int = 0
     """How often the app has ended before it had got the task."""
@@ -67,6 +69,9 @@ class Work(msgspec.Struct):
         if to not in MOVES[self.stage]:
             raise AssertionError(f"continued task {self.identifier}: no move from {self.stage} to {to}")
         self.stage = to
+
+    def note(self, what: str, text: str, why: str = "") -> do.Note:
+        return do.Note(self.app, what, text, about=f"continued {self.order}", name=self.identifier, why=why)
 
     def delivery(self) -> wire.TaskRun:
         return wire.TaskRun(self.run, self.identifier, TaskKind.CONTINUED, self.tries + 1)
