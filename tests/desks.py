@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import sys
 import tempfile
 import time
@@ -17,7 +18,7 @@ from typing import Any
 
 import pytest_asyncio
 
-from frontdesk import AppState, AppStatus, DeskControl, DeskStatus, DeskUnavailable
+from frontdesk import AppState, AppStatus, DeskControl, DeskStatus, DeskUnavailable, TaskState
 from frontdesk.agent.core.recording import read
 from frontdesk.agent.core.replaying import differences
 
@@ -25,6 +26,9 @@ PUPPET = Path(__file__).parent / "apps" / "puppet.py"
 APP = "org.example.Puppet"
 PATIENCE = 30.0
 """Seconds after which something awaited is taken for missing; a busy machine is slow."""
+
+MODES = ("continued", "processing", "push", "refresh")
+"""What a puppet may do in the background."""
 
 Heard = dict[str, Any]
 
@@ -235,12 +239,13 @@ class DeskHome:
     # --- apps -----------------------------------------------------------------------------------------------------
 
     def manifest(self, app: str = APP, *, page: bool = False, **manner: Any) -> Path:
-        """A puppet's manifest, written."""
+        """A puppet's manifest, written. It declares the scheduled tasks that the ``manner`` names, and every mode."""
         file = self.home / f"{app}.toml"
         argument = json.dumps({"id": app, "page": page, "manifest": str(file), **manner})
         command = json.dumps([sys.executable, str(PUPPET), argument])  # a list of strings is written alike in TOML
         lines = [f'id = "{app}"', f'name = "{app.rpartition(".")[2]}"', f"command = {command}"]
-        file.write_text("\n".join([*lines, f"page = {str(page).lower()}", 'background = ["push"]']) + "\n")
+        lines += [f"page = {str(page).lower()}", f"background = {json.dumps(MODES)}"]
+        file.write_text("\n".join([*lines, f"tasks = {json.dumps([*manner.get('tasks', {})])}"]) + "\n")
         return file
 
     async def start_reachable(self, push_service: "RunningPushService", **limits: float) -> None:
@@ -305,6 +310,25 @@ class DeskHome:
             out, err = await process.communicate()
         assert process.returncode is not None
         return process.returncode, out.decode(), err.decode()
+
+    async def says_why_tasks_wait(self) -> None:
+        """Every request that the desk keeps has an answer to why it does not run now (S16)."""
+        if self._control is None:
+            return
+        try:
+            await self.status()
+        except DeskUnavailable:
+            return  # some tests end without a desk
+        await self.until(lambda status: sum(len(row.tasks) for row in status.apps) == self._kept_requests())
+        for each in await self.control.explain():
+            answered = each.reasons or each.state is TaskState.RUNNING or each.text == "Starts at once."
+            assert answered and each.text, f"no reason is given for {each}"
+
+    def _kept_requests(self) -> int:
+        """As they lie in the desk's database."""
+        with contextlib.closing(sqlite3.connect(self.home / "state" / "desk.sqlite3")) as database:
+            query = "SELECT count(*) FROM kept WHERE machine IN ('scheduler', 'continued')"
+            return int(database.execute(query).fetchone()[0])
 
     # --- the end --------------------------------------------------------------------------------------------------
 
@@ -403,7 +427,9 @@ def environment_for(home: Path) -> dict[str, str]:
     """As a person has it, without what ties a program to this computer; compiled code is kept, it halves the time."""
     from_outside = ("FRONTDESK_", "LOBBY_", "DBUS_", "XDG_", "PYTHONDONTWRITEBYTECODE")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(from_outside)}
-    return kept | {"FRONTDESK_HOME": str(home), "FRONTDESK_LOG": "info", "FRONTDESK_RECORD": "1", "PYTHONUNBUFFERED": "1"}
+    no_bus = f"unix:path={home}/no-system-bus"  # the computer's own could tell it to sleep, or what its battery has
+    ours = {"FRONTDESK_HOME": str(home), "FRONTDESK_LOG": "info", "FRONTDESK_RECORD": "1", "PYTHONUNBUFFERED": "1"}
+    return kept | ours | {"DBUS_SYSTEM_BUS_ADDRESS": no_bus}
 
 
 @asynccontextmanager
@@ -414,6 +440,7 @@ async def desk_home() -> AsyncIterator[DeskHome]:
     await desk.open_strings()
     try:
         yield desk
+        await desk.says_why_tasks_wait()
         left = await desk.end()
         assert not left, f"the keeper left behind: {left}"
         otherwise = decided_otherwise(home)

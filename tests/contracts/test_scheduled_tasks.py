@@ -1,0 +1,262 @@
+"""Scheduled tasks with a real desk and real apps: launched when due, completed, expired, given again, explained."""
+
+import time
+from typing import Any
+
+import msgspec
+import pytest
+
+from frontdesk import (
+    AppState,
+    Condition,
+    ContinuedTask,
+    DeskStatus,
+    ExistingWork,
+    Obstacle,
+    ProcessingTask,
+    RefreshTask,
+    RefusedError,
+    Retry,
+    TaskEnd,
+    TaskRequest,
+    TaskState,
+)
+from tests.desks import APP, DeskHome, Strings, row_of
+
+FRESH, MORE, UPKEEP = "org.example.Puppet.fresh", "org.example.Puppet.more", "org.example.Puppet.upkeep"
+TASKS = {FRESH: "completes", MORE: "waits", UPKEEP: "waits"}
+HOUR = 3600.0
+
+GOOD = {
+    Condition.POWER: "external",
+    Condition.BATTERY: "100",
+    Condition.POWER_SAVER: "off",
+    Condition.NETWORK: "online",
+    Condition.METERED: "no",
+    Condition.IDLE: "yes",
+}
+"""Conditions under which everything may run, whatever the computer of the tests is like."""
+
+
+async def ready(home: DeskHome, tasks: dict[str, str] = TASKS, **limits: float) -> None:
+    """A desk with these limits, an app with these tasks, and a machine on which everything may run."""
+    home.settings("", **limits)
+    await home.start()
+    await home.install(tasks=tasks)
+    for condition, value in GOOD.items():
+        await home.control.force_condition(condition, value)
+
+
+async def submit(puppet: Strings, task: TaskRequest, existing: ExistingWork = ExistingWork.REPLACE) -> None:
+    await puppet.do("submit", task=msgspec.to_builtins(task), existing=existing)
+
+
+def of(task: TaskRequest) -> dict[str, Any]:
+    """The words of an order to submit this."""
+    return {"task": msgspec.to_builtins(task), "existing": "replace"}
+
+
+async def closed_with(home: DeskHome, *tasks: TaskRequest) -> Strings:
+    """The app was opened, has submitted these, and its window is gone: what is due begins."""
+    puppet = await home.launch()
+    for task in tasks:
+        await submit(puppet, task)
+    puppet.order("background")
+    return puppet
+
+
+async def asleep_with(home: DeskHome, *tasks: TaskRequest) -> Strings:
+    """As ``closed_with``, of what is not due at once; it sleeps."""
+    puppet = await closed_with(home, *tasks)
+    await home.until_state(AppState.SUSPENDED)
+    return puppet
+
+
+def tasks_of(status: DeskStatus) -> dict[str, TaskState]:
+    return {each.identifier: each.state for each in row_of(status).tasks}
+
+
+async def obstacles(home: DeskHome, identifier: str) -> list[Obstacle]:
+    [told] = await home.control.explain(identifier)
+    return [reason.obstacle for reason in told.reasons]
+
+
+@pytest.mark.contract("S05", "S06", "S12", "L13")
+async def test_a_task_is_launched_when_it_is_due_completed_and_the_app_sleeps_again(home: DeskHome) -> None:
+    await ready(home)
+    due = time.time() + 1.5
+    puppet = await asleep_with(home, RefreshTask(FRESH, due))
+    task = await puppet.hears("task")
+    assert task["at"] >= due and 0 < task["left"] <= 30
+    assert puppet.words().index("resumed") < puppet.words().index("task")
+    await home.until(lambda status: not tasks_of(status))
+    await home.until_state(AppState.SUSPENDED)
+    assert puppet.count("task") == 1
+
+
+@pytest.mark.contract("S07", "L06", "L07")
+async def test_the_desk_may_die_before_a_run_and_in_the_middle_of_it(home: DeskHome) -> None:
+    await ready(home)
+    puppet = await asleep_with(home, RefreshTask(MORE, time.time() + 1.5))
+    await home.kill_desk()
+    first = await puppet.hears("task")
+    await home.kill_desk()
+    puppet.order("complete", task=MORE, success=True)
+    await home.until(lambda status: not tasks_of(status))
+    await home.until_state(AppState.SUSPENDED)
+    assert puppet.count("task") == 1 and first["attempt"] == 1
+    assert await home.control.task_receipts(APP) == ()
+
+
+@pytest.mark.contract("L07")
+async def test_an_app_that_dies_in_a_run_gets_it_again_in_a_new_launch(home: DeskHome) -> None:
+    await ready(home, retry_first=0.1)
+    puppet = await closed_with(home, RefreshTask(MORE))
+    await puppet.hears("task")
+    await home.kill_process(puppet.pid)
+    again = await home.puppet()
+    assert again.first["why"] == "scheduled"
+    task = await again.hears("task")
+    assert task["attempt"] == 2
+    await again.do("complete", task=MORE, success=True)
+    await home.until(lambda status: not tasks_of(status))
+
+
+@pytest.mark.contract("L05", "S11", "S12")
+async def test_who_does_not_complete_an_expired_task_is_stopped_and_hears_of_it(home: DeskHome) -> None:
+    await ready(home, {MORE: "forgets"}, refresh=3.0, expiry_lead=1.5)
+    puppet = await closed_with(home, RefreshTask(MORE))
+    expired = await puppet.hears("task_expired")
+    assert 0 < expired["left"] <= 1.5
+    row = await home.until_state(AppState.STOPPED)
+    assert row.tasks == ()
+    receipt = (await home.control.receipts(APP))[0]
+    assert receipt.reason == "task_not_completed" and MORE in receipt.tasks
+    [of_task] = await home.control.task_receipts(APP)
+    assert (of_task.identifier, of_task.end, of_task.limit) == (MORE, TaskEnd.TIME_OVER, 3.0)
+    assert of_task.used is not None and of_task.used >= 1.5
+    again = await home.launch()
+    assert again.first["task_receipts"] == [[MORE, "time_over"]]
+
+
+@pytest.mark.contract("S08", "S11", "S12")
+async def test_tasks_of_one_launch_share_its_time_and_all_are_owed(home: DeskHome) -> None:
+    await ready(home, {FRESH: "completes", MORE: "unguarded"}, pending_refresh=2, refresh=3.0, expiry_lead=1.5)
+    due = time.time() + 1.5
+    puppet = await asleep_with(home, RefreshTask(FRESH, due), RefreshTask(MORE, due))
+    both = [await puppet.hears("task"), await puppet.hears("task")]
+    assert {task["task"] for task in both} == {FRESH, MORE} and abs(both[0]["left"] - both[1]["left"]) < 0.5
+    await puppet.hears("task_over")  # cancelled, for want of an expiration handler: completed as unsuccessful
+    await home.until(lambda status: not tasks_of(status))
+    row = await home.until_state(AppState.SUSPENDED)
+    assert row.launches == 1 and puppet.count("resumed") == 1
+    assert [each.identifier for each in await home.control.task_receipts(APP)] == [MORE]
+
+
+@pytest.mark.contract("S09", "S10", "S16")
+async def test_a_task_waits_for_its_conditions_and_is_expired_when_one_is_lost(home: DeskHome) -> None:
+    await ready(home)
+    await home.control.force_condition(Condition.POWER, "battery")
+    await home.control.force_condition(Condition.BATTERY, "63")
+    puppet = await asleep_with(home, ProcessingTask(UPKEEP, requires_external_power=True))
+    [told] = await home.control.explain(APP)
+    assert [reason.obstacle for reason in told.reasons] == [Obstacle.NO_EXTERNAL_POWER]
+    assert told.reasons[0].forced and "63 %" in told.reasons[0].text
+    await home.control.force_condition(Condition.POWER, "external")
+    task = await puppet.hears("task")
+    assert task["left"] > HOUR / 10
+    await home.control.force_condition(Condition.IDLE, "no")
+    await puppet.hears("task_expired")
+    await home.until(lambda status: not tasks_of(status))
+    assert [each.end for each in await home.control.task_receipts(APP)] == [TaskEnd.IN_USE]
+    # Asked for again it waits for somebody to leave the machine; lifted, for what the machine says itself.
+    await home.control.open(APP)
+    await puppet.hears("open")
+    again = ProcessingTask(UPKEEP, requires_external_power=True)
+    await submit(puppet, again)
+    assert Obstacle.MACHINE_IN_USE in await obstacles(home, UPKEEP)
+    await home.control.lift_condition()
+    assert not any(each.forced for each in (await home.status()).conditions)
+
+
+@pytest.mark.contract("S01", "S03", "S04", "S13", "S19")
+async def test_requests_are_listed_replaced_kept_refused_and_cancelled(home: DeskHome) -> None:
+    await ready(home)
+    puppet = await home.launch()
+    later = time.time() + HOUR
+    await submit(puppet, RefreshTask(FRESH, later))
+    assert (await puppet.fails("submit", **of(RefreshTask(MORE))))["reason"] == "too_many_pending_requests"
+    assert (await puppet.fails("submit", **of(RefreshTask("org.example.Puppet.other"))))["reason"] == "not_permitted"
+    await submit(puppet, ProcessingTask(UPKEEP, later, retry=Retry(1.0, 2.0)))
+    await submit(puppet, ProcessingTask(UPKEEP, later + HOUR), ExistingWork.KEEP)
+    await submit(puppet, RefreshTask(FRESH, later + HOUR))
+    assert sorted(await puppet.do("pending")) == [[FRESH, "pending", 1], [UPKEEP, "pending", 1]]
+    looks = {each.identifier: each.next_look for each in await home.control.explain(APP)}
+    # The one waits for the window to go, which nobody can foresee; the other was kept as it was.
+    assert looks == {FRESH: None, UPKEEP: pytest.approx(later, abs=1)}
+    assert (await puppet.do("explain"))[UPKEEP] == ["too_early"]
+    assert await puppet.do("budget") >= 1
+    await puppet.do("cancel", task=FRESH)
+    assert await puppet.do("pending") == [[UPKEEP, "pending", 1]]
+    await puppet.do("cancel all")
+    assert await puppet.do("pending") == []
+
+
+@pytest.mark.contract("S17", "S13")
+async def test_any_task_can_be_launched_and_expired_by_hand(home: DeskHome) -> None:
+    await ready(home)
+    puppet = await asleep_with(home, RefreshTask(MORE, time.time() + HOUR))
+    with pytest.raises(RefusedError) as refused:
+        await home.control.simulate_expire(MORE)
+    assert refused.value.reason == "unknown_task"
+    await home.control.simulate_launch(MORE, APP)
+    assert (await puppet.hears("task"))["attempt"] == 1
+    await home.control.simulate_expire(MORE)
+    await puppet.hears("task_expired")
+    await home.until(lambda status: not tasks_of(status))
+    assert [each.end for each in await home.control.task_receipts(APP)] == [TaskEnd.SIMULATED]
+    with pytest.raises(RefusedError, match="neither"):
+        await home.control.explain("org.example.Nobody")
+    with pytest.raises(RefusedError, match="external or battery"):
+        await home.control.force_condition(Condition.POWER, "nuclear")
+
+
+@pytest.mark.contract("S05", "S02")
+async def test_one_request_is_one_launch_and_a_handler_may_ask_for_the_next(home: DeskHome) -> None:
+    await ready(home, {FRESH: "repeats"})
+    puppet = await asleep_with(home, RefreshTask(FRESH))
+    await puppet.hears("submitted again")
+    await home.until(lambda status: tasks_of(status) == {FRESH: TaskState.PENDING})
+    await home.until_state(AppState.SUSPENDED)
+    assert puppet.count("task") == 1 and Obstacle.TOO_EARLY in await obstacles(home, FRESH)
+
+
+@pytest.mark.contract("L10")
+async def test_background_running_is_switched_off_and_on_while_the_app_runs(home: DeskHome) -> None:
+    await ready(home)
+    puppet = await home.launch()
+    await submit(puppet, RefreshTask(FRESH, time.time() + HOUR))
+    await home.control.switch_background(APP, on=False)
+    assert (await puppet.fails("submit", **of(RefreshTask(FRESH))))["reason"] == "unavailable"
+    assert await puppet.do("background available") is False
+    assert Obstacle.BACKGROUND_OFF in await obstacles(home, FRESH)
+    await home.control.switch_background("*", on=True)
+    await home.control.switch_background(APP, on=True)
+    assert await puppet.do("pending") == [[FRESH, "pending", 1]]
+    assert await puppet.do("background available") is True
+
+
+@pytest.mark.contract("S18")
+async def test_a_continued_task_goes_on_without_the_window_until_it_is_done(home: DeskHome) -> None:
+    await ready(home)
+    puppet = await home.launch()
+    await submit(puppet, ContinuedTask(MORE, title="Export", subtitle="of all photos"))
+    await puppet.hears("task")
+    await puppet.do("progress", task=MORE, done=0.25)
+    puppet.order("background")
+    status = await home.until(lambda status: row_of(status).state is AppState.BACKGROUND and status.shown)
+    assert status.shown[0].notification.title == "Export"
+    assert [each.progress for each in await home.control.explain(MORE)] == [0.25]
+    await puppet.do("complete", task=MORE, success=True)
+    status = await home.until(lambda status: row_of(status).state is AppState.SUSPENDED)
+    assert not status.shown and not tasks_of(status)
