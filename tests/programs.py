@@ -1,6 +1,8 @@
 """Where the programs are that tests start and Python's index does not have; ``make browser`` sees to them."""
 
+import functools
 import shutil
+import subprocess
 
 CHROMIUM_FLAGS = (
     "--no-sandbox",
@@ -22,6 +24,17 @@ def chromium() -> str:
 def dbus_daemon() -> str:
     """Path of the D-Bus daemon. Raises FileNotFoundError that says what to run."""
     return _found("dbus-daemon")
+
+
+@functools.cache
+def python_with_dbusmock() -> str:
+    """Path of the Python that has python-dbusmock. Raises FileNotFoundError that says what to run."""
+    # The mock needs GObject's bindings, which distributions have for their own Python.
+    python = "/usr/bin/python3"
+    look = [python, "-c", "import dbusmock"]
+    if shutil.which(python) is None or subprocess.run(look, capture_output=True, check=False).returncode != 0:
+        raise FileNotFoundError("This test needs python-dbusmock, which is not installed. Run: make browser")
+    return python
 
 
 def _found(*names: str) -> str:

@@ -12,10 +12,9 @@ from dbus_fast.aio import MessageBus
 
 from frontdesk.agent.shell import dbus_calls
 from tests.desks import PATIENCE
+from tests.programs import dbus_daemon, python_with_dbusmock
 
 _MOCK = "org.freedesktop.DBus.Mock"
-_DEBIAN_PYTHON = "/usr/bin/python3"
-"""The mock needs GObject's bindings, which Debian has for its own Python."""
 
 
 class PrivateBus:
@@ -27,7 +26,7 @@ class PrivateBus:
 
     async def start(self) -> None:
         self.daemon = await asyncio.create_subprocess_exec(
-            *["dbus-daemon", "--session", "--print-address", "--nofork", "--nopidfile", f"--address={self.address}"],
+            *[dbus_daemon(), "--session", "--print-address", "--nofork", "--nopidfile", f"--address={self.address}"],
             stdout=asyncio.subprocess.PIPE,
         )
         assert self.daemon.stdout is not None
@@ -59,7 +58,7 @@ class MockedService:
     async def again(self, *arguments: str) -> None:
         self._owned.clear()
         self._process = await asyncio.create_subprocess_exec(
-            *[_DEBIAN_PYTHON, "-m", "dbusmock", "--session", *arguments],
+            *[python_with_dbusmock(), "-m", "dbusmock", "--session", *arguments],
             env={**os.environ, "DBUS_SESSION_BUS_ADDRESS": self._address},
             stdout=asyncio.subprocess.DEVNULL,
         )

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -45,7 +45,7 @@ def zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
 
 
 @pytest.fixture
-def stand(zone: pytest.MonkeyPatch) -> Iterator[Stand]:
+async def stand(zone: pytest.MonkeyPatch) -> AsyncIterator[Stand]:
     stand = Stand(zone)
     yield stand
     stand.machine.close()
