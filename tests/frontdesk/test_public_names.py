@@ -87,7 +87,7 @@ def test_outsiders_use_public_names_only(path: Path) -> None:
 
 
 def test_the_public_names_of_the_dashboard_are_these() -> None:
-    assert sorted(dashboard.__all__) == ["Gap", "STATIC", "Strip", "live", "time_line"]
+    assert sorted(dashboard.__all__) == ["Gap", "STATIC", "Strip", "live", "scheduled_tasks", "time_line"]
 
 
 def test_importing_frontdesk_is_light() -> None:

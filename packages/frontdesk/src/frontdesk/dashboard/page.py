@@ -1,12 +1,13 @@
 """The desk's status page as HTML: the desk, its apps and what holds them, notifications, receipts, the time line."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from frontdesk.dashboard.core.lanes import WORDS, Gap, held_by
 from frontdesk.dashboard.core.wording import clock, length
 from frontdesk.dashboard.markup import Markup, joined, tag
+from frontdesk.dashboard.scheduled import conditions, launches_left, scheduled_tasks
 from frontdesk.dashboard.timeline import Strip, live, time_line
 from frontdesk.terms import AppState, AppStatus, DeskStatus, Receipt
 
@@ -49,6 +50,7 @@ def page(seen: Seen) -> str:
         tag("link", rel="icon", href="/static/mark.svg", type="image/svg+xml"),
         tag("link", rel="stylesheet", href="/static/dashboard.css"),
         tag("link", rel="stylesheet", href="/static/timeline.css"),
+        tag("link", rel="stylesheet", href="/static/tasks.css"),
         tag("script", type="module", src="/static/dashboard.js"),
     )
     noscript = tag("noscript", tag("p", "Without JavaScript this page stays as it is now.", class_="strip"))
@@ -58,7 +60,16 @@ def page(seen: Seen) -> str:
         tag("header", tag("h1", "Your desk"), tag("p", _INTRODUCTION)),
         noscript,
         lost,
-        tag("main", _notice(seen), _desk(seen), Markup(time_line([seen.strip])), _apps(seen), _shown(seen), _log(seen)),
+        tag(
+            "main",
+            _notice(seen),
+            _desk(seen),
+            Markup(time_line([seen.strip])),
+            _apps(seen),
+            _machine(seen),
+            _shown(seen),
+            _log(seen),
+        ),
     )
     return "<!doctype html>\n" + tag("html", head, body, lang="en")
 
@@ -66,12 +77,25 @@ def page(seen: Seen) -> str:
 def parts(seen: Seen, before: Seen | None = None) -> dict[str, str]:
     """By name, what changes by itself; each is HTML whose elements have ids that the page has too.
 
-    ``before``: what the page has been told last; of the time line only what is new since then is given.
+    ``before``: what the page has been told last; only what is new since then is given, and "" where nothing is.
     """
+    fresh = _sections(seen)
+    # As of the same moment: how long something lasts already, the page counts by itself.
+    known = _sections(replace(before, now=seen.now)) if before is not None else {}
+    listed = [[name for name in sections if name.startswith("app-")] for sections in (known, fresh)]
+    if before is None or listed[0] != listed[1]:
+        fresh = {name: html for name, html in fresh.items() if not name.startswith("app-")} | {"apps": _apps(seen)}
     return {
-        "status": joined(_notice(seen), _desk(seen), _apps(seen), _shown(seen), _log(seen)),
+        "status": joined(html for name, html in fresh.items() if known.get(name) != html),
         "timeline": live(seen.strip, before.strip if before is not None else None),
     }
+
+
+def _sections(seen: Seen) -> dict[str, Markup]:
+    """By their ids on the page; each app's card is one."""
+    whole = {"notice": _notice(seen), "desk": _desk(seen), "machine": _machine(seen)}
+    cards = {f"app-{app.app}": _app(app, seen) for app in (seen.status.apps if seen.status is not None else ())}
+    return whole | cards | {"shown": _shown(seen), "receipts": _log(seen)}
 
 
 def sentence(title: str, text: str) -> str:
@@ -150,12 +174,23 @@ def _app(app: AppStatus, seen: Seen) -> Markup:
         ("Held awake by", _holds(app, seen.now)),
         ("Background time left", _left(app)),
         ("Pushes", _pushes(app, seen)),
+        ("Scheduled tasks", Markup(scheduled_tasks(app, seen.now))),
+        ("Refresh launches", launches_left(app.budget, seen.now) if app.budget is not None and app.tasks else ""),
+        ("Penalty", app.penalty),
+        ("In the background", "you switched it off" if app.background_off else ""),
         ("Process", str(app.pid) if app.pid else "none"),
         ("Started by the desk", {0: "", 1: "once"}.get(app.launches, f"{app.launches} times")),
         ("Page", app.page),
     ]
     rows = [tag("div", tag("dt", name), tag("dd", value)) for name, value in facts if value]
     return tag("article", head, tag("p", app.app, class_="id"), tag("dl", rows), class_="card", id=f"app-{app.app}")
+
+
+def _machine(seen: Seen) -> Markup:
+    """The conditions under which deferred work runs."""
+    readings = seen.status.conditions if seen.status is not None else ()
+    body = conditions(readings, seen.now) if readings else tag("p", "The desk has told nothing yet.", class_="none")
+    return tag("section", tag("h2", "What the desk takes this machine for"), body, id="machine", class_="box")
 
 
 def _holds(app: AppStatus, now: float) -> Markup | str:

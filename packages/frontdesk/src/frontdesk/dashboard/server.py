@@ -150,7 +150,7 @@ class Dashboard:
             async for _ in self._source.changes():
                 seen = self._source.seen()
                 for name, html in page.parts(seen, before).items():
-                    if sent.get(name) != html:
+                    if html and sent.get(name) != html:
                         sent[name] = html
                         await answer.write(f"event: {name}\ndata: {json.dumps(html)}\n\n".encode())
                 before = seen
