@@ -26,7 +26,21 @@ SOON = 60.0
 
 
 def planned_in(pid: int) -> float:
-    """In how many seconds from its last rest this process wakes up by itself: the kernel knows what it waits in."""
+    """In how many seconds this process wakes up by itself: the kernel knows what it waits in, and for which timers."""
+    return min([_waits(pid), *_timers(pid)])
+
+
+def _timers(pid: int) -> list[float]:
+    """Of timers that are files (proc(5), fdinfo); one that does not run is at nothing."""
+    found = []
+    for file in Path(f"/proc/{pid}/fdinfo").iterdir():
+        _, is_timer, left = file.read_text(encoding="ascii").partition("it_value: (")
+        if is_timer and (at := left.partition(")")[0]) != "0, 0":
+            found.append(float(at.partition(",")[0]))
+    return found
+
+
+def _waits(pid: int) -> float:
     try:
         number, *arguments = Path(f"/proc/{pid}/syscall").read_text().split()
     except OSError:
