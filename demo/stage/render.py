@@ -9,7 +9,7 @@ import markupsafe
 from demo.stage import conditions
 from demo.stage.guide import ACTS, Guide
 from demo.stage.scene import Scene
-from frontdesk.dashboard import live, time_line
+from frontdesk.dashboard import live, scheduled_tasks, time_line
 
 STATIC = Path(__file__).parent / "static"
 _TEMPLATES = jinja2.Environment(
@@ -19,8 +19,18 @@ _TEMPLATES = jinja2.Environment(
     lstrip_blocks=True,
     undefined=jinja2.StrictUndefined,
 )
+
+
+def _tasks_of(scene: Scene) -> markupsafe.Markup:
+    """The app's scheduled tasks, and what each waits for."""
+    return markupsafe.Markup(scheduled_tasks(scene.app, scene.strip.now) if scene.app is not None else "")
+
+
 _TEMPLATES.globals.update(
-    condition_switches=conditions.SWITCHES, in_words=conditions.in_words, is_simulated=conditions.simulated
+    tasks_of=_tasks_of,
+    condition_switches=conditions.SWITCHES,
+    in_words=conditions.in_words,
+    is_simulated=conditions.simulated,
 )
 
 

@@ -157,6 +157,8 @@ def _held(hold: Hold) -> str:
             return f"background task “{hold.name}”"
         case "push":
             return "a push it is looking at"
+        case "scheduled" | "continued":
+            return f"{hold.kind} task “{hold.name}”"
         case "opening":
             return "a window about to open"
         case "settling":

@@ -3,12 +3,15 @@
 import re
 from pathlib import Path
 
+import msgspec
+
 import frontdesk
 from demo.network import Condition
 from demo.stage import render
 from demo.stage.guide import Guide
 from demo.stage.scene import Scene, scene
 from frontdesk import AppState, Happening, Notification, Reading
+from frontdesk.terms import Explanation, Obstacle, Reason, TaskKind, TaskState
 from lobby.ui import avatars
 from tests.demo.stage.desks import APP, NOW, status
 
@@ -63,3 +66,14 @@ def test_what_is_simulated_is_marked_as_that() -> None:
     assert 'Conditions: on battery <b class="simulated">simulated</b>' in html
     assert 'id="left-power-battery" data-act="power" data-value="battery" aria-pressed="true"' in html
     assert "simulated</b>" not in render.live_parts(both()[0])
+
+
+def test_what_lobby_is_launched_for_later_says_what_it_waits_for() -> None:
+    reason = Reason(Obstacle.NO_EXTERNAL_POWER, "needs external power: on battery (forced)", forced=True)
+    task = Explanation(APP, f"{APP}.upkeep", TaskKind.PROCESSING, TaskState.PENDING, "", (reason,))
+    found = status(AppState.SUSPENDED)
+    told = msgspec.structs.replace(found, apps=(msgspec.structs.replace(found.apps[0], tasks=(task,)),))
+    html = render.live_parts(scene("Left", True, Condition.GOOD, told, APP))
+    assert '<b title="org.frontdesk.Lobby.upkeep">upkeep</b> processing' in html
+    assert "needs external power: on battery <span" in html
+    assert "later" not in render.live_parts(scene("Left", True, Condition.GOOD, found, APP))

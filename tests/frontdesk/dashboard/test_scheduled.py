@@ -44,7 +44,7 @@ def test_each_reason_stands_there_with_its_value_or_its_end() -> None:
 def test_a_simulated_condition_is_marked() -> None:
     forced = Reason(Obstacle.NO_NETWORK, "needs a network: offline (forced)", forced=True)
     html = scheduled_tasks(app(task(forced)), NOW)
-    assert 'needs a network: offline <span class="simulated">simulated</span>' in html
+    assert 'needs a network: offline <span class="tk-simulated">simulated</span>' in html
 
 
 def test_what_runs_what_starts_and_what_is_left_out() -> None:
@@ -72,7 +72,8 @@ def test_conditions_say_their_source_what_is_unknown_and_what_is_really_so() -> 
         NOW,
     )
     assert (
-        '<dd>battery <span class="simulated">simulated</span><small>really external, says UPower</small></dd>' in html
+        '<dd>battery <span class="tk-simulated">simulated</span><small>really external, says UPower</small></dd>'
+        in html
     )
     assert "<dd>63 %<small>UPower</small></dd>" in html
     assert "<dd>unknown<small>no source can tell; counts as met</small></dd>" in html

@@ -16,7 +16,7 @@ _NAMES = {
     Condition.MEMORY: "Memory",
 }
 
-_SIMULATED = tag("span", "simulated", class_="simulated")
+_SIMULATED = tag("span", "simulated", class_="tk-simulated")
 
 
 def scheduled_tasks(app: AppStatus, now: float) -> str:
@@ -29,7 +29,7 @@ def scheduled_tasks(app: AppStatus, now: float) -> str:
     rows = [_task(each, now) for each in app.tasks]
     if app.more_tasks:
         rows.append(tag("li", f"and {app.more_tasks} more"))
-    return tag("ul", rows, class_="tasks")
+    return tag("ul", rows, class_="tk-tasks")
 
 
 def _task(each: Explanation, now: float) -> Markup:

@@ -64,7 +64,7 @@ _SIGNS = {
 _KINDS = {
     Kind.PUSH: "a push arrived",
     Kind.NOTIFICATION: "a notification",
-    Kind.TASK: "a background task",
+    Kind.TASK: "a task",
     Kind.OPENED: "opened by a person",
     Kind.STOPPED: "stopped, or quit",
     Kind.TROUBLE: "something went wrong",
