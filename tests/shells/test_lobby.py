@@ -1,8 +1,10 @@
 """The `lobby` command and Lobby's life with a real desk, a real push service and a real homeserver."""
 
 import asyncio
+import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -17,11 +19,13 @@ import pytest
 
 from demo.network import Condition, Network
 from demo.tour.window import Window
-from frontdesk import App, AppState, AppStatus, DeskStatus, Shown
+from frontdesk import App, AppState, AppStatus, DeskStatus, Shown, TaskEnd
 from lobby.accounts import Accounts
 from lobby.background import Background
 from lobby.core.alerts import Place, place_of
+from lobby.core.views import Mark
 from lobby.home import Home
+from lobby.scheduled import REFRESH, UPKEEP
 from tests.desks import DeskHome, RunningPushService, row_of
 from tests.homeserver import PASSWORD, Homeserver, homeserver
 from tests.people import HandGuard, Person, asked
@@ -128,6 +132,11 @@ async def meet(left: Person, right: Right) -> str:
     return room_id
 
 
+def ends(status: DeskStatus, identifier: str) -> list[str]:
+    """How the runs of that task of Lobby's ended."""
+    return [each.why for each in status.happenings if each.what == "run_over" and each.name == identifier]
+
+
 async def say_sealed(left: Person, room_id: str, kind: str, content: dict[str, Any]) -> str:
     """Sends an encrypted event as clients do while they verify; returns its id."""
     assert left.lobby.keys is not None
@@ -160,6 +169,46 @@ async def test_a_message_wakes_a_sleeping_and_a_stopped_lobby_and_reading_it_wit
     )
     await right.desk.until(lambda status: not status.shown)
     await window.close()
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.contract("S08", "S17")
+async def test_what_nobody_pushed_is_there_after_a_refresh_and_found_by_its_words_after_the_upkeep(
+    left: Person, right: Right, push_service: RunningPushService
+) -> None:
+    room_id = await meet(left, right)
+    await push_service.stop()
+    await left.lobby.send(room_id, "the map is in the drawer")
+    await left.until(lambda: [bubble.mark for bubble in left.bubbles(room_id)] == [Mark.SENT])
+    await right.desk.control.simulate_launch(REFRESH)
+    await right.desk.until(lambda status: ends(status, REFRESH) == [TaskEnd.COMPLETED])
+    await right.state(AppState.SUSPENDED)
+    right.network.set(Condition.OFF)
+    await right.desk.control.simulate_launch(UPKEEP)
+    await right.desk.until(lambda status: ends(status, UPKEEP) == [TaskEnd.COMPLETED])
+    await right.state(AppState.SUSPENDED)
+    [database] = (right.desk.home / "lobby" / "accounts").glob("*/lobby.sqlite3")
+    with contextlib.closing(sqlite3.connect(database)) as kept:
+        assert kept.execute("SELECT count(*) FROM unindexed").fetchone() == (0,)
+    window = await right.window(room_id)
+    await window.until(lambda page: "the map is in the drawer" in [each.text for each in page.messages], "the message")
+    await window.close()
+    # Both are asked for again by the runs themselves.
+    asked_for = {why.identifier for why in await right.desk.control.explain(LOBBY)}
+    assert asked_for == {REFRESH, UPKEEP}
+
+
+async def test_a_desk_that_knows_the_manifest_of_an_earlier_lobby_takes_the_new_one(right: Right) -> None:
+    earlier = right.desk.home / "earlier.toml"
+    now = (right.desk.home / "lobby" / "lobby.toml").read_text()
+    earlier.write_text("\n".join(line for line in now.splitlines() if not line.startswith(("background", "tasks"))))
+    process = (await right.desk.row(LOBBY)).pid
+    await right.desk.control.add_app(earlier)
+    await right.desk.kill_process(process)
+    await right.desk.control.open(LOBBY)
+    await right.desk.until(lambda status: UPKEEP in [task.identifier for task in row_of(status, LOBBY).tasks])
+    [manifest] = [each for each in await right.desk.control.apps() if each.id == LOBBY]
+    assert manifest.tasks == (REFRESH, UPKEEP)
 
 
 @pytest.mark.timeout(300)
@@ -363,7 +412,7 @@ async def test_a_person_who_is_back_before_the_farewell_was_heard_still_gets_new
     accounts = Accounts(Home(tmp_path), HandGuard(), time.time, lambda: "")
     number = await accounts.log_in(homeserver.url, await homeserver.account("Left"), PASSWORD)
     lobby = accounts.messengers()[number]
-    ties = Background(app, accounts, time.time, open_no_page)
+    ties = Background(app, tmp_path / "lobby.toml", accounts, time.time, open_no_page)
     assert app.on_entered_background is not None
     ties.on_visible(True)
     await app.on_entered_background()

@@ -118,7 +118,7 @@ async def open_no_page(place: Place) -> None:
 async def test_who_logs_out_while_the_homeserver_is_away_is_subscribed_no_more(world: World, tmp_path: Path) -> None:
     left, desk = world.left, DeskPlayed()
     accounts = Accounts(Home(tmp_path / "lobby"), HandGuard(), time.time, lambda: "")
-    ties = Background(desk, accounts, time.time, open_no_page)
+    ties = Background(desk, tmp_path / "lobby.toml", accounts, time.time, open_no_page)
     assert await accounts.log_in(left.homeserver, left.user_id, PASSWORD) == 1
     world.network.set(Condition.OFF)
     await ties.start()
@@ -134,7 +134,7 @@ async def test_who_logs_out_while_the_homeserver_is_away_is_subscribed_no_more(w
 async def test_who_logs_in_after_the_last_subscription_was_given_up_is_subscribed(world: World, tmp_path: Path) -> None:
     left, desk = world.left, DeskPlayed()
     accounts = Accounts(Home(tmp_path / "lobby"), HandGuard(), time.time, lambda: "")
-    ties = Background(desk, accounts, time.time, open_no_page)
+    ties = Background(desk, tmp_path / "lobby.toml", accounts, time.time, open_no_page)
     await accounts.log_in(left.homeserver, left.user_id, PASSWORD)
     await ties.start()
     await until(accounts, lambda: accounts.messengers()[1].pushing.reached)

@@ -77,6 +77,15 @@ class Accounts:
         self._foreground = False
         await asyncio.gather(*(messenger.background() for messenger in self.messengers().values()))
 
+    async def catch_up(self) -> None:
+        """Fetch what is new for all accounts, each once. Raises LobbyError when it failed for any of them."""
+        each = (messenger.catch_up() for messenger in self.messengers().values())
+        failures = [ended for ended in await asyncio.gather(*each, return_exceptions=True) if ended is not None]
+        for failure in failures:
+            log.info("chats are not fresh: %s", failure)
+        if failures:
+            raise failures[0]
+
     async def drop_connections(self) -> None:
         """They may be dead after a sleep."""
         await asyncio.gather(*(messenger.drop_connections() for messenger in self.messengers().values()))

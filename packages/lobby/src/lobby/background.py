@@ -20,6 +20,7 @@ from lobby.errors import LobbyError
 from lobby.matrix.pusher import PushTarget
 from lobby.matrix_messenger import MatrixMessenger
 from lobby.open_answers import OpenAnswers
+from lobby.scheduled import REFRESH, UPKEEP, Scheduled
 from lobby.store import Store
 
 SUBSCRIPTION = "messages"
@@ -52,12 +53,41 @@ class DeskGuard:
         self._app.end_background_task(task)
 
 
+class DeskSchedule:
+    """Asks the desk for time (``scheduled.Schedule``). ``manifest``: Lobby's, as it is now."""
+
+    def __init__(self, app: frontdesk.App, manifest: Path) -> None:
+        self._app = app
+        self._manifest = manifest
+
+    async def want_refresh(self, earliest: float, keep: bool) -> None:
+        await self._submit(frontdesk.RefreshTask(REFRESH, earliest, requires_network=True), keep)
+
+    async def want_upkeep(self, earliest: float, keep: bool) -> None:
+        retry = frontdesk.Retry()
+        await self._submit(frontdesk.ProcessingTask(UPKEEP, earliest, requires_external_power=True, retry=retry), keep)
+
+    async def _submit(self, request: frontdesk.TaskRequest, keep: bool) -> None:
+        existing = frontdesk.ExistingWork.KEEP if keep else frontdesk.ExistingWork.REPLACE
+        with _refusals():
+            try:
+                await self._app.scheduler.submit(request, existing)
+            except frontdesk.RefusedError as error:
+                if error.reason is not frontdesk.Refusal.NOT_PERMITTED:
+                    raise
+                # The desk knows the manifest of an earlier Lobby, which declared less.
+                async with frontdesk.DeskControl() as desk:
+                    await desk.add_app(self._manifest)
+                await self._app.scheduler.submit(request, existing)
+
+
 class Background:
     """Ties Lobby to the desk: its life, and each account's messages. ``open_page`` is asked to show a place."""
 
     def __init__(
         self,
         app: frontdesk.App,
+        manifest: Path,
         accounts: Accounts,
         clock: Callable[[], float],
         open_page: Callable[[Place], Awaitable[None]],
@@ -76,6 +106,9 @@ class Background:
         app.on_action = self._acted
         app.on_quit = accounts.stop
         app.on_subscription_changed = self._subscription_changed
+        self._scheduled = Scheduled(DeskSchedule(app, manifest), accounts, clock)
+        app.scheduler.register(REFRESH, lambda task: self._scheduled.refresh())
+        app.scheduler.register(UPKEEP, lambda task: self._scheduled.upkeep())
         for number in accounts.numbers():
             self._tie(number)
         accounts.on_opened = self._tie
@@ -101,6 +134,7 @@ class Background:
             log.warning("An earlier run ended: %s", receipt.text)
         for ties in self._ties.values():
             ties.connected()
+        self._errands.start(self._scheduled.ask())
 
     async def stop(self) -> None:
         """Leave the desk."""
@@ -116,6 +150,8 @@ class Background:
             self._accounts.foreground()
             for ties in self._ties.values():
                 ties.subscribe_if_need_be()
+            if self._connected and not self._scheduled.asked:
+                self._errands.start(self._scheduled.ask())
         else:
             self._answers.unseen()
             self._app.report_background()

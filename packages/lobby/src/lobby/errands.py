@@ -24,9 +24,13 @@ class Errands:
 
     async def finish(self, patience: float) -> None:
         """Give all of them ``patience`` seconds, then break them off."""
+        await self.wait(patience)
+        await self.drop()
+
+    async def wait(self, patience: float) -> None:
+        """Give all of them ``patience`` seconds; those that need longer go on."""
         if self._running:
             await asyncio.wait(set(self._running), timeout=patience)
-        await self.drop()
 
     async def drop(self) -> None:
         """Break all of them off."""

@@ -152,6 +152,13 @@ class LiveLogin:
         if self._sync is not None:
             await self._sync.step(waits)
 
+    async def catch_up(self) -> None:
+        """Fetch what is new, once, and deal with what came with it. Raises LobbyError."""
+        if self._sync is None or self.watching:
+            return
+        await self._sync.step()
+        await self._errands.wait(ERRANDS_TIME)
+
     def hurry(self) -> None:
         """There may be news at once."""
         if self._sync is not None:

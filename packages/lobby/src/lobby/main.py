@@ -20,6 +20,7 @@ from urllib.parse import quote
 from lobby.core.alerts import NOWHERE, Place
 from lobby.errors import LobbyError, LoginRefused
 from lobby.home import Home, home_from_environment
+from lobby.scheduled import REFRESH, UPKEEP
 from lobby.ui.codes import mint
 
 if TYPE_CHECKING:
@@ -84,7 +85,8 @@ def write_manifest(home: Home) -> None:
         # A JSON array of strings is a TOML array.
         f"command = {json.dumps(command, ensure_ascii=False)}",
         "page = true",
-        'background = ["push"]',
+        'background = ["push", "refresh", "processing"]',
+        f"tasks = {json.dumps([REFRESH, UPKEEP])}",
     ]
     home.keep_manifest("\n".join(lines) + "\n")
 
@@ -169,7 +171,7 @@ async def _serve(home: Home, database: "Database") -> int:
         if os.environ.get("LOBBY_BROWSER") != "none":
             await background.show_page(app, _address_with_code(home, address, place))
 
-    ties = background.Background(app, accounts, time.time, open_page)
+    ties = background.Background(app, home.manifest, accounts, time.time, open_page)
     parents = tuple(os.environ.get("LOBBY_FRAME_PARENTS", "").split())
     page = Page(
         accounts,

@@ -97,6 +97,14 @@ class MatrixMessenger:
         if self._live is not None:
             await self._live.fetch(waits)
 
+    async def catch_up(self) -> None:
+        """Fetch what is new, once, unless that is done as it comes, and deal with what came with it, keys and receipts.
+
+        Raises LobbyError.
+        """
+        if self._live is not None and not self.is_signed_out:
+            await self._live.catch_up()
+
     @property
     def keys(self) -> LoginKeys | None:
         """The keys of whoever is logged in."""
