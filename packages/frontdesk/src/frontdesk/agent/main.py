@@ -335,6 +335,7 @@ class Desk:
             restarted=self._own_run.before,
             since=self._since,
             spans=self._dispatcher.history.spans(),
+            conditions=self._dispatcher.conditions.readings(),
         )
 
     def _after_batch(self) -> None:
