@@ -5,7 +5,7 @@ import math
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
@@ -18,6 +18,7 @@ from frontdesk.terms import (
     ContinuedTask,
     ExistingWork,
     Manifest,
+    Notification,
     Obstacle,
     Refusal,
     StopReason,
@@ -585,106 +586,133 @@ def test_every_stage_can_end() -> None:
     assert all(Stage.GONE in MOVES[stage] for stage in Stage if stage is not Stage.GONE)
 
 
+BOTH = (FILMS.id, PHOTOS.id)
+
+
 class AnyOrder(RuleBasedStateMachine):
     """Two apps, two places, whatever happens: nothing is lost in silence, nothing runs or stays awake too long."""
 
-    @initialize()
-    def begins(self) -> None:
+    def __init__(self) -> None:
+        super().__init__()
         self.driver = Driver(FILMS, PHOTOS, limits=Limits(continued_at_once=2, pending_continued=3))
         self.number = 0
+        for app in BOTH:
+            self.driver.open(app)
 
-    def _alive(self) -> list[str]:
+    def alive(self) -> list[str]:
         return [app for app, process in self.driver.processes.items() if process.connected and not process.frozen]
 
-    @rule(app=st.sampled_from((FILMS.id, PHOTOS.id)), strategy=st.sampled_from(Strategy), again=st.booleans())
-    def submits(self, app: str, strategy: Strategy, again: bool) -> None:
-        if app not in self._alive():
-            return
+    def runs(self) -> list[tuple[str, str]]:
+        return [(app, run) for app in self.alive() for run in self.driver.processes[app].runs]
+
+    def seen(self) -> list[str]:
+        return [app for app in self.alive() if self.driver.state(app) is S.FOREGROUND]
+
+    def notices(self) -> list[tuple[str, Notification]]:
+        shown = [(each.app, each.notification) for each in self.driver.desk.notifications.shown()]
+        return [(app, notice) for app, notice in shown if run_of(notice.id) is not None and notice.actions]
+
+    # --- what happens ---------------------------------------------------------------------------------------------
+
+    def submit(self, app: str, strategy: Strategy, again: bool) -> object:
         self.number += not again
         identifier = f"org.example.films.{self.number}" if app == FILMS.id else "export"
-        seen = self.driver.state(app) is S.FOREGROUND
         (answer,) = answers(self.driver.submit(app, ContinuedTask(identifier, title="Export", strategy=strategy)))
-        assert seen or answer is not wire.Done
+        return answer
 
-    @rule(app=st.sampled_from((FILMS.id, PHOTOS.id)))
+    @precondition(lambda self: bool(self.seen()))
+    @rule(data=st.data(), strategy=st.sampled_from(Strategy), again=st.booleans())
+    def submits(self, data: st.DataObject, strategy: Strategy, again: bool) -> None:
+        self.submit(data.draw(st.sampled_from(self.seen())), strategy, again)
+
+    @precondition(lambda self: bool(self.alive()))
+    @rule(data=st.data())
+    def submits_seen_or_not(self, data: st.DataObject) -> None:
+        app = data.draw(st.sampled_from(self.alive()))
+        seen = app in self.seen()
+        assert seen or self.submit(app, Strategy.QUEUE, again=False) is not wire.Done
+
+    @rule(app=st.sampled_from(BOTH))
     def opened(self, app: str) -> None:
-        process = self.driver.processes.get(app)
-        if process is None or process.connected:
-            self.driver.handle(ev.OpenAsked(app))
-            process = self.driver.processes.get(app)
-        if process is not None and not process.frozen and not process.connected:
-            self.driver.connect(app)
-        if app in self._alive():
+        self.driver.handle(ev.OpenAsked(app))
+        self.connects_if_it_can(app)
+        if app in self.alive():
             self.driver.to_front(app)
 
-    @rule(app=st.sampled_from((FILMS.id, PHOTOS.id)))
-    def left(self, app: str) -> None:
-        if app in self._alive() and self.driver.state(app) is S.FOREGROUND:
-            self.driver.sleep(app)
+    @precondition(lambda self: bool(self.seen()))
+    @rule(data=st.data())
+    def left(self, data: st.DataObject) -> None:
+        self.driver.sleep(data.draw(st.sampled_from(self.seen())))
 
+    @precondition(lambda self: bool(self.runs()))
     @rule(data=st.data(), success=st.booleans())
     def completes(self, data: st.DataObject, success: bool) -> None:
-        runs = [(app, run) for app in self._alive() for run in self.driver.processes[app].runs]
-        if runs:
-            app, run = data.draw(st.sampled_from(runs))
-            self.driver.handle(ev.RunCompleted(app, run, success))
-            assert run not in self.driver.processes[app].runs, "completed, and not kept"
+        app, run = data.draw(st.sampled_from(self.runs()))
+        self.driver.handle(ev.RunCompleted(app, run, success))
+        assert (app, run) not in self.runs(), "completed, and not kept"
 
+    @precondition(lambda self: bool(self.runs()))
     @rule(data=st.data(), done=st.floats(0, 100))
     def tells(self, data: st.DataObject, done: float) -> None:
-        runs = [(app, run) for app in self._alive() for run in self.driver.processes[app].runs]
-        if runs:
-            app, run = data.draw(st.sampled_from(runs))
-            self.driver.handle(ev.ProgressTold(app, run, done, 100.0, "", ""))
+        app, run = data.draw(st.sampled_from(self.runs()))
+        self.driver.handle(ev.ProgressTold(app, run, done, 100.0, "", ""))
 
     @rule(seconds=st.sampled_from((0.5, 4.0, 31.0, 59.0, 200.0)))
     def time_passes(self, seconds: float) -> None:
         self.driver.pass_time(seconds)
 
-    @rule(app=st.sampled_from((FILMS.id, PHOTOS.id)))
+    @rule(app=st.sampled_from(BOTH))
     def is_quit(self, app: str) -> None:
         self.driver.handle(ev.QuitAsked(app))
 
-    @rule(app=st.sampled_from((FILMS.id, PHOTOS.id)), status=st.sampled_from((0, 1, -9)))
-    def dies(self, app: str, status: int) -> None:
-        if app in self.driver.processes:
-            self.driver.exit(app, status)
+    @precondition(lambda self: bool(self.driver.processes))
+    @rule(data=st.data(), status=st.sampled_from((0, 1, -9)))
+    def dies(self, data: st.DataObject, status: int) -> None:
+        self.driver.exit(data.draw(st.sampled_from(sorted(self.driver.processes))), status)
 
-    @rule(app=st.sampled_from((FILMS.id, PHOTOS.id)))
-    def connects(self, app: str) -> None:
+    @rule(app=st.sampled_from(BOTH))
+    def connects_if_it_can(self, app: str) -> None:
         process = self.driver.processes.get(app)
         if process is not None and not process.connected and not process.frozen:
             self.driver.connect(app)
 
-    @rule()
-    def the_desk_dies(self) -> None:
+    @rule(come_back=st.booleans())
+    def the_desk_dies(self, come_back: bool) -> None:
         self.driver.desk_dies()
+        for app in BOTH if come_back else ():
+            self.connects_if_it_can(app)
 
     @rule(on=st.booleans(), app=st.sampled_from((FILMS.id, "*")))
     def is_switched(self, on: bool, app: str) -> None:
         self.driver.handle(ev.BackgroundSwitched(app, on))
+        self.driver.handle(ev.BackgroundSwitched(app, on=True))
 
+    @precondition(lambda self: bool(self.notices()))
     @rule(data=st.data())
     def is_cancelled(self, data: st.DataObject) -> None:
-        shown = [each for each in self.driver.desk.notifications.shown() if run_of(each.notification.id)]
-        if shown:
-            each = data.draw(st.sampled_from(shown))
-            self.driver.handle(ev.ActAsked(each.app, each.notification.id, "cancel"))
+        app, notice = data.draw(st.sampled_from(self.notices()))
+        assert expiries(self.driver.handle(ev.ActAsked(app, notice.id, "cancel")))
+
+    @rule(app=st.sampled_from(BOTH))
+    def cancels_all(self, app: str) -> None:
+        if app in self.alive():
+            self.driver.handle(ev.CancelAsked(app, 1, 1, ()))
 
     @rule(seconds=st.sampled_from((10.0, 5000.0)))
     def the_machine_sleeps(self, seconds: float) -> None:
         self.driver.now += seconds
         self.driver.handle(ev.MachineSlept(seconds), ev.TimePassed())
 
+    # --- what always holds ----------------------------------------------------------------------------------------
+
     @invariant()
     def within_its_limits(self) -> None:
-        if not hasattr(self, "driver"):
-            return
-        at_work = [run for app in self._alive() for run in self.driver.processes[app].runs]
-        assert len(set(at_work)) <= 2
-        for app in (FILMS.id, PHOTOS.id):
-            pending = self.driver.desk.pending(app)
-            explained = self.driver.desk.continued.explain(app, self.driver.now)
+        desk = self.driver.desk
+        running = [each for app in BOTH for each in desk.pending(app) if each.state is TaskState.RUNNING]
+        assert len(running) <= 2
+        for app in BOTH:
+            pending = desk.pending(app)
+            explained = desk.continued.explain(app, self.driver.now)
             assert len(pending) == len(explained)
             waiting = [each for each in explained if each.state is TaskState.PENDING]
             assert len(waiting) <= 3
@@ -695,27 +723,21 @@ class AnyOrder(RuleBasedStateMachine):
     @invariant()
     def what_is_shown_runs_unseen(self) -> None:
         """A cancel button stands there for nothing that is over, and not while the person sees the app."""
-        if not hasattr(self, "driver"):
-            return
-        for shown in self.driver.desk.notifications.shown():
-            if run_of(shown.notification.id) and shown.notification.actions:
-                assert run_of(shown.notification.id) in self.driver.desk.continued._places.runs
-                assert self.driver.state(shown.app) is not S.FOREGROUND
+        for app, notice in self.notices():
+            assert run_of(notice.id) in self.driver.desk.continued._places.runs
+            assert self.driver.state(app) is not S.FOREGROUND
 
     def teardown(self) -> None:
         """Left alone for long enough, nothing runs any more, nothing is kept, and the desk asks for no wake-up."""
-        if not hasattr(self, "driver"):
-            return
-        for _ in range(20):
-            for app, process in list(self.driver.processes.items()):
-                if not process.connected and not process.frozen and app in self.driver.processes:
-                    self.driver.connect(app)
-                if app in self._alive() and self.driver.state(app) is S.FOREGROUND:
-                    self.driver.sleep(app)
+        for _ in range(8):
+            for app in BOTH:
+                self.connects_if_it_can(app)
+            for app in self.seen():
+                self.driver.sleep(app)
             self.driver.pass_time(1000.0)
         assert not [key for key in self.driver.saved if key[0] == "continued"]
         assert self.driver.desk.continued.next_wake() is None
 
 
-AnyOrder.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+AnyOrder.TestCase.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
 TestAnyOrder = AnyOrder.TestCase
