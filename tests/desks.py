@@ -383,7 +383,7 @@ class DeskHome:
 
 
 def decided_otherwise(home: Path) -> list[str]:
-    """Where a new core decides otherwise than the desks of this home did, by what they recorded (``frontdesk replay``)."""
+    """Where a new core decides otherwise than the desks of this home did, by what they recorded."""
     logs = sorted((home / "state").glob("events.log*"))
     assert logs or not (home / "state" / "desk.sqlite3").exists(), "a desk has recorded nothing"
     return [f"{each}" for log in logs for each in differences(read(log.read_bytes()))]
