@@ -479,6 +479,26 @@ def test_removed_with_its_app() -> None:
     assert driver.desk.continued.explain(APP, driver.now) == ()
 
 
+@pytest.mark.contract("S01")
+def test_what_a_new_manifest_does_not_declare_waits_no_longer() -> None:
+    driver = in_front(Limits(continued_at_once=1))
+    for number in (1, 2, 3):
+        driver.submit(APP, task(number))
+    changed = Manifest(APP, "Films", ("films",), background=("continued",), tasks=(task(3).identifier,))
+    driver.handle(ev.AppAdded(changed))
+    assert [each.request.identifier for each in driver.desk.pending(APP)] == [task(1).identifier, task(3).identifier]
+
+
+def test_an_app_that_is_not_registered_any_more_when_the_desk_comes_back_takes_no_place() -> None:
+    driver = in_front(Limits(continued_at_once=1))
+    driver.submit(APP, task(1))
+    driver.submit(APP, task(2))
+    del driver.manifests[APP]
+    driver.processes.pop(APP)
+    driver.desk_dies()
+    assert not [key for key in driver.saved if key[0] == "continued"]
+
+
 # --- deaths -----------------------------------------------------------------------------------------------------------
 
 

@@ -19,7 +19,7 @@ from frontdesk.agent.core.continued_places import MACHINE, Places
 from frontdesk.agent.core.continued_showing import EVERY, Showing
 from frontdesk.agent.core.continued_work import Stage, Work
 from frontdesk.agent.core.limits import Limits
-from frontdesk.agent.core.permission import refusal
+from frontdesk.agent.core.permission import declared, refusal
 from frontdesk.agent.core.progress_notice import CANCEL, run_of
 from frontdesk.terms import (
     ContinuedTask,
@@ -179,6 +179,8 @@ class Continued:
                     # When it has to have left is the lifecycle's to say.
                     self._places.progress[work.run].due = None
                 return out
+            case ev.AppAdded(manifest=manifest) if self._started:
+                return self._undeclared(manifest.id)
             case ev.AppRemoved(app=app):
                 self._process.pop(app, None)
                 return [
@@ -245,6 +247,19 @@ class Continued:
         running = [work for work in self._places.runs_of(asked.app) if work.identifier == asked.identifier]
         return [out for work in running for out in self._expire(work, TaskEnd.SIMULATED, _SIMULATED, now)]
 
+    def _undeclared(self, app: str) -> Out:
+        """Registered with another manifest, or not any more: what that does not declare waits no longer (S01)."""
+        manifest = self._manifest(app)
+        works = self._places.queued_of(app)
+        if manifest is None:
+            works += self._places.runs_of(app)
+        out: Out = []
+        for work in works:
+            if manifest is None or not declared(work.identifier, work.request.kind, manifest):
+                text = f"{work.identifier} dropped: the manifest does not declare it any more"
+                out += [*self._gone(work), work.note("request_cancelled", text)]
+        return out
+
     def _switched_off(self, app: str, now: float) -> Out:
         """Nothing of this app may go on, and nothing of it waits any longer."""
         out: Out = []
@@ -306,7 +321,7 @@ class Continued:
         """From now on places are given; who was being reached is reached again, and who runs may take its time anew."""
         self._started = True
         self._places.all_restored()
-        out: Out = []
+        out = [gone for app in self._places.apps() for gone in self._undeclared(app)]
         for work in self._places.runs.values():
             if work.stage is Stage.STARTING:
                 out += self._reach(work)
