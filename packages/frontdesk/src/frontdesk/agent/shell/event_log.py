@@ -1,5 +1,6 @@
 """``state/events.log``: the desk's event log as a file, when recording is on (``record`` in settings.toml)."""
 
+import errno
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -96,7 +97,8 @@ class EventLog:
             return
         try:
             # One call, so that a desk killed over it leaves the end of the log at worst.
-            self._out.write(frame)
+            if self._out.write(frame) < len(frame):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             self._room -= len(frame)
         except OSError as error:
             log.error("%s cannot be written (%s): recording ends.", self._file, error.strerror)
