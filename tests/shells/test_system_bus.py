@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import tempfile
 import time
 from pathlib import Path
 
@@ -119,6 +120,20 @@ async def test_a_bus_that_stays_away_is_looked_for_when_the_desk_is_awake_anyway
     await started(bus.address)
     machine.conditions.refresh()
     await machine.until(Condition.POWER, "external", "UPower")
+
+
+async def test_who_talks_nonsense_at_its_address_is_no_bus(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"\xff\xfe\r\n")
+        writer.close()
+
+    with tempfile.TemporaryDirectory(prefix="fd-", dir="/tmp") as folder:
+        async with await asyncio.start_unix_server(talk, f"{folder}/bus"):
+            monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={folder}/bus")
+            machine.start()
+            await machine.conditions.first_look()
+            assert machine.word(Condition.POWER) == ("battery", PSUTIL)
+            assert machine._running is not None and not machine._running.done()
 
 
 async def test_the_first_look_waits_for_those_that_are_there(bus: PrivateBus, machine: Machine) -> None:
