@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from frontdesk import AppState
+from frontdesk import AppState, Condition
 from frontdesk.agent.shell import process_table
 from frontdesk.wire import desk as wire
 from frontdesk.wire.frames import MOST_BYTES, frame
@@ -230,6 +230,19 @@ async def test_a_newer_client_that_still_knows_this_version_is_welcome(desk: Des
         client.say(wire.ControlHello(0, wire.NEWEST + 10))
         welcome = await client.hears()
     assert isinstance(welcome, wire.Welcome) and welcome.version == wire.NEWEST
+
+
+@pytest.mark.contract("X03")
+async def test_a_client_of_version_1_gets_a_status_that_it_can_read(desk: DeskHome) -> None:
+    await desk.control.force_condition(Condition.POWER, "battery")
+    async with await raw(desk) as client:
+        client.say(wire.ControlHello(1, 1))
+        welcome = await client.hears()
+        client.say(wire.GetStatus(1))
+        told = await client.hears()
+    assert isinstance(welcome, wire.Welcome) and welcome.version == 1
+    assert isinstance(told, wire.StatusIs) and told.status.conditions == ()
+    assert (await desk.status()).conditions != ()
 
 
 # --- one process per app ----------------------------------------------------------------------------------------------

@@ -245,6 +245,8 @@ async def test_background_running_is_switched_off_and_on_while_the_app_runs(home
     assert (await puppet.fails("submit", **of(RefreshTask(FRESH))))["reason"] == "unavailable"
     assert await puppet.do("background available") is False
     assert Obstacle.BACKGROUND_OFF in await obstacles(home, FRESH)
+    with pytest.raises(RefusedError, match="No app"):
+        await home.control.switch_background("org.example.Nobody", on=False)
     await home.control.switch_background("*", on=True)
     await home.control.switch_background(APP, on=True)
     assert await puppet.do("pending") == [[FRESH, "pending", 1]]

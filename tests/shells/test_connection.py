@@ -13,7 +13,7 @@ import pytest
 from frontdesk.app import connection as app_connection
 from frontdesk.app.connection import DeskConnection
 from frontdesk.errors import AlreadyRunning, DeskUnavailable, RefusedError, VersionMismatch
-from frontdesk.terms import Refusal
+from frontdesk.terms import RefreshTask, Refusal
 from frontdesk.wire import desk as wire
 from frontdesk.wire.frames import FrameReader, frame
 from tests.desks import PATIENCE
@@ -313,6 +313,20 @@ async def test_a_refused_request_raises_and_the_connection_goes_on(played: Playe
     say(writer, wire.Open())
     heard = [await asyncio.wait_for(client.heard.get(), PATIENCE) for _ in range(2)]
     assert heard == [WELCOME, wire.Open()]
+    await client.connection.close()
+
+
+@pytest.mark.contract("X03")
+async def test_a_desk_that_is_too_old_for_a_message_is_not_sent_it(played: PlayedDesk) -> None:
+    client, _ = await connected(played)  # to one that speaks version 1
+    with pytest.raises(
+        VersionMismatch, match=r"needs protocol 2, and this desk speaks 1\. Nothing was asked"
+    ):
+        await client.connection.ask(lambda request: wire.SubmitTask(request, RefreshTask("a")), wire.Done)
+    assert client.connection.send(wire.CompleteTask("r1", True)) is False
+    assert client.connection.send(wire.EndTask(7)) is True
+    _, heard = await played.hears()
+    assert heard == wire.EndTask(7)
     await client.connection.close()
 
 
