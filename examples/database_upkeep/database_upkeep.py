@@ -36,7 +36,7 @@ def steps(database: sqlite3.Connection) -> Iterator[str]:  # each is short, and 
             database.execute('ANALYZE "{}"'.format(name.replace('"', '""')))
             yield f"analysed {name}"
     while free := database.execute("PRAGMA freelist_count").fetchone()[0]:
-        database.execute(f"PRAGMA incremental_vacuum({PAGES})").fetchall()
+        database.executescript(f"PRAGMA incremental_vacuum({PAGES})")
         yield f"gave back {min(free, PAGES)} pages"
 
 

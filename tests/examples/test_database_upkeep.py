@@ -21,15 +21,22 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     with contextlib.closing(sqlite3.connect(path)) as notes:
         notes.execute("CREATE TABLE notes (number INTEGER PRIMARY KEY, text TEXT)")
         notes.execute("CREATE INDEX by_text ON notes (text)")
+    fill_and_empty(path)
+    return path
+
+
+def fill_and_empty(path: Path) -> int:
+    """Write much and delete it; how long the file is then."""
+    with contextlib.closing(sqlite3.connect(path)) as notes:
         notes.executemany("INSERT INTO notes (text) VALUES (?)", [(f"{n} " * 200,) for n in range(1000)])
         notes.execute("DELETE FROM notes WHERE number > 10")
         notes.commit()
-    return path
+    return path.stat().st_size
 
 
 @pytest.mark.contract("S09")
 async def test_the_file_is_analysed_and_shrunk_once_nobody_uses_the_machine_and_again_a_day_later(
-    database: Path,
+    database: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = database.stat().st_size
     async with InMemoryDesk() as desk:
@@ -44,6 +51,12 @@ async def test_the_file_is_analysed_and_shrunk_once_nobody_uses_the_machine_and_
         [why] = desk.explain(TIDY)
         assert [reason.obstacle for reason in why.reasons] == [Obstacle.TOO_EARLY]
         assert why.next_look == pytest.approx(desk.time() + 86400, abs=60)
+        before = fill_and_empty(database)
+        await desk.advance(days=1, minutes=1)
+        assert database.stat().st_size < before / 4
+        said = capsys.readouterr().out
+        assert said.count("written anew") == 1
+        assert 1 <= said.count("gave back 100 pages") < before / 4096 / 100
 
 
 @pytest.mark.contract("S19")

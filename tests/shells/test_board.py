@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from demo.doorbell import ring
+from demo.errors import DemoError
 from demo.machine import Machine
 from demo.stage.board import Machines
+from tests.desks import DeskHome
 
 AT_THE_START = "http://left.demo.localhost:1/enter?code=first&chat=%21room"
 FRESH = "http://left.demo.localhost:1/enter?code=fresh"
@@ -74,3 +76,23 @@ async def test_what_the_visitor_does_to_a_network_is_noted_once(machines: tuple[
     left, right = board.scenes()
     assert [line.name for line in left.strip.noted] == ["Network off", "Network good"]
     assert len({line.number for line in left.strip.noted}) == 2 and right.strip.noted == ()
+
+
+@pytest.mark.contract("S17")
+async def test_what_a_switch_simulates_is_in_force_at_the_desk_until_it_is_switched_back(home: DeskHome) -> None:
+    await home.start()
+    board = Machines(Machine("Left", home.home, ""), Machine("Right", home.home / "right", ""))
+
+    async def forced() -> dict[str, str]:
+        return {one.condition: one.value for one in (await home.status()).conditions if one.forced}
+
+    for what, value, expected in (
+        ("power", "battery", {"power": "battery"}),
+        ("kind", "metered", {"power": "battery", "metered": "yes"}),
+        ("kind", "offline", {"power": "battery", "network": "offline"}),
+        ("power", "real", {"network": "offline"}),
+    ):
+        await board.switch("left", what, value, "", "")
+        assert await forced() == expected
+    with pytest.raises(DemoError, match="no switch"):
+        await board.switch("left", "power", "nuclear", "", "")

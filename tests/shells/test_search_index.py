@@ -110,7 +110,9 @@ def test_upkeep_indexes_all_there_is_and_leaves_no_word_of_what_was_deleted(
 def test_upkeep_gives_back_what_is_free(store: Store, database: Database, path: Path) -> None:
     tell(store, *(said(number, "long " * 400) for number in range(2000)))
     store.drop_room("!a")
-    before = path.stat().st_size
+    before, free = path.stat().st_size, database.free_pages()
+    database.give_back(upkeep.PAGES)
+    assert database.free_pages() == free - upkeep.PAGES
     for _ in upkeep.steps(database):
         pass
     assert path.stat().st_size < before / 2
@@ -154,7 +156,7 @@ async def test_upkeep_leaves_an_account_alone_that_is_logged_out_meanwhile(store
     assert store.index.waiting() == 2 * STEP
 
 
-def test_the_messages_of_an_older_lobby_are_indexed_too(path: Path) -> None:
+def test_the_messages_of_an_older_lobby_are_indexed_too_and_its_file_can_shrink_from_then_on(path: Path) -> None:
     database = Database(path)
     tell(Store(database), said(1, "from before"))
     database.close()
@@ -165,6 +167,12 @@ def test_the_messages_of_an_older_lobby_are_indexed_too(path: Path) -> None:
             other.execute(f"DROP TABLE {name}")
         other.execute("PRAGMA user_version = 6")
         other.commit()
+        other.execute("PRAGMA auto_vacuum = NONE")
+        other.execute("VACUUM")
     database = Database(path)
     assert found(Store(database), "before") == ["from before"]
+    assert not database.shrinks()
+    for _ in upkeep.steps(database):
+        pass
+    assert database.shrinks() and found(Store(database), "before") == ["from before"]
     database.close()

@@ -194,11 +194,17 @@ class Database:
         """Write the file anew, so that what was deleted is really gone from it. Raises NotKept."""
         self._carry_out("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)")
 
+    def shrinks(self) -> bool:
+        """Whether free pages can be given back one by one; only after ``compact`` where an older Lobby made it."""
+        return bool(self._pragma("auto_vacuum"))
+
+    def pages(self) -> int:
+        """How long the file is."""
+        return self._pragma("page_count")
+
     def free_pages(self) -> int:
         """How many pages of the file hold nothing and could be given back one by one."""
-        if not self._pragma("auto_vacuum"):
-            return 0
-        return self._pragma("freelist_count")
+        return self._pragma("freelist_count") if self.shrinks() else 0
 
     def give_back(self, pages: int) -> None:
         """Cut off so many free pages. Raises NotKept."""
@@ -230,9 +236,8 @@ class Database:
     def _carry_out(self, *statements: str) -> None:
         """What no transaction can hold."""
         try:
-            for statement in statements:
-                # To its last row: a statement goes no further than it is asked.
-                self._db.execute(statement).fetchall()
+            # As a script each runs to its end; ``execute`` stops after the first row of one that gives no values.
+            self._db.executescript(f"{'; '.join(statements)};")
         except sqlite3.Error as error:
             self._doubt(error)
             raise NotKept(_why_not_kept(error)) from error

@@ -13,6 +13,9 @@ PAGES = 100
 WORTH_IT = 256
 """Free pages (1 MiB) that are left for what comes next."""
 
+COMPACT_MOST = 16384
+"""Pages (64 MiB) of a file that is written anew as a whole: nothing can break that off, and 5 s are all there is."""
+
 
 class Databases(Protocol):
     """The accounts' databases, by number."""
@@ -48,6 +51,9 @@ def steps(database: Database) -> Iterator[None]:
     begin = True
     while index.merge(begin):
         begin = False
+        yield
+    if not database.shrinks() and database.pages() <= COMPACT_MOST:
+        database.compact()
         yield
     while database.free_pages() > WORTH_IT:
         database.give_back(PAGES)
