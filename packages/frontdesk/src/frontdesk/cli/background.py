@@ -9,6 +9,8 @@ from frontdesk.cli.apps import app_id
 from frontdesk.cli.wording import printable
 
 ALL = "all"
+EVERY_APP = "*"
+"""What the desk calls the switch for all."""
 
 
 def add_to(subjects: "argparse._SubParsersAction[Any]") -> None:
@@ -20,22 +22,22 @@ def add_to(subjects: "argparse._SubParsersAction[Any]") -> None:
 
 async def _switch(word: str, on: bool) -> int:
     async with DeskControl() as desk:
-        app = "*" if word == ALL else await app_id(desk, word)
+        app = EVERY_APP if word == ALL else await app_id(desk, word)
         await desk.switch_background(app, on)
         off = [row for row in (await desk.status()).apps if row.background_off]
-    print(printable(_said(word, on, [row.name for row in off], any(row.app == app for row in off))))
+    print(printable(_said(app, on, [row.name for row in off], any(row.app == app for row in off))))
     return 0
 
 
-def _said(word: str, on: bool, off: list[str], still_off: bool) -> str:
+def _said(app: str, on: bool, off: list[str], still_off: bool) -> str:
     """What holds from now on. ``off``: names of the apps that are off now; ``still_off``: the one that is meant is."""
     if not on:
-        whose = "No app runs" if word == ALL else f"{word} does not run"
-        kept = "What it asked the desk to do later is kept until it is switched on again, and nothing more is taken"
-        return f"{whose} in the background from now on. {kept}: frontdesk background on {word}"
-    if word == ALL:
+        whose, again = ("No app runs", ALL) if app == EVERY_APP else (f"{app} does not run", app)
+        kept = "What it asked the desk to do later is kept; until it is switched on again nothing more is taken"
+        return f"{whose} in the background from now on. {kept}: frontdesk background on {again}"
+    if app == EVERY_APP:
         save = f", save those that are off by themselves: {', '.join(off)}" if off else ""
         return f"Apps run in the background again{save}."
     if still_off:
-        return f"{word} is on, but the switch for all apps is off: frontdesk background on {ALL}"
-    return f"{word} runs in the background again."
+        return f"{app} is on, but the switch for all apps is off: frontdesk background on {ALL}"
+    return f"{app} runs in the background again."

@@ -103,7 +103,7 @@ def _borne(apps: tuple[AppStatus, ...], now: float) -> list[str]:
 
 def _budget(budget: Budget, now: float) -> str:
     next_one = f", the next {moment(budget.next_at, now)}" if budget.next_at is not None else ""
-    return f"{math.floor(budget.left)} now, {budget.per_day:.3g} a day{next_one}"
+    return f"{math.floor(budget.left)} now, {budget.per_day:.2g} a day{next_one}"
 
 
 def _conditions(status: DeskStatus, now: float) -> list[str]:

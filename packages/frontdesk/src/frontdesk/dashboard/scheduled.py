@@ -56,7 +56,7 @@ def _reason(reason: Reason, now: float) -> Part:
 def launches_left(budget: Budget, now: float) -> str:
     """``2 now, 6 a day``; when there is none now, when the next is due."""
     following = f", the next at {until(budget.next_at, now)}" if budget.next_at is not None else ""
-    return f"{int(budget.left)} now, {budget.per_day:.3g} a day{following}"
+    return f"{int(budget.left)} now, {budget.per_day:.2g} a day{following}"
 
 
 def conditions(readings: Sequence[Reading], now: float) -> Markup:
