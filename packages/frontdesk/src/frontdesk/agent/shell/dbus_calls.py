@@ -36,7 +36,7 @@ async def connect(address: str, which: str, *, files: bool = False) -> MessageBu
         async with asyncio.timeout(ANSWER_WITHIN):
             return await MessageBus(bus_address=address, negotiate_unix_fd=files).connect()
     except (OSError, EOFError, TimeoutError, ValueError, AuthError, InvalidAddressError) as error:
-        raise NoBus(f"No {which} bus at {address} ({error or 'no answer in time'})", told=True) from error
+        raise NoBus(f"No {which} bus at {address} ({str(error) or 'no answer in time'})", told=True) from error
 
 
 async def call(
