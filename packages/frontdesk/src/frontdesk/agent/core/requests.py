@@ -90,8 +90,9 @@ class Requests:
         return self._by_number.get(number)
 
     def of_app(self, app: str) -> list[Request]:
-        """In the order of their identifiers' first submission."""
-        return [request for line in self._apps.get(app, {}).values() for request in line]
+        """In the order of submission."""
+        mine = [request for line in self._apps.get(app, {}).values() for request in line]
+        return sorted(mine, key=lambda request: request.number)
 
     def line(self, app: str, identifier: str) -> tuple[Request, ...]:
         """What stands under this identifier: nothing, the request, or the one that goes first and the one after it."""

@@ -291,7 +291,7 @@ class Scheduler:
         moved, self._reasons.ahead = clock.ahead != self._reasons.ahead, clock.ahead
         for request in self._requests if self._started else ():
             self._launching.place(request, now)
-            if moved and (request.run is not None or request.not_before is not None):
+            if moved:
                 self._requests.changed(request)
         return []
 

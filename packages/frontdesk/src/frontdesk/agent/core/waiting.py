@@ -74,7 +74,8 @@ class _Queue:
 
     def may_start(self, number: int, now: float, soon: float) -> bool:
         wanted, may = self.wanted.moment(number), self._not_yet.moment(number)
-        return wanted is not None and (wanted <= now or (wanted <= soon and (may is None or may <= now)))
+        before = self._early.moment(number) is not None or (may is not None and may <= now)
+        return wanted is not None and (wanted <= now or (before and wanted <= soon))
 
     def early(self, now: float) -> tuple[float, int] | None:
         """Of those that may run now the one that is wanted first. Each passes from heap to heap once."""
