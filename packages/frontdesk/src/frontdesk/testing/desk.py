@@ -1,7 +1,6 @@
 """``InMemoryDesk``: the desk's own core and the author's own app in one process, the clock in the test's hand."""
 
 import asyncio
-import functools
 import itertools
 import sys
 from collections.abc import Callable, Mapping
@@ -153,10 +152,6 @@ class InMemoryDesk:
     def time(self) -> float:
         """Seconds since 1970, as the person's clock shows them."""
         return self._now() + self._ahead
-
-    def monotonic(self) -> float:
-        """Seconds that the machine has been awake, from an arbitrary beginning."""
-        return self._clock.time()
 
     async def settle(self) -> None:
         """Until nothing is left to run at this moment; work in threads is waited for. ``StillBusy`` when it never ends.
@@ -333,19 +328,6 @@ class InMemoryDesk:
         """What apps had opened in the person's browser (``App.show_address``) since the desk was started."""
         return tuple(self._door.addresses)
 
-    # --- inside: what an app meets --------------------------------------------------------------------------------
-
-    def take_lock(self, app: str) -> Callable[[], None] | None:
-        if app in self._locks:
-            return None
-        self._locks.add(app)
-        return functools.partial(self._locks.discard, app)
-
-    async def reach(
-        self, process: Process, greeting: Greeting, protocol: Callable[[], asyncio.Protocol]
-    ) -> asyncio.WriteTransport:
-        return await self._door.reach(process, greeting, protocol)
-
     # --- inside: the desk -----------------------------------------------------------------------------------------
 
     def _now(self) -> float:
@@ -410,7 +392,8 @@ class InMemoryDesk:
 
     def _run(self, app: str, token: str) -> Process:
         process = Process(app, next(self._pids), token, self._ended)
-        process.context.run(AROUND.set, InMemory(self, process))
+        surroundings = InMemory(process, self._reach, self._locks, self.time, self._clock.time)
+        process.context.run(AROUND.set, surroundings)
         self._processes.setdefault(app, []).append(process)
         process.start(self._mains[app])
         return process
@@ -419,6 +402,12 @@ class InMemoryDesk:
         self._processes[process.app].remove(process)
         # Nobody can know how a process ended that was started by hand: it is no child of the keeper.
         self._loop.post(ev.Exited(process.app, process.pid, status if process.token else None))
+
+    async def _reach(
+        self, process: Process, greeting: Greeting, protocol: Callable[[], asyncio.Protocol]
+    ) -> asyncio.WriteTransport:
+        """At the desk that is there now."""
+        return await self._door.reach(process, greeting, protocol)
 
     async def _end(self) -> None:
         self._loop.stop()
