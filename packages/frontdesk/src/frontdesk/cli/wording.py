@@ -4,6 +4,8 @@ import datetime
 import textwrap
 from collections.abc import Sequence
 
+from frontdesk.agent.core.obstacles import in_words
+
 
 def duration(seconds: float) -> str:
     """``42 s``, ``3 min``, ``5 h``, ``2 d``."""
@@ -11,17 +13,6 @@ def duration(seconds: float) -> str:
         if seconds >= size:
             return f"{seconds / size:.0f} {unit}"
     return f"{max(0.0, seconds):.0f} s"
-
-
-def wait(seconds: float) -> str:
-    """A time to come, as exact as a person wants it: ``42 s``, ``3 h 20 min``, ``2 d 5 h``."""
-    whole = max(0, round(seconds))
-    if whole < 120:
-        return f"{whole} s"
-    minutes = round(whole / 60)
-    hours, days = divmod(minutes, 60), divmod(round(minutes / 60), 24)
-    number, rest, of, of_rest = (*hours, "h", "min") if minutes < 48 * 60 else (*days, "d", "h")
-    return " ".join(f"{each} {unit}" for each, unit in ((number, of), (rest, of_rest)) if each)
 
 
 def clock(at: float, now: float) -> str:
@@ -34,7 +25,7 @@ def clock(at: float, now: float) -> str:
 
 def moment(at: float, now: float) -> str:
     """``in 3 h 20 min (07:15)``; both in seconds since 1970."""
-    return f"in {wait(at - now)} ({clock(at, now)})"
+    return f"in {in_words(at - now)} ({clock(at, now)})"
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
