@@ -1,5 +1,6 @@
 """``app.scheduler``: have this app do something later, when it is due and the machine allows it (S01 – S19)."""
 
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,7 +85,8 @@ class TaskScheduler:
         """
         if not isinstance(request, RefreshTask | ProcessingTask | ContinuedTask):
             raise TypeError(f"a RefreshTask, ProcessingTask or ContinuedTask is submitted, not {request!r}")
-        await self._asking().ask(lambda number: wire.SubmitTask(number, request, existing), wire.Done)
+        submission = secrets.token_hex(8)
+        await self._asking().ask(lambda number: wire.SubmitTask(number, request, existing, submission), wire.Done)
 
     async def cancel(self, identifier: str) -> None:
         """Withdraw the request, if there is one; a run of it is expired (S13)."""

@@ -146,6 +146,8 @@ class SubmitTask(_Message, frozen=True, tag="submit_task"):
     request: int
     task: TaskRequest
     existing: ExistingWork = ExistingWork.REPLACE
+    submission: str = ""
+    """Of the app's choosing; the same when it asks again since the desk died over its answer: it counts once (S05)."""
 
 
 class CancelTasks(_Message, frozen=True, tag="cancel_tasks"):

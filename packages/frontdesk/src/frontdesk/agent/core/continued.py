@@ -193,18 +193,20 @@ class Continued:
     # --- asked for ------------------------------------------------------------------------------------------------
 
     def _submit(self, asked: ev.SubmitAsked, task: ContinuedTask, now: float) -> Out:
+        done = do.Answer(asked.asker, wire.Done(asked.request))
+        if self._places.was_submitted(asked.app, asked.submission):
+            return [done]  # asked again: the desk that had kept it died over its answer
         before = self._places.queued(asked.app, task.identifier)
         no = self._refused(asked.app, task, before)
         if no is not None:
             return [do.Answer(asked.asker, wire.Refused(*no, request=asked.request))]
-        done = do.Answer(asked.asker, wire.Done(asked.request))
         if before is not None:
             if asked.existing is ExistingWork.REPLACE:
                 # It keeps its place in the queue.
-                before.request, before.submitted = task, now
+                before.request, before.submitted, before.submission = task, now, asked.submission
                 self._places.changed(before)
             return [done]
-        work = Work(self._new_id(), asked.app, task, now)
+        work = Work(self._new_id(), asked.app, task, now, submission=asked.submission)
         # If there is a place for it, it has it before this event is over.
         self._places.add(work)
         return [done, work.note("request_kept", f"{task.identifier} kept: {task.title}", task.kind)]

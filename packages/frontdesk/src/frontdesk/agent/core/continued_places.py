@@ -45,6 +45,12 @@ class Places:
     def queued(self, app: str, identifier: str) -> Work | None:
         return self._queued.get(app, {}).get(identifier)
 
+    def was_submitted(self, app: str, submission: str) -> bool:
+        """Whether one of the app's came of this submission; "" is none."""
+        return submission != "" and any(
+            work.submission == submission for work in [*self.runs_of(app), *self.queued_of(app)]
+        )
+
     def apps(self) -> list[str]:
         """Whoever has a task here."""
         return sorted({work.app for work in self.runs.values()} | self._queued.keys())

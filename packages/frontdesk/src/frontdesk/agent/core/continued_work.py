@@ -60,6 +60,8 @@ class Work(msgspec.Struct):
     end: TaskEnd | None = None
     """Why it was told to come to an end, and the words for a person."""
     text: str = ""
+    submission: str = ""
+    """By which the app names it when it has to ask twice."""
 
     @property
     def identifier(self) -> str:

@@ -327,6 +327,8 @@ class SubmitAsked(Report, frozen=True):
     request: int
     task: TaskRequest
     existing: ExistingWork
+    submission: str = ""
+    """Names it, so that what is asked again counts once; "": nobody says."""
 
 
 class CancelAsked(Report, frozen=True):

@@ -52,6 +52,8 @@ class Request(msgspec.Struct):
     not_before: float | None = None
     """The end of the pause after a failure."""
     run: Run | None = None
+    submission: str = ""
+    """By which the app names it when it has to ask twice."""
 
     @property
     def identifier(self) -> str:
@@ -98,6 +100,10 @@ class Requests:
         """What stands under this identifier: nothing, the request, or the one that goes first and the one after it."""
         return tuple(self._apps.get(app, {}).get(identifier, ()))
 
+    def was_submitted(self, app: str, identifier: str, submission: str) -> bool:
+        """Whether what stands under the identifier came of this submission; "" is none."""
+        return submission != "" and any(each.submission == submission for each in self.line(app, identifier))
+
     def apps_with(self, identifier: str) -> list[str]:
         return [app for app, lines in self._apps.items() if identifier in lines]
 
@@ -116,10 +122,10 @@ class Requests:
 
     # --- changing -------------------------------------------------------------------------------------------------
 
-    def add(self, app: str, task: TaskRequest, now: float) -> Request:
+    def add(self, app: str, task: TaskRequest, now: float, submission: str = "") -> Request:
         """The last under its identifier."""
         self._next += 1
-        request = Request(self._next, app, task, now)
+        request = Request(self._next, app, task, now, submission=submission)
         self._enter(request)
         self._changed.add(request.number)
         return request

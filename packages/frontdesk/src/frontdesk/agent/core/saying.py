@@ -14,6 +14,9 @@ MOST_ID, MOST_TITLE, MOST_TEXT, MOST_ACTIONS = 300, 300, 2000, 8
 MOST_NAME = 200
 """Characters of a background task's name that are kept."""
 
+MOST_SUBMISSION = 64
+"""Characters by which an app's submission is known again."""
+
 
 class NewChannel(msgspec.Struct, frozen=True):
     """What a subscription needs that nobody may guess: a fresh channel id and fresh keys."""
@@ -59,8 +62,8 @@ def said(app: str, asker: int, message: wire.ToDesk, new_channel: Callable[[], N
 
 def _said_of_scheduled_tasks(app: str, asker: int, message: wire.ToDesk) -> ev.Report | None:
     match message:
-        case wire.SubmitTask(request=request, task=task, existing=existing):
-            return ev.SubmitAsked(app, asker, request, _short_task(task), existing)
+        case wire.SubmitTask(request=request, task=task, existing=existing, submission=submission):
+            return ev.SubmitAsked(app, asker, request, _short_task(task), existing, submission[:MOST_SUBMISSION])
         case wire.CancelTasks(request=request, identifiers=identifiers):
             return ev.CancelAsked(app, asker, request, identifiers)
         case wire.CompleteTask(run=run, success=success):

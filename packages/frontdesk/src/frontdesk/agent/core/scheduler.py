@@ -139,18 +139,20 @@ class Scheduler:
         task, app = asked.task, asked.app
         if task.kind not in KINDS:
             return []
+        done = do.Answer(asked.asker, wire.Done(asked.request))
+        if self._requests.was_submitted(app, task.identifier, asked.submission):
+            return [done]  # asked again: the desk that had kept it died over its answer
         no = refusal(task, self._apps.manifest(app), available=self._apps.background_available(app))
         no = no or self._too_many(asked)
         if no is not None:
             return [do.Answer(asked.asker, wire.Refused(*no, request=asked.request))]
-        done = do.Answer(asked.asker, wire.Done(asked.request))
         line = self._requests.line(app, task.identifier)
         before = line[-1] if line and line[-1].run is None else None
         if before is not None and asked.existing is ExistingWork.KEEP:
             return [done]
         if before is not None:
             self._launching.forget(before)
-        request = self._requests.add(app, task, now)
+        request = self._requests.add(app, task, now, asked.submission)
         self._launching.place(request, now)
         text = f"{task.kind} {task.identifier} {'replaced' if before is not None else 'submitted'}"
         note = do.Note(app, "request_kept", text, about=about(request), name=task.identifier, why=task.kind)
