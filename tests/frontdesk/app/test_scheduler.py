@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -10,6 +11,7 @@ from frontdesk.app.connection import DeskConnection
 from frontdesk.app.runs import ScheduledRuns
 from frontdesk.app.scheduler import TaskScheduler
 from frontdesk.errors import DeskUnavailable
+from frontdesk.wire import desk as wire
 
 MANIFEST = """
 id = "org.example.Notes"
@@ -92,6 +94,22 @@ def test_a_manifest_that_is_not_there_is_named(tmp_path: Path) -> None:
 async def test_what_is_no_request_is_not_sent() -> None:
     with pytest.raises(TypeError, match="RefreshTask"):
         await a_scheduler().submit("org.example.Notes.fresh")  # type: ignore[arg-type]
+
+
+@pytest.mark.contract("S05")
+async def test_what_is_asked_again_bears_the_same_name_and_the_next_submission_another() -> None:
+    asked: list[list[wire.SubmitTask]] = []
+
+    class Connection:
+        async def ask(self, make: Callable[[int], wire.SubmitTask], kind: type[wire.Done]) -> wire.Done:
+            asked.append([make(1), make(1)])  # as after a desk that died over its answer
+            return wire.Done(1)
+
+    scheduler = TaskScheduler(ScheduledRuns(lambda message: True), "", lambda: True, cast("Any", Connection))
+    await scheduler.submit(RefreshTask("a"))
+    await scheduler.submit(RefreshTask("a"))
+    assert all(once == again for once, again in asked)
+    assert asked[0][0].submission != asked[1][0].submission
 
 
 async def test_an_app_that_has_not_started_is_told_to(tmp_path: Path) -> None:

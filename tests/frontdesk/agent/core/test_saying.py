@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from frontdesk.agent.core import events as ev
-from frontdesk.agent.core.saying import MOST_ACTIONS, MOST_ID, MOST_NAME, MOST_TEXT, MOST_TITLE, NewChannel, said
+from frontdesk.agent.core.saying import (
+    MOST_ACTIONS,
+    MOST_ID,
+    MOST_NAME,
+    MOST_SUBMISSION,
+    MOST_TEXT,
+    MOST_TITLE,
+    NewChannel,
+    said,
+)
 from frontdesk.terms import (
     Action,
     ContinuedTask,
@@ -85,4 +94,6 @@ def test_titles_of_a_task_are_cut_and_its_identifier_is_not() -> None:
     # Half an identifier would be another task; the scheduler refuses what is too long.
     event = heard(wire.SubmitTask(1, ContinuedTask(LONG, title=LONG, subtitle=LONG)))
     assert isinstance(event, ev.SubmitAsked) and isinstance(event.task, ContinuedTask)
+    named = heard(wire.SubmitTask(1, ProcessingTask("a"), submission=LONG))
+    assert isinstance(named, ev.SubmitAsked) and len(named.submission) == MOST_SUBMISSION
     assert event.task == ContinuedTask(LONG, title=LONG[:MOST_TITLE], subtitle=LONG[:MOST_TITLE])
