@@ -258,6 +258,17 @@ def test_a_thousand_may_be_open_and_one_more_stops_the_app() -> None:
     assert len(receipt.tasks) <= 21, "a receipt is read by a person"
 
 
+@pytest.mark.contract("A09")
+def test_nor_may_it_come_with_more_to_the_next_desk() -> None:
+    for open_tasks, stops in ((1000, []), (1001, [StopReason.TOO_MANY_TASKS])):
+        driver = in_front()
+        driver.processes[APP].tasks = {task: f"t{task}" for task in range(open_tasks)}
+        driver.desk_dies()
+        driver.connect(APP)
+        assert driver.reasons(APP) == stops
+    assert (driver.receipts[0].limit, driver.receipts[0].used) == (1000.0, 1001.0)
+
+
 @pytest.mark.contract("A10")
 @pytest.mark.parametrize("off", ["*", APP])
 def test_switched_off_begin_says_so_and_the_app_goes_on_in_front(off: str) -> None:

@@ -137,6 +137,18 @@ def test_coming_to_the_background_again_begins_the_window_anew() -> None:
 
 
 @pytest.mark.contract("L08")
+def test_a_glance_at_it_is_enough_for_that() -> None:
+    driver = unseen()
+    app = Busy(driver, 0.95)
+    for _ in range(5):
+        app.runs(45)
+        driver.to_front(APP)
+        driver.pass_time(1)
+        driver.sleep(APP)
+    assert driver.receipts == []
+
+
+@pytest.mark.contract("L08")
 def test_while_it_may_use_all_it_may_and_afterwards_the_window_begins_anew() -> None:
     machine = Consumption(Limits(), lambda app: PROCESS, {})
     machine.handle(ev.FreeOfCpuLimit(APP, on=True), 0.0)
@@ -187,6 +199,7 @@ def test_an_answer_about_an_earlier_process_is_no_answer() -> None:
 
 @pytest.mark.contract("L08")
 def test_it_is_measured_six_times_a_window_and_not_at_all_for_a_moment_of_work() -> None:
+    assert unseen(Limits(cpu_window=6.0)).desk.next_wake() == T0 + 1.0, "five seconds or less: the first look"
     driver = unseen()
     app = Busy(driver, 0.1)
     app.runs(600)

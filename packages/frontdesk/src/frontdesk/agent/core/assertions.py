@@ -235,16 +235,13 @@ class Assertions:
 
     def _inhibit(self) -> Out:
         """Hold off the machine's sleep while a task is open in an app that nobody sees, whose time therefore runs."""
-        guarding = [
-            (app, name)
-            for app, tasks in self._apps.items()
-            if tasks.box is not None and not tasks.box.spent
-            for name in tasks.open.values()
-        ]
-        if bool(guarding) == self._inhibits:
+        guarding = (app for app, tasks in self._apps.items() if tasks.open and tasks.box and not tasks.box.spent)
+        first = next(guarding, None)
+        if (first is not None) == self._inhibits:
             return []
-        self._inhibits = bool(guarding)
-        return [do.Inhibit(self._inhibits, f"{guarding[0][0]} finishes: {guarding[0][1]}" if guarding else "")]
+        self._inhibits = first is not None
+        name = next(iter(self._apps[first].open.values())) if first is not None else ""
+        return [do.Inhibit(self._inhibits, f"{first} finishes: {name}" if first is not None else "")]
 
     def _time_passed(self, app: str, now: float) -> Out:
         tasks = self._apps[app]
