@@ -35,6 +35,9 @@ background_off = ["org.example.notes"]
 [limits]
 background = 40
 critical_battery = 15
+
+[memory]
+"org.example.photos" = "768 MiB"
 ```
 """
 
