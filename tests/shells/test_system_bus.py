@@ -29,6 +29,7 @@ class Upower:
         self.on_battery: object = Variant("b", False)
         self.asked: asyncio.Queue[str] = asyncio.Queue()
         self.hangs = False
+        self.changes_meanwhile = False
 
     async def start(self, address: str) -> None:
         self.bus = await MessageBus(bus_address=address).connect()
@@ -41,6 +42,9 @@ class Upower:
         self.asked.put_nowait(message.member or "")
         if self.hangs:
             return True
+        if self.changes_meanwhile and message.path != PATH:
+            self.changes_meanwhile = False
+            self.sent = asyncio.ensure_future(self.says(True))
         properties = {"OnBattery": self.on_battery} if message.path == PATH else {}
         return Message.new_method_return(message, "a{sv}", [properties])
 
@@ -163,6 +167,14 @@ async def test_a_service_that_hangs_costs_the_desk_half_a_second_once_and_is_ask
     machine.conditions.refresh()
     await machine.until(Condition.POWER, "external", "UPower")
     assert len([each for each in caplog.records if "did not answer" in each.getMessage()]) <= 2
+
+
+async def test_what_changes_while_it_is_read_is_read_again(bus: PrivateBus, machine: Machine) -> None:
+    upower = Upower()
+    upower.changes_meanwhile = True
+    await upower.start(bus.address)
+    machine.start()
+    await machine.until(Condition.POWER, "battery", "UPower")
 
 
 async def test_only_who_has_the_name_is_heard(bus: PrivateBus, machine: Machine) -> None:
