@@ -28,7 +28,7 @@ def test_what_stands_in_it_is_taken_and_the_rest_is_default(file: Path) -> None:
         "[limits]\nbackground = 40\nmost_tasks = 5\n"
     )
     assert read_settings(file) == Settings(
-        "wss://push.example/", ("org.example.a",), "signals", Limits(background=40.0, most_tasks=5)
+        "wss://push.example/", ("org.example.a",), "signals", limits=Limits(background=40.0, most_tasks=5)
     )
 
 

@@ -26,7 +26,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """WebSocket address of the push service: ``wss://HOST/`` for ``frontdesk push serve --public-url https://HOST``;
     empty: no pushes."""
     background_off: tuple[str, ...] = ()
-    """Apps (ids, or ``*`` for all) kept from running in the background until ``frontdesk background`` says otherwise (L10)."""
+    """Apps (ids, ``*``: all) that do not run in the background until ``frontdesk background`` says otherwise (L10)."""
     freezer: Literal["auto", "cgroup", "signals"] = "auto"
     """How apps are suspended; ``auto``: by cgroup where one may be made, else by signals (L01)."""
     record: bool = False
