@@ -492,6 +492,22 @@ async def test_a_chat_with_news_comes_to_the_top_where_the_others_stay(page: Pag
     await expect(page.locator(".chat[aria-current]")).to_have_text(re.compile("Right"))
 
 
+async def test_a_message_is_found_by_keyboard(page: Page, lobby: Lobby) -> None:
+    lobby.messenger.put_chat("!map:demo.localhost", "Ann")
+    lobby.messenger.put("!map:demo.localhost", "the map is in the drawer", name="Ann")
+    await page.get_by_role("link", name="Search messages").press("Enter")
+    await expect(page.get_by_role("searchbox", name="Words, or how they begin")).to_be_focused()
+    await page.keyboard.type("drawer")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_text("One message.")).to_be_visible()
+    await (
+        page.get_by_role("list", name="Found messages")
+        .get_by_role("link", name="the map is in the drawer")
+        .press("Enter")
+    )
+    await expect(page.get_by_role("heading", name="Ann")).to_be_visible()
+
+
 async def test_a_new_chat_an_invitation_and_a_log_out_by_keyboard(page: Page, lobby: Lobby) -> None:
     await page.get_by_role("link", name="New chat").press("Enter")
     await expect(page.get_by_label("Matrix address")).to_be_focused()

@@ -150,7 +150,7 @@ class Background:
             self._accounts.foreground()
             for ties in self._ties.values():
                 ties.subscribe_if_need_be()
-            if self._connected and not self._scheduled.asked:
+            if self._connected:
                 self._errands.start(self._scheduled.ask())
         else:
             self._answers.unseen()

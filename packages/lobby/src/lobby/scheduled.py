@@ -45,21 +45,21 @@ class Chats(Databases, Protocol):
 
 
 class Scheduled:
-    """Use: ``ask()`` once there is a desk; it calls ``refresh`` and ``upkeep``. ``clock``: seconds since 1970."""
+    """Use: ``ask()`` at every occasion once there is a desk, which then calls ``refresh`` and ``upkeep``.
+
+    ``clock``: seconds since 1970.
+    """
 
     def __init__(self, schedule: Schedule, chats: Chats, clock: Callable[[], float]) -> None:
         self._schedule = schedule
         self._chats = chats
         self._clock = clock
-        self.asked = False
-        """Whether the desk has been asked for both in this run."""
 
     async def ask(self) -> None:
-        """Ask for both, unless an earlier run has: each push may launch Lobby, and would put them off otherwise."""
+        """Ask for both, at each start and look; what is asked for already is not put off by it."""
         try:
             await self._schedule.want_refresh(self._clock() + REFRESH_AGAIN, keep=True)
             await self._schedule.want_upkeep(self._clock() + FIRST_UPKEEP, keep=True)
-            self.asked = True
         except LobbyError as error:
             log.warning("Chats are fetched when Lobby is opened, not before; there is no upkeep yet. %s", error)
 
