@@ -48,14 +48,14 @@ class Upower:
         properties = {"OnBattery": self.on_battery} if message.path == PATH else {}
         return Message.new_method_return(message, "a{sv}", [properties])
 
-    async def says(self, on_battery: bool, *, as_nobody: bool = False) -> None:
-        """``as_nobody``: without answering so when asked."""
-        if not as_nobody:
-            self.on_battery = Variant("b", on_battery)
+    async def says(self, on_battery: bool, *, to: str | None = None) -> None:
+        """``to`` somebody by name, whatever they listen to; else to whoever does."""
+        self.on_battery = Variant("b", on_battery)
         body = [NAME, {"OnBattery": Variant("b", on_battery)}, []]
         await self.bus.send(
             Message(
                 message_type=MessageType.SIGNAL,
+                destination=to,
                 path=PATH,
                 interface="org.freedesktop.DBus.Properties",
                 member="PropertiesChanged",
@@ -177,6 +177,26 @@ async def test_what_changes_while_it_is_read_is_read_again(bus: PrivateBus, mach
     await machine.until(Condition.POWER, "battery", "UPower")
 
 
+async def test_who_goes_while_it_is_asked_for_is_gone(
+    bus: PrivateBus, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upower, ask = await started(bus.address), dbus_calls.owner
+    told = asyncio.Event()
+
+    async def owner(connection: MessageBus, name: str) -> str:
+        found = await ask(connection, name)
+        if name == NAME:
+            connection.add_message_handler(lambda message: told.set() if message.body[:1] == [NAME] else None)
+            upower.bus.disconnect()
+            await asyncio.wait_for(told.wait(), PATIENCE)
+        return found
+
+    monkeypatch.setattr(dbus_calls, "owner", owner)
+    machine.start()
+    await machine.conditions.first_look()
+    assert not machine.conditions._bus.has(machine.conditions._read[0])
+
+
 async def test_only_who_has_the_name_is_heard(bus: PrivateBus, machine: Machine) -> None:
     upower = await started(bus.address)
     machine.start()
@@ -185,7 +205,10 @@ async def test_only_who_has_the_name_is_heard(bus: PrivateBus, machine: Machine)
     stranger.bus = await MessageBus(bus_address=bus.address).connect()
     while not upower.asked.empty():
         upower.asked.get_nowait()
-    await stranger.says(True)
+    (names,) = await dbus_calls.call(stranger.bus, dbus_calls.BUS, "/org/freedesktop/DBus", "ListNames")
+    for name in names:
+        if name.startswith(":"):
+            await stranger.says(True, to=name)
     await upower.says(True)
     await machine.until(Condition.POWER, "battery", "UPower")
     assert upower.asked.qsize() == 2  # once for each object, for the one signal that counts

@@ -118,8 +118,8 @@ class ServiceProperties:
     def heard(self, signal: Message) -> None:
         if signal.member != "PropertiesChanged" or signal.signature != "sa{sv}as":
             return
-        interface, changed, invalidated = signal.body
-        if self._facts.objects.get(str(signal.path)) == interface and self._facts.follows & {*changed, *invalidated}:
+        _, changed, invalidated = signal.body
+        if self._facts.follows & {*changed, *invalidated}:
             self._changed.set()
 
     def refresh(self) -> None:
