@@ -110,6 +110,21 @@ def test_what_it_is_about_the_app() -> None:
     assert of_app(TaskKind.PROCESSING, None, NOW, in_front=True, first="") == ()
 
 
+@pytest.mark.contract("S16")
+@pytest.mark.parametrize(
+    ("obstacle", "word"),
+    [
+        (Obstacle.BACKGROUND_OFF, "switched off"),
+        (Obstacle.APP_QUIT, "open it again"),
+        (Obstacle.APP_BUSY, "on its way out"),
+        (Obstacle.DESK_STOPPING, "being stopped"),
+    ],
+)
+def test_why_an_app_is_not_launched_is_said_in_words(obstacle: Obstacle, word: str) -> None:
+    (reason,) = of_app(TaskKind.REFRESH, (obstacle, None), NOW, in_front=False, first="")
+    assert word in reason.text
+
+
 @pytest.mark.contract("S16", "S06", "S15")
 def test_moments_to_come_are_said_with_the_time_until_then() -> None:
     moments = Moments(NOW + 60, NOW + 600, NOW + 7200, NOW + 90_000)

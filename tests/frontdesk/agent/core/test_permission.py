@@ -35,3 +35,12 @@ def test_with_background_running_off_nothing_may() -> None:
         found = refusal(task, MANIFEST, available=False)
         assert found is not None
         assert found[0] is Refusal.UNAVAILABLE
+
+
+def test_an_identifier_has_at_most_200_characters_and_a_time_lies_before_the_year_3000() -> None:
+    long = "export." + "x" * 193
+    assert refusal(ContinuedTask(long), MANIFEST, available=True) is None
+    assert refusal(ContinuedTask(long + "x"), MANIFEST, available=True) is not None
+    last = 32503680000.0
+    assert refusal(RefreshTask("news", earliest_begin=last), MANIFEST, available=True) is None
+    assert refusal(RefreshTask("news", earliest_begin=last + 1), MANIFEST, available=True) is not None

@@ -15,6 +15,7 @@ from frontdesk.terms import (
     Manifest,
     Obstacle,
     ProcessingTask,
+    Receipt,
     RefreshTask,
     Refusal,
     Retry,
@@ -601,6 +602,57 @@ def test_the_budget_of_an_app_holds_up_its_refreshes_and_says_until_when() -> No
     assert driver.state(APP) is S.LAUNCHING
 
 
+@pytest.mark.contract("S15", "S14")
+def test_refreshes_of_several_apps_that_are_soon_wanted_are_launched_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    third = Manifest("org.example.third", "Third", ("third",), background=("refresh",), tasks=("news",))
+    early = Manifest("org.example.early", "Early", ("early",), background=("refresh",), tasks=("news",))
+    driver = desk(FEED, FILES, third, early)
+    usual = {APP: 1000.0, FILES.id: 1900.0, third.id: 1901.0, early.id: 1500.0}
+    monkeypatch.setattr(driver.desk.habit, "wanted", lambda app, earliest, now: earliest + usual[app])
+    for app in (APP, FILES.id, third.id):
+        driver.submit(app, NEWS)
+    driver.submit(early.id, later(1001))
+    assert driver.in_the_way(APP, "news") == [Obstacle.WAITS_FOR_HABIT]
+    driver.pass_time(999.9)
+    assert driver.state(APP) is S.STOPPED
+    driver.pass_time(0.1)
+    assert [driver.state(app) for app in usual] == [S.LAUNCHING, S.LAUNCHING, S.STOPPED, S.STOPPED]
+
+
+@pytest.mark.contract("S15")
+def test_no_more_apps_refresh_at_the_same_time_than_there_are_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"org.example.app{number}" for number in range(6)]
+    driver = desk(*(Manifest(name, name, ("x",), background=("refresh",), tasks=("news",)) for name in names))
+    for name in names:
+        driver.submit(name, later(60))
+    driver.pass_time(60)
+    assert [driver.state(name) is S.LAUNCHING for name in names] == [True] * 4 + [False] * 2
+    driver.connect(names[0])
+    driver.complete(names[0], "news")
+    assert driver.state(names[4]) is S.LAUNCHING
+
+
+def test_what_cannot_have_changed_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"org.example.app{number}" for number in range(300)]
+    apps = (Manifest(name, name, ("x",), background=("processing",), tasks=("tidy0",)) for name in names)
+    driver = desk()
+    driver.is_now(Condition.IDLE, "no")
+    driver.desk.handle([ev.AppAdded(manifest) for manifest in apps], driver.now)
+    submitted = [ev.SubmitAsked(name, 1, 1, TIDY, ExistingWork.REPLACE) for name in names]
+    driver.desk.handle(submitted, driver.now)
+    looks: list[Condition] = []
+    value = driver.desk.conditions.value
+
+    def counted(condition: Condition) -> str:
+        looks.append(condition)
+        return value(condition)
+
+    monkeypatch.setattr(driver.desk.conditions, "value", counted)
+    driver.desk.handle([ev.ConditionSeen(Condition.NETWORK, "offline", "test")], driver.now)
+    assert 0 < len(looks) < 20, "300 requests of one class: the class is looked at, not they"
+    assert driver.desk.next_wake() is None, "an idle desk wakes up for nothing"
+
+
 # --- by hand ------------------------------------------------------------------------------------------------------
 
 
@@ -655,6 +707,118 @@ def test_by_hand_an_app_that_was_quit_is_not_launched() -> None:
     driver.submit(APP, later(60))
     driver.handle(ev.QuitAsked(APP))
     assert refused(simulate(driver, "news")) is Refusal.UNAVAILABLE
+
+
+# --- connections --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.contract("S11", "A13")
+def test_an_app_that_was_away_when_its_time_was_up_is_told_when_it_is_back() -> None:
+    driver = at_work()
+    driver.pass_time(590)
+    driver.drop_connection(APP)
+    driver.pass_time(7)
+    driver.connect(APP)
+    driver.pass_time(0)
+    assert len(told(driver, wire.ExpireRuns)) == 1
+    driver.pass_time(4.9)
+    assert driver.reasons(APP) == []
+    driver.pass_time(0.2)
+    assert driver.reasons(APP) == [StopReason.TASK_NOT_COMPLETED]
+
+
+@pytest.mark.contract("S11")
+def test_an_app_that_was_told_to_end_hears_it_again_after_the_desks_death() -> None:
+    driver = at_work()
+    driver.is_now(Condition.IDLE, "no")
+    driver.desk_dies()
+    driver.connect(APP)
+    assert [each.why for each in told(driver, wire.ExpireRuns) if isinstance(each, wire.ExpireRuns)] == [
+        TaskEnd.IN_USE,
+        TaskEnd.IN_USE,
+    ]
+    driver.complete(APP, "tidy0", success=False)
+    assert ends(driver) == [("tidy0", TaskEnd.IN_USE)]
+
+
+@pytest.mark.contract("S13")
+def test_cancelled_before_the_app_heard_of_it_the_task_is_not_given_after_the_desks_death() -> None:
+    driver = at_work()
+    driver.handle(ev.CancelAsked(APP, 1, 1, ()))
+    driver.processes[APP].runs.clear()
+    driver.desk_dies()
+    driver.connect(APP)
+    assert driver.at_work(APP) == []
+    assert driver.desk.pending(APP) == ()
+
+
+@pytest.mark.contract("L07")
+def test_an_app_in_front_that_does_not_come_back_gets_its_task_again() -> None:
+    driver = at_work()
+    driver.to_front(APP)
+    driver.drop_connection(APP)
+    driver.pass_time(20)
+    assert [task.attempt for task in driver.desk.pending(APP)] == [2]
+
+
+@pytest.mark.contract("L07")
+@pytest.mark.parametrize(
+    ("reason", "attempt"),
+    [
+        (StopReason.LOGOUT, 1),
+        (StopReason.MEMORY_PRESSURE, 1),
+        (StopReason.SUSPENDED_LONG, 1),
+        (StopReason.CPU_EXCEEDED, 2),
+        (StopReason.TASK_NOT_ENDED, 2),
+        (StopReason.EXITED, 2),
+        (StopReason.REPLACED, 2),
+    ],
+)
+def test_an_end_that_was_not_the_apps_own_fault_is_no_try(reason: StopReason, attempt: int) -> None:
+    driver = at_work()
+    scheduler = driver.desk.scheduler
+    scheduler.handle(ev.DeskStopping(), driver.now)
+    scheduler.handle(ev.Ended(APP, Receipt(APP, reason, driver.now, "")), driver.now)
+    (task,) = scheduler.pending(APP)
+    assert (task.state, task.attempt) == (TaskState.PENDING, attempt)
+
+
+@pytest.mark.contract("L04")
+def test_an_app_that_was_quit_before_it_was_given_its_task_keeps_it() -> None:
+    driver = desk()
+    driver.submit(APP, TIDY)
+    driver.handle(ev.QuitAsked(APP))
+    assert [task.state for task in driver.desk.pending(APP)] == [TaskState.PENDING]
+
+
+@pytest.mark.contract("L07")
+def test_the_pause_after_an_apps_death_grows_up_to_a_minute() -> None:
+    driver = desk(limits=Limits(task_tries=1100))
+    driver.submit(APP, TIDY)
+    scheduler, pauses = driver.desk.scheduler, list[float]()
+    for _ in range(1090):
+        scheduler.handle(ev.Awake(APP, WakeReason.SCHEDULED, fresh=True), driver.now)
+        scheduler.handle(ev.Ended(APP, Receipt(APP, StopReason.CRASHED, driver.now, "")), driver.now)
+        (why,) = [each for each in scheduler.explain(APP, driver.now)[0].reasons if each.until is not None]
+        assert why.until is not None
+        pauses.append(why.until - driver.now)
+        driver.now = why.until
+        scheduler.handle(ev.TimePassed(), driver.now)
+    assert pauses[:8] == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
+    assert set(pauses[8:]) == {60.0}
+
+
+def test_when_the_box_of_background_time_is_over_the_runs_of_the_app_still_hold_it() -> None:
+    driver = at_work()
+    driver.pass_time(100)
+    out = driver.desk.scheduler.handle(ev.BoxOver(APP), driver.now)
+    (run,) = driver.processes[APP].runs
+    assert out == [ev.HoldOn(APP, "scheduled", run, "tidy0"), ev.GiveTime(APP, 500.0)]
+    driver.pass_time(495)
+    driver.now += 5
+    (stop,) = driver.desk.scheduler.handle(ev.BoxOver(APP), driver.now)
+    assert isinstance(stop, ev.Stop)
+    assert stop.reason is StopReason.TASK_NOT_COMPLETED
 
 
 # --- the desk's death, clocks, sleep ------------------------------------------------------------------------------

@@ -128,8 +128,7 @@ def of_app(
     if not_launchable is not None:
         obstacle, until = not_launchable
         when = f", next try in {in_words(until - now)}" if until is not None else ""
-        text = _OF_APP.get(obstacle, str(obstacle).replace("_", " "))
-        found.append(Reason(obstacle, text + when, until=until))
+        found.append(Reason(obstacle, _OF_APP[obstacle] + when, until=until))
     if in_front and kind is TaskKind.REFRESH:
         found.append(Reason(Obstacle.APP_IN_FRONT, "the app is open in front of you: it refreshes itself"))
     if first:

@@ -15,9 +15,7 @@ Out = list[do.Effect | ev.Signal]
 _DOUBLINGS_MOST = 64
 """Past any limit of a pause; far more of them would be too large a number."""
 
-_NO_FAULT = frozenset(
-    {StopReason.LOGOUT, StopReason.MEMORY_PRESSURE, StopReason.SUSPENDED_LONG, StopReason.REMOVED, StopReason.QUIT}
-)
+_NO_FAULT = frozenset({StopReason.LOGOUT, StopReason.MEMORY_PRESSURE, StopReason.SUSPENDED_LONG, StopReason.QUIT})
 """Ends of an app that say nothing against the task it worked on."""
 
 
