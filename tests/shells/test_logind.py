@@ -79,11 +79,11 @@ async def test_locks_are_held_while_work_is_open(bus: PrivateBus, machine: Machi
     async with mocked(bus.address, NAME, PATH, MANAGER, *TEMPLATE) as logind:
         # By the manager's hint alone the lock on idle would make the machine look used: none is taken.
         await locks_are(logind, [SLEEP_LOCK])
+        await logind.do("AddSeat", "s", ["seat0"])
+        machine.conditions.inhibit(True, "a send is open")  # once more: what is held is not taken twice
+        await locks_are(logind, [SLEEP_LOCK, IDLE_LOCK])
         machine.conditions.inhibit(False, "")
         await locks_are(logind, [])
-        await logind.do("AddSeat", "s", ["seat0"])
-        machine.conditions.inhibit(True, "a send is open")
-        await locks_are(logind, [SLEEP_LOCK, IDLE_LOCK])
         await logind.kill()
         await logind.again(*TEMPLATE)
         await locks_are(logind, [SLEEP_LOCK])

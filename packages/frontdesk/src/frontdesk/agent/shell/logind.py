@@ -100,11 +100,10 @@ class MachineSleep:
             return
         await self._take(bus, "sleep", "delay")
         try:
-            seat = Said(await dbus_calls.properties(bus, _NAME, _SEAT, f"{_NAME}.Seat"))
+            await dbus_calls.properties(bus, _NAME, _SEAT, f"{_NAME}.Seat")
         except CallFailed:
-            return
-        if seat.truth("IdleHint") is not None:
-            await self._take(bus, "idle", "block")
+            return  # there is no seat
+        await self._take(bus, "idle", "block")
 
     async def _take(self, bus: MessageBus, what: str, mode: str) -> None:
         if not self._wanted or what in self._held:
