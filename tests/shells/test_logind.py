@@ -84,6 +84,8 @@ async def test_locks_are_held_while_work_is_open(bus: PrivateBus, machine: Machi
         await locks_are(logind, [SLEEP_LOCK, IDLE_LOCK])
         machine.conditions.inhibit(False, "")
         await locks_are(logind, [])
+        machine.conditions.inhibit(True, "a send is open")
+        await locks_are(logind, [SLEEP_LOCK, IDLE_LOCK])
         await logind.kill()
         await logind.again(*TEMPLATE)
         await locks_are(logind, [SLEEP_LOCK])
