@@ -35,7 +35,9 @@ class Following:
     def seen(self) -> Seen:
         """The desk's last word, and whether there is one now. Time goes on by the desk's clock."""
         now = self._clock() if self._status is None else self._status.now + time.monotonic() - self._age_from
-        return Seen(self._status, self._away.is_away or self._status is None, now, self._away.gaps, self._receipts)
+        # A copy: what a page was told is compared with what is known later.
+        receipts = dict(self._receipts)
+        return Seen(self._status, self._away.is_away or self._status is None, now, self._away.gaps, receipts)
 
     async def changes(self) -> AsyncIterator[None]:
         """At once, and after every change."""
