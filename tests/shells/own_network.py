@@ -1,10 +1,15 @@
 """Run in a network of its own: changes it step by step, and prints what ``Routes`` told after each, a line a step."""
 
 import asyncio
+import contextlib
 import subprocess
 import sys
+from pathlib import Path
 
 from frontdesk.agent.shell.routes import Routes
+
+VERSION_6 = Path("/proc/sys/net/ipv6/conf/all/disable_ipv6")
+"""Its routes go with a cable, and tell of it; where there are none, the interface has to."""
 
 STEPS = (
     "link add there type veth peer name here; address add 198.51.100.2/24 dev here; link set here up;"
@@ -30,6 +35,8 @@ async def main() -> None:
     routes.start()
     print(await told.get(), flush=True)
     for step in STEPS:
+        with contextlib.suppress(OSError):  # a container may not; then there is one more who tells
+            VERSION_6.write_text("0" if "-6" in step else "1")
         for command in step.split(";"):
             subprocess.run(["ip", *command.split()], check=True)
         print(await told.get(), flush=True)

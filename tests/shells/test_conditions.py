@@ -32,7 +32,9 @@ async def test_memory_is_short_until_there_was_no_pressure_for_a_while(
     assert machine.words(MEMORY) == [("ok", "memory pressure")]
     under_pressure = machine.conditions._pressure._on_pressure
     under_pressure()
+    eases = machine.conditions._eased
     under_pressure()
+    assert eases is not None and eases.cancelled()
     assert len(machine.of(ev.MemoryShort)) == 2
     assert machine.word(MEMORY) == ("short", "memory pressure")
     began = asyncio.get_running_loop().time()

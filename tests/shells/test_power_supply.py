@@ -49,6 +49,8 @@ async def test_what_psutil_finds(monkeypatch: pytest.MonkeyPatch, battery: Any, 
 
 
 async def test_it_looks_again_when_the_kernel_tells_of_a_power_supply(monkeypatch: pytest.MonkeyPatch) -> None:
+    failures: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: failures.append(context))
     ours, kernels = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     monkeypatch.setattr(kernel_news, "_open", lambda protocol, groups: ours)
     now = SimpleNamespace(percent=50, power_plugged=True)
@@ -68,8 +70,11 @@ async def test_it_looks_again_when_the_kernel_tells_of_a_power_supply(monkeypatc
         kernels.send(message)
     assert await asyncio.wait_for(told.get(), PATIENCE) == (POWER, "battery")
     assert told.get_nowait() == (BATTERY, "50") and told.empty()
+    stand_in._heard(None)  # some were lost
+    assert told.qsize() == 2
     stand_in.stop()
     kernels.close()
+    assert failures == []
 
 
 async def test_this_kernel_tells_of_devices_or_it_is_said_that_it_does_not() -> None:

@@ -27,7 +27,7 @@ def test_the_ways_out_are_those_of_default_routes() -> None:
         + "eth0\t00000000\t0102A8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0\n"
         + "eth1\t0002A8C0\t00000000\t0001\t0\t0\t100\t00FFFFFF\t0\t0\t0\n"
         + "tun0\t00000000\t00000000\t0001\t0\t0\t50\t00000080\t0\t0\t0\n"  # half of all addresses
-        + "*\t00000000\t00000000\t0200\t0\t0\t0\t00000000\t0\t0\t0\n"  # refused
+        + "*\t00000000\t00000000\t0201\t0\t0\t0\t00000000\t0\t0\t0\n"  # refused
     )
     assert ways_out_4(table) == {"eth0"}
     assert ways_out_4(HEAD) == set()

@@ -30,6 +30,8 @@ class Upower:
         self.asked: asyncio.Queue[str] = asyncio.Queue()
         self.hangs = False
         self.changes_meanwhile = False
+        self.thinks = 0.0
+        """Seconds over each answer."""
 
     async def start(self, address: str) -> None:
         self.bus = await MessageBus(bus_address=address).connect()
@@ -46,7 +48,9 @@ class Upower:
             self.changes_meanwhile = False
             self.sent = asyncio.ensure_future(self.says(True))
         properties = {"OnBattery": self.on_battery} if message.path == PATH else {}
-        return Message.new_method_return(message, "a{sv}", [properties])
+        answer = Message.new_method_return(message, "a{sv}", [properties])
+        asyncio.get_running_loop().call_later(self.thinks, self.bus.send, answer)
+        return True
 
     async def says(self, on_battery: bool, *, to: str | None = None) -> None:
         """``to`` somebody by name, whatever they listen to; else to whoever does."""
@@ -141,7 +145,8 @@ async def test_who_talks_nonsense_at_its_address_is_no_bus(machine: Machine, mon
 
 
 async def test_the_first_look_waits_for_those_that_are_there(bus: PrivateBus, machine: Machine) -> None:
-    await started(bus.address)
+    upower = await started(bus.address)
+    upower.thinks = 0.05
     machine.start()
     await machine.conditions.first_look()
     assert machine.word(Condition.POWER) == ("external", "UPower")
