@@ -717,7 +717,8 @@ def test_an_app_that_was_away_when_its_time_was_up_is_told_when_it_is_back() -> 
     driver = at_work()
     driver.pass_time(590)
     driver.drop_connection(APP)
-    driver.pass_time(7)
+    driver.pass_time(15)
+    assert driver.reasons(APP) == [], "nobody could tell it to end"
     driver.connect(APP)
     driver.pass_time(0)
     assert len(told(driver, wire.ExpireRuns)) == 1
