@@ -2,14 +2,18 @@
 
 import argparse
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from frontdesk.agent.core.obstacles import in_words
+from frontdesk.agent.core.recorded_day import take_apart
 from frontdesk.agent.core.recording import Batch, Begun, Frame, Full, read
+from frontdesk.agent.core.rehearsal import Moment, Rehearsal, Shift, shifts
 from frontdesk.agent.core.replaying import Difference, differences
+from frontdesk.agent.shell.settings import read_settings
 from frontdesk.cli.wording import printable
 from frontdesk.errors import FrontdeskError
 
@@ -26,15 +30,68 @@ def add_to(subjects: "argparse._SubParsersAction[Any]") -> None:
     )
     replay.add_argument("log", metavar="LOG", type=Path, help="the event log")
     replay.add_argument("--json", action="store_true", help="as JSON, all differences")
-    replay.set_defaults(run=lambda chosen: _run(chosen.log, chosen.json))
+    replay.add_argument(
+        "--limits",
+        metavar="FILE",
+        type=Path,
+        help="a settings.toml: live the recorded days under its [limits], and say which launches, tasks and stops come "
+        "earlier, later or not at all. People and machine do the same again, apps take as long as they took",
+    )
+    replay.set_defaults(run=lambda chosen: _run(chosen.log, chosen.limits, chosen.json))
 
 
-def _run(file: Path, as_json: bool) -> int:
+def _run(file: Path, limits: Path | None, as_json: bool) -> int:
+    log = _content(file)
+    return _decide_again(log, as_json) if limits is None else _compare(log, limits, as_json)
+
+
+def _content(file: Path) -> bytes:
     try:
-        log = file.read_bytes()
+        return file.read_bytes()
     except OSError as error:
         then = "With record = true in its settings a desk writes state/events.log."
         raise FrontdeskError(f"{file} cannot be read ({error.strerror}). {then}") from error
+
+
+def _compare(log: bytes, limits: Path, as_json: bool) -> int:
+    """The recorded policy and another."""
+    if not limits.is_file():
+        raise FrontdeskError(f"{limits} is no file. Nothing was compared; name a settings.toml.")
+    day = take_apart(read(log))
+    recorded, other = (Rehearsal(day, each).live() for each in (day.begun.limits, read_settings(limits).limits))
+    found = shifts(recorded, other)
+    if as_json:
+        print(
+            msgspec.json.format(msgspec.json.encode({"recorded": recorded, "other": other, "shifts": found})).decode()
+        )
+    else:
+        print("\n".join(printable(line) for line in compared(recorded, other, found)))
+    return 1 if found else 0
+
+
+def compared(recorded: Sequence[Moment], other: Sequence[Moment], found: Sequence[Shift]) -> list[str]:
+    """What the other policy does otherwise, for a person."""
+    told = [shift_line(shift) for shift in found]
+    counts = [
+        f"{what}: {sum(each.what == what for each in recorded)} as recorded, "
+        f"{sum(each.what == what for each in other)} under the other limits"
+        for what in ("launched", "thawed", "task", "stopped")
+    ]
+    return [*told, *counts] if found else [*counts, "Nothing comes at another moment."]
+
+
+def shift_line(shift: Shift) -> str:
+    """``2027-01-15 07:15:00  org.example.feed task org.example.feed.refresh: 2 h later``."""
+    what = f"{shift.app} {shift.what}" + (f" ({shift.name})" if shift.name else "")
+    if shift.recorded is None:
+        return f"{_second(shift.other or 0.0)}  {what}: only under the other limits"
+    if shift.other is None:
+        return f"{_second(shift.recorded)}  {what}: not at all"
+    by = shift.other - shift.recorded
+    return f"{_second(shift.recorded)}  {what}: {in_words(abs(by))} {'later' if by > 0 else 'earlier'}"
+
+
+def _decide_again(log: bytes, as_json: bool) -> int:
     seen = _Seen()
     found = list(differences(seen.passing(read(log))))
     if as_json:
@@ -88,6 +145,10 @@ def summary(batches: int, found: int, first: float | None, last: float | None, *
     if found > SHOWN:
         said += f" The first {SHOWN} are shown; --json gives all."
     return said + (" The log had reached its size there; the desk went on unrecorded." if full else "")
+
+
+def _second(at: float) -> str:
+    return datetime.datetime.fromtimestamp(at).isoformat(" ", "seconds")
 
 
 def _when(at: float) -> str:

@@ -16,6 +16,7 @@ from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.dispatcher import Dispatcher
 from frontdesk.agent.core.limits import Limits
 from frontdesk.agent.loop import DeskLoop
+from frontdesk.agent.shell.event_log import EventLog
 from frontdesk.app.surroundings import AROUND, Greeting
 from frontdesk.errors import RefusedError, refused
 from frontdesk.terms import (
@@ -65,7 +66,7 @@ class InMemoryDesk:
 
     ``limits``: as in section ``[limits]`` of settings.toml. ``start``: seconds since 1970. ``utc_offset``: seconds that
     the person's clock is east of UTC. ``push_service``: whether there is one. ``patience``: real seconds that it waits
-    for what lies outside the event loop.
+    for what lies outside the event loop. ``record``: where to write the event log, for ``frontdesk replay``.
 
     Every ``async`` call comes back when nothing is left to run at that moment: the desk has decided, the app has read
     what it was told, and its coroutines wait for time, for the test, or for the network.
@@ -79,11 +80,13 @@ class InMemoryDesk:
         utc_offset: float = 0.0,
         push_service: bool = True,
         patience: float = 10.0,
+        record: Path | None = None,
     ) -> None:
         self._limits = msgspec.convert(dict(limits or {}), Limits)
         self._utc_offset = utc_offset
         self._push_service = push_service
         self._patience = patience
+        self._event_log = None if record is None else EventLog(record, self._new_id)
         self._start = start
         self._ahead = 0.0
         """Seconds that the wall clock is ahead of the desk's."""
@@ -334,16 +337,35 @@ class InMemoryDesk:
         return self._desk_clock.now()
 
     def _boot(self) -> None:
+        log = self._event_log
         self._dispatcher = Dispatcher(
             self._limits,
-            lambda: f"id-{next(self._numbers)}",
+            self._new_id if log is None else log.draw,
             desk_version=VERSION,
             push_service_set=self._push_service,
         )
-        self._loop = DeskLoop(self._dispatcher, self._store, self._desk_clock, self._carry_out, lambda: None)
+        self._loop = DeskLoop(
+            self._dispatcher,
+            self._store,
+            self._desk_clock,
+            self._carry_out,
+            lambda: None,
+            None if log is None else log.batch,
+        )
         self._door = FrontDoor(self._dispatcher, self._loop.post, self._now)
-        for machine, key, form in self._store.saved():
+        saved = [*self._store.saved()]
+        for machine, key, form in saved:
             self._dispatcher.restore(machine, key, form)
+        if log is not None:
+            log.close()
+            log.begin(
+                desk_version=VERSION,
+                limits=self._limits,
+                background_off=(),
+                push_service_set=self._push_service,
+                memory={},
+                saved=saved,
+            )
         for manifest in self._manifests.values():
             self._loop.post(ev.AppAdded(manifest))
         for process in self._running():
@@ -409,8 +431,13 @@ class InMemoryDesk:
         """At the desk that is there now."""
         return await self._door.reach(process, greeting, protocol)
 
+    def _new_id(self) -> str:
+        return f"id-{next(self._numbers)}"
+
     async def _end(self) -> None:
         self._loop.stop()
+        if self._event_log is not None:
+            self._event_log.close()
         self._door.close()
         left = self._running()
         for process in left:
