@@ -95,17 +95,24 @@ async def test_a_task_is_launched_when_it_is_due_completed_and_the_app_sleeps_ag
 
 
 @pytest.mark.contract("S07", "L06", "L07")
-async def test_the_desk_may_die_before_a_run_and_in_the_middle_of_it(home: DeskHome) -> None:
-    await ready(home)
+async def test_the_desk_may_die_before_a_run_in_the_middle_of_it_and_before_it_hears_of_its_end(home: DeskHome) -> None:
+    await ready(home, {MORE: "forgets"})
     puppet = await asleep_with(home, RefreshTask(MORE, time.time() + 1.5))
     await home.kill_desk()
     first = await puppet.hears("task")
     await home.kill_desk()
-    puppet.order("complete", task=MORE, success=True)
+    assert await puppet.do("pending") == [[MORE, "running", 1]]  # of the next desk
+    used = time.time() - first["at"]
+    await home.control.simulate_expire(MORE)
+    await puppet.hears("task_expired")
+    await home.kill_desk()
+    puppet.order("complete", task=MORE, success=False)
     await home.until(lambda status: not tasks_of(status))
     await home.until_state(AppState.SUSPENDED)
     assert puppet.count("task") == 1 and first["attempt"] == 1
-    assert await home.control.task_receipts(APP) == ()
+    [receipt] = await home.control.task_receipts(APP)
+    # The app brought its run along: the time it had used before the desk died counts.
+    assert receipt.end is TaskEnd.SIMULATED and receipt.used is not None and receipt.used >= used
 
 
 @pytest.mark.contract("L07")
