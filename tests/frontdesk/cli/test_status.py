@@ -68,13 +68,20 @@ def waiting(*reasons: Reason) -> Explanation:
 def test_scheduled_tasks_say_why_they_wait_and_what_the_app_may_still_have() -> None:
     offline = Reason(Obstacle.NO_NETWORK, "needs a network: offline", "offline", "online")
     feeds = AppStatus(
-        "a.b", "Feeds", AppState.STOPPED, NOW, tasks=(waiting(offline),), budget=Budget(6.0, 1.7), penalty="Paused."
+        "a.b",
+        "Feeds",
+        AppState.STOPPED,
+        NOW,
+        tasks=(waiting(offline),),
+        budget=Budget(6.0, 1.7),
+        penalty="Paused.",
+        penalty_until=NOW + 60,
     )
     spent = AppStatus("a.c", "News", AppState.STOPPED, NOW, tasks=(waiting(),), budget=Budget(6.0, 0.5, NOW + 7200))
     text = table(status(feeds, spent), 0.0)
     assert "SCHEDULED TASKS\n  Feeds  a.b.feeds  refresh  needs a network: offline\n" in text
     assert "LAUNCHES FOR REFRESH\n  Feeds  1 now, 6 a day\n  News   0 now, 6 a day, the next in 2 h (" in text
-    assert "PENALTIES\n  Feeds  Paused.\n" in text
+    assert "PENALTIES\n  Feeds  Paused. Until " in text
     assert "SCHEDULED" not in table(status(), 0.0) and "PENALTIES" not in table(status(), 0.0)
 
 

@@ -14,7 +14,7 @@ import msgspec
 from frontdesk.app.control import DeskControl
 from frontdesk.cli import conditions
 from frontdesk.cli.explain import in_short
-from frontdesk.cli.wording import aligned, duration, moment, printable, wrapped
+from frontdesk.cli.wording import aligned, clock, duration, moment, printable, wrapped
 from frontdesk.terms import AppState, AppStatus, Budget, DeskStatus
 from frontdesk.wire.status import shortened
 
@@ -97,8 +97,13 @@ def _borne(apps: tuple[AppStatus, ...], now: float) -> list[str]:
     """What apps may still have, and what they have to bear."""
     rows = [(app.name, _budget(app.budget, now)) for app in apps if app.budget is not None and app.tasks]
     budgets = ["", "LAUNCHES FOR REFRESH", *(f"  {line}" for line in aligned(rows))] if rows else []
-    penalties = [(app.name, app.penalty) for app in apps if app.penalty]
+    penalties = [(app.name, _penalty(app, now)) for app in apps if app.penalty]
     return budgets + (["", "PENALTIES", *(f"  {line}" for line in aligned(penalties))] if penalties else [])
+
+
+def _penalty(app: AppStatus, now: float) -> str:
+    until = f" Until {clock(app.penalty_until, now)}." if app.penalty_until is not None else ""
+    return f"{app.penalty}{until}"
 
 
 def _budget(budget: Budget, now: float) -> str:

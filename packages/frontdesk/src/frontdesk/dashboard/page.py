@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from frontdesk.dashboard.core.lanes import WORDS, Gap, held_by
-from frontdesk.dashboard.core.wording import clock, length
+from frontdesk.dashboard.core.wording import clock, length, until
 from frontdesk.dashboard.markup import Markup, joined, tag
 from frontdesk.dashboard.scheduled import conditions, launches_left, scheduled_tasks
 from frontdesk.dashboard.timeline import Strip, live, time_line
@@ -176,7 +176,7 @@ def _app(app: AppStatus, seen: Seen) -> Markup:
         ("Pushes", _pushes(app, seen)),
         ("Scheduled tasks", Markup(scheduled_tasks(app, seen.now))),
         ("Refresh launches", launches_left(app.budget, seen.now) if app.budget is not None and app.tasks else ""),
-        ("Penalty", app.penalty),
+        ("Penalty", f"{app.penalty} Until {until(app.penalty_until, seen.now)}." if app.penalty_until else app.penalty),
         ("In the background", "you switched it off" if app.background_off else ""),
         ("Process", str(app.pid) if app.pid else "none"),
         ("Started by the desk", {0: "", 1: "once"}.get(app.launches, f"{app.launches} times")),

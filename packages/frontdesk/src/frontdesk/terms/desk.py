@@ -36,7 +36,9 @@ class AppStatus(msgspec.Struct, frozen=True):
     budget: Budget | None = None
     """For its refresh launches (S15); None: it has no such mode."""
     penalty: str = ""
-    """What it has to bear for what it did, until when and why, in a sentence; else empty."""
+    """What it has to bear for what it did, and why, in a sentence; else empty."""
+    penalty_until: float | None = None
+    """When that is over."""
     background_off: bool = False
     """The person switched background running off for it (L10)."""
 

@@ -23,6 +23,7 @@ from frontdesk.agent.core import (
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.limits import Limits
+from frontdesk.agent.core.penalties import penalty
 from frontdesk.terms import AppStatus, Explanation, PendingTask, TaskKind
 
 
@@ -39,6 +40,7 @@ class Dispatcher:
         push_service_set: bool = True,
         memory: Mapping[str, int] | None = None,
     ) -> None:
+        self._limits = limits
         self.background = background_switch.BackgroundSwitch(background_off)
         self.lifecycle = lifecycle.Lifecycle(limits, new_id, desk_version, self.background.allows)
         self.assertions = assertions.Assertions(limits, self.background.allows)
@@ -143,12 +145,21 @@ class Dispatcher:
         return tuple(sorted(rows, key=lambda row: (row.name.casefold(), row.app)))
 
     def _status(self, app: str, now: float) -> AppStatus:
+        life = self.lifecycle.life(app)
+        borne, until = penalty(
+            self.lifecycle.not_launchable(app, now),
+            life.failures if life is not None else 0,
+            self.push_routing.waits_until(app, now),
+            self._limits,
+        )
         return msgspec.structs.replace(
             self.lifecycle.status(app, now, self.assertions.seconds_left(app, now)),
             subscriptions=self.subscriptions.of_app(app),
             pushes_waiting=self.push_routing.waiting(app),
             tasks=self._tasks(app, now),
             budget=self.budgets.budget(app, now) if self._has_mode(app, TaskKind.REFRESH) else None,
+            penalty=borne,
+            penalty_until=until,
         )
 
     def pending(self, app: str) -> tuple[PendingTask, ...]:

@@ -146,6 +146,14 @@ class PushRouting:
                 moments.append(at.wakes[0] + self._limits.push_wakes_in)
         return min(moments, default=None)
 
+    def waits_until(self, app: str, now: float) -> float | None:
+        """Pushes wait for it until then, since it was woken for others as often as it may be; None: none does (P02)."""
+        at = self._apps.get(app)
+        if at is None or at.awake or at.waking or len(at.wakes) < self._limits.push_wakes or not self.waiting(app):
+            return None
+        free = at.wakes[-self._limits.push_wakes] + self._limits.push_wakes_in
+        return free if free > now else None
+
     def saves(self) -> list[do.Effect]:
         """Nothing: this machine saves as it goes, since much of what it keeps never changes."""
         return []
