@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.limits import Limits
-from frontdesk.terms import AppState, PushKind, StopReason
+from frontdesk.terms import AppState, Condition, PushKind, StopReason
 from frontdesk.wire import desk as wire
-from tests.frontdesk.agent.core.core_driver import NOTES, Driver, apps_of, of_type
+from tests.frontdesk.agent.core.core_driver import NOTES, Driver, apps_of, asleep, messages, of_type
 
 APP = NOTES.id
 S = AppState
@@ -295,6 +295,31 @@ def test_status_shows_who_holds_what_since_when_and_how_long_yet() -> None:
     row = driver.status(APP)
     assert [(hold.kind, hold.name, hold.since) for hold in row.holds] == [("task", "send a message", began)]
     assert row.seconds_left == 23.0
+
+
+@pytest.mark.contract("A13")
+def test_a_wake_over_which_the_desk_dies_goes_on_with_the_time_it_had() -> None:
+    """It has said nothing since it was woken, so the next desk tells it of its sleep again; its time went on."""
+    driver = asleep()
+    driver.handle(ev.PageVisited(APP))
+    driver.pass_time(8)
+    driver.desk_dies()
+    driver.connect(APP)
+    assert wire.Resumed in messages(driver)
+    assert driver.status(APP).seconds_left == 22.0
+
+
+@pytest.mark.contract("A01", "L12")
+def test_with_an_empty_battery_and_power_saver_on_what_was_begun_is_finished() -> None:
+    driver = in_front()
+    for condition, value in (("power", "battery"), ("battery", "1"), ("power_saver", "on"), ("network", "offline")):
+        driver.handle(ev.ConditionSeen(Condition(condition), value, "UPower"))
+    driver.begin(APP, 1)
+    driver.sleep(APP)
+    driver.pass_time(24.9)
+    assert driver.state(APP) is S.BACKGROUND
+    driver.end(APP, 1)
+    assert (driver.state(APP), driver.receipts) == (S.SUSPENDED, [])
 
 
 @pytest.mark.contract("A13")
