@@ -106,6 +106,8 @@ def test_refreshed_together_with_others_somewhat_earlier_it_is_refreshed_for_tha
     habit = Habit(LIMITS)
     opened(habit, *work_days(0, 5))
     taken_along = MONDAY + 5 * DAY + HALF_PAST_SEVEN - LIMITS.habit_lead - LIMITS.together
+    habit.refreshed(APP, taken_along - 1)
+    assert habit.wanted(APP, taken_along, taken_along) == taken_along + LIMITS.together
     habit.refreshed(APP, taken_along)
     assert habit.wanted(APP, taken_along + 5, taken_along + 5) > MONDAY + 6 * DAY
 

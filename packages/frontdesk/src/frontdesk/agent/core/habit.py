@@ -97,7 +97,7 @@ class Habit:
         lead, latest = self._limits.habit_lead, earliest + self._limits.habit_wait
         served_until = min(use.served, now) + lead + self._limits.together
         first = math.floor((earliest + self._local) / HOUR)
-        hours = math.ceil((self._limits.habit_wait + lead) / HOUR)
+        hours = math.ceil((latest - earliest + lead) / HOUR)
         for hour in range(first, first + hours + 1):
             minute = usual.get(_of_week(hour))
             if minute is None:
