@@ -1,6 +1,7 @@
 """The desk's loop over a real store: what of a batch is kept when the core, an effect or the store fails."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,9 @@ class Stand:
         self.failed = asyncio.Event()
         self.batch_done = asyncio.Event()
         asyncio.get_running_loop().set_exception_handler(self._loop_failed)
-        self.loop = DeskLoop(self.core, self.store, Clock(), self.carry_out, self.batch_done.set)
+        self.slept = 0.0
+        clock = Clock(lambda: time.monotonic() + self.slept, time.monotonic)
+        self.loop = DeskLoop(self.core, self.store, clock, self.carry_out, self.batch_done.set)
 
     def carry_out(self, effect: do.Effect) -> None:
         self.carried.append(effect)
@@ -80,9 +83,6 @@ async def test_of_a_batch_over_which_the_core_fails_nothing_is_kept_then_or_late
         stand.notify("half done")
         await asyncio.wait_for(stand.failed.wait(), 20)
     assert [type(error) for error in stand.errors] == [PlantedFault]
-    if where == "next_wake":  # the batch itself was whole
-        assert stand.kept() == {"desktop", "history", "lifecycle", "shown"}
-        return
     # The core is as it was made to be again, and knows of what came: it is not to be believed any more.
     stand.notify("later")
     stand.loop.close()
@@ -103,6 +103,40 @@ async def test_an_effect_that_fails_leaves_the_commit_and_ends_the_loop(stand: S
     stand.notify("later")
     stand.loop.close()
     assert set(stand.store.saved()) == kept
+
+
+@pytest.mark.contract("S07", "L06")
+async def test_that_the_machine_slept_is_handled_before_whatever_else_came(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches: list[list[ev.Event]] = []
+    handle = stand.core.handle
+
+    def noted(events: list[ev.Event], now: float) -> list[do.Effect]:
+        batches.append(list(events))
+        return handle(events, now)
+
+    monkeypatch.setattr(stand.core, "handle", noted)
+    stand.slept += 3600
+    stand.loop.post(ev.TimePassed())
+    await stand.turned()
+    stand.loop.post(ev.TimePassed())
+    await stand.turned()
+    [[slept, *with_it], after] = batches
+    assert isinstance(slept, ev.MachineSlept) and slept.seconds == pytest.approx(3600, abs=1)
+    assert with_it == after == [ev.TimePassed()]
+
+
+async def test_it_turns_by_itself_when_the_core_wanted_to_be_woken(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    wants: list[float | None] = [None, clock.now() + 0.05]
+    monkeypatch.setattr(stand.core, "next_wake", lambda: wants.pop())
+    stand.notify("now")
+    await stand.turned()
+    await stand.turned()
+    assert wants == []
 
 
 async def test_a_value_the_store_cannot_take_leaves_no_half_of_a_commit(stand: Stand) -> None:

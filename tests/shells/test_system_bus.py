@@ -214,6 +214,7 @@ async def test_only_who_has_the_name_is_heard(bus: PrivateBus, machine: Machine)
     for name in names:
         if name.startswith(":"):
             await stranger.says(True, to=name)
+    await asyncio.sleep(0.05)  # that nothing comes of it can only be seen by waiting
     await upower.says(True)
     await machine.until(Condition.POWER, "battery", "UPower")
     assert upower.asked.qsize() == 2  # once for each object, for the one signal that counts
