@@ -1,4 +1,4 @@
-"""Scheduled tasks with a real desk and real apps: launched when due, completed, expired, given again, explained."""
+"""Scheduled tasks with a real desk and real apps: what ``both`` does not ask, the desk's deaths above all."""
 
 import time
 from typing import Any
@@ -9,7 +9,6 @@ import pytest
 from frontdesk import (
     AppState,
     Condition,
-    ContinuedTask,
     DeskStatus,
     ExistingWork,
     Obstacle,
@@ -38,9 +37,8 @@ GOOD = {
 """Conditions under which everything may run, whatever the computer of the tests is like."""
 
 
-async def ready(home: DeskHome, tasks: dict[str, str] = TASKS, **limits: float) -> None:
-    """A desk with these limits, an app with these tasks, and a machine on which everything may run."""
-    home.settings("", **limits)
+async def ready(home: DeskHome, tasks: dict[str, str] = TASKS) -> None:
+    """A desk, an app with these tasks, and a machine on which everything may run."""
     await home.start()
     await home.install(tasks=tasks)
     for condition, value in GOOD.items():
@@ -113,51 +111,6 @@ async def test_the_desk_may_die_before_a_run_in_the_middle_of_it_and_before_it_h
     [receipt] = await home.control.task_receipts(APP)
     # The app brought its run along: the time it had used before the desk died counts.
     assert receipt.end is TaskEnd.SIMULATED and receipt.used is not None and receipt.used >= used
-
-
-@pytest.mark.contract("L07")
-async def test_an_app_that_dies_in_a_run_gets_it_again_in_a_new_launch(home: DeskHome) -> None:
-    await ready(home, retry_first=0.1)
-    puppet = await closed_with(home, RefreshTask(MORE))
-    await puppet.hears("task")
-    await home.kill_process(puppet.pid)
-    again = await home.puppet()
-    assert again.first["why"] == "scheduled"
-    task = await again.hears("task")
-    assert task["attempt"] == 2
-    await again.do("complete", task=MORE, success=True)
-    await home.until(lambda status: not tasks_of(status))
-
-
-@pytest.mark.contract("L05", "S11", "S12")
-async def test_who_does_not_complete_an_expired_task_is_stopped_and_hears_of_it(home: DeskHome) -> None:
-    await ready(home, {MORE: "forgets"}, refresh=3.0, expiry_lead=1.5)
-    puppet = await closed_with(home, RefreshTask(MORE))
-    expired = await puppet.hears("task_expired")
-    assert 0 < expired["left"] <= 1.5
-    row = await home.until_state(AppState.STOPPED)
-    assert row.tasks == ()
-    receipt = (await home.control.receipts(APP))[0]
-    assert receipt.reason == "task_not_completed" and MORE in receipt.tasks
-    [of_task] = await home.control.task_receipts(APP)
-    assert (of_task.identifier, of_task.end, of_task.limit) == (MORE, TaskEnd.TIME_OVER, 3.0)
-    assert of_task.used is not None and of_task.used >= 1.5
-    again = await home.launch()
-    assert again.first["task_receipts"] == [[MORE, "time_over"]]
-
-
-@pytest.mark.contract("S08", "S11", "S12")
-async def test_tasks_of_one_launch_share_its_time_and_all_are_owed(home: DeskHome) -> None:
-    await ready(home, {FRESH: "completes", MORE: "unguarded"}, pending_refresh=2, refresh=3.0, expiry_lead=1.5)
-    due = time.time() + 1.5
-    puppet = await asleep_with(home, RefreshTask(FRESH, due), RefreshTask(MORE, due))
-    both = [await puppet.hears("task"), await puppet.hears("task")]
-    assert {task["task"] for task in both} == {FRESH, MORE} and abs(both[0]["left"] - both[1]["left"]) < 0.5
-    await puppet.hears("task_over")  # cancelled, for want of an expiration handler: completed as unsuccessful
-    await home.until(lambda status: not tasks_of(status))
-    row = await home.until_state(AppState.SUSPENDED)
-    assert row.launches == 1 and puppet.count("resumed") == 1
-    assert [each.identifier for each in await home.control.task_receipts(APP)] == [MORE]
 
 
 @pytest.mark.contract("S09", "S10", "S16")
@@ -258,19 +211,3 @@ async def test_background_running_is_switched_off_and_on_while_the_app_runs(home
     await home.control.switch_background(APP, on=True)
     assert await puppet.do("pending") == [[FRESH, "pending", 1]]
     assert await puppet.do("background available") is True
-
-
-@pytest.mark.contract("S18")
-async def test_a_continued_task_goes_on_without_the_window_until_it_is_done(home: DeskHome) -> None:
-    await ready(home)
-    puppet = await home.launch()
-    await submit(puppet, ContinuedTask(MORE, title="Export", subtitle="of all photos"))
-    await puppet.hears("task")
-    await puppet.do("progress", task=MORE, done=0.25)
-    puppet.order("background")
-    status = await home.until(lambda status: row_of(status).state is AppState.BACKGROUND and status.shown)
-    assert status.shown[0].notification.title == "Export"
-    assert [each.progress for each in await home.control.explain(MORE)] == [0.25]
-    await puppet.do("complete", task=MORE, success=True)
-    status = await home.until(lambda status: row_of(status).state is AppState.SUSPENDED)
-    assert not status.shown and not tasks_of(status)
