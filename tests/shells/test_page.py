@@ -495,6 +495,8 @@ async def test_a_chat_with_news_comes_to_the_top_where_the_others_stay(page: Pag
 async def test_a_message_is_found_by_keyboard(page: Page, lobby: Lobby) -> None:
     lobby.messenger.put_chat("!map:demo.localhost", "Ann")
     lobby.messenger.put("!map:demo.localhost", "the map is in the drawer", name="Ann")
+    for number in range(80):
+        lobby.messenger.put("!map:demo.localhost", f"later {number}", name="Ann")
     await page.get_by_role("link", name="Search messages").press("Enter")
     await expect(page.get_by_role("searchbox", name="Words, or how they begin")).to_be_focused()
     await page.keyboard.type("drawer")
@@ -506,6 +508,8 @@ async def test_a_message_is_found_by_keyboard(page: Page, lobby: Lobby) -> None:
         .press("Enter")
     )
     await expect(page.get_by_role("heading", name="Ann")).to_be_visible()
+    await expect(page.locator("#bubbles").get_by_text("the map is in the drawer")).to_be_in_viewport()
+    await expect(page.locator("#bubbles").get_by_text("later 79")).not_to_be_in_viewport()
 
 
 async def test_a_new_chat_an_invitation_and_a_log_out_by_keyboard(page: Page, lobby: Lobby) -> None:

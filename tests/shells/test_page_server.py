@@ -322,9 +322,21 @@ async def test_a_search_shows_what_it_finds_and_says_so_when_there_is_nothing(se
     empty = await served.ask("GET", "/search")
     assert empty.status == 200 and "Nothing was found" not in empty.body
     found = (await served.ask("GET", "/search?q=map")).body
-    assert "The map &lt;b&gt;is&lt;/b&gt; here" in found and "One message." in found and f'href="{CHAT}"' in found
+    assert "The map &lt;b&gt;is&lt;/b&gt; here" in found and "One message." in found and f'href="{CHAT}?at=' in found
     none = (await served.ask("GET", "/search?q=%22%3E%3Cscript%3E")).body
     assert "Nothing was found" in none and "<script>" not in none
+
+
+async def test_whoever_has_found_a_message_gets_a_page_with_it(served: Served) -> None:
+    await served.enter()
+    for number in range(120):
+        served.messenger.put(ROOM, f"message <{number}>")
+    shown = served.messenger.bubbles(ROOM, most=200)
+    for number, least in ((0, 0), (115, 70)):
+        page = (await served.ask("GET", f"{CHAT}?at={quote(shown[number].key)}")).body
+        assert [f"message &lt;{each}&gt;" in page for each in (least - 1, least, 119)] == [False, True, True]
+    nothing = (await served.ask("GET", f"{CHAT}?at=nothing")).body
+    assert "message &lt;70&gt;" in nothing and "message &lt;69&gt;" not in nothing
 
 
 async def test_new_chats_groups_and_invitations(served: Served) -> None:

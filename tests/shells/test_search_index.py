@@ -81,6 +81,14 @@ def test_a_sealed_message_is_found_once_it_is_opened(store: Store) -> None:
     assert found(store, "plan") == ["the secret plan"]
 
 
+def test_how_far_back_a_message_stands_counts_what_is_shown(store: Store) -> None:
+    tell(store, said(1, "one"), said(2, "", Kind.HIDDEN), said(3, "three"), said(4, "four"))
+    reading = Reading(store, ME)
+    for key, depth in (("$4", 1), ("$1", 3), ("$9", 0)):
+        assert reading.depth("!a", key) == depth
+        assert not depth or reading.bubbles("!a", None, depth)[0].key == key
+
+
 def test_rooms_that_are_no_chats_are_not_searched(store: Store) -> None:
     store.apply(Batch("s", (RoomNews("!a", (said(1, "apple"),), space=True),)), ME, 0.0)
     assert found(store, "apple") == []

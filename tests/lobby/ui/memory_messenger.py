@@ -156,6 +156,10 @@ class MemoryMessenger:
             found = list(itertools.takewhile(lambda bubble: bubble.key != before, found))
         return found[-most:]
 
+    def depth(self, room_id: str, key: str) -> int:
+        shown = self._bubbles.get(room_id, [])
+        return next((len(shown) - at for at, bubble in enumerate(shown) if bubble.key == key), 0)
+
     def search(self, typed: str, most: int = 50) -> Findings:
         """Those that contain what was typed."""
         shown = [bubble for bubbles in self._bubbles.values() for bubble in bubbles]

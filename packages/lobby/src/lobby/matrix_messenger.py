@@ -165,6 +165,9 @@ class MatrixMessenger:
     def bubbles(self, room_id: str, before: str | None = None, most: int = 50) -> list[Bubble]:
         return self.reading.bubbles(room_id, before, most) if self._login else []
 
+    def depth(self, room_id: str, key: str) -> int:
+        return self.reading.depth(room_id, key) if self._login else 0
+
     def search(self, typed: str, most: int = 50) -> Findings:
         return self.reading.search(typed, most) if self._login else Findings()
 

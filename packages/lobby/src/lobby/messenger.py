@@ -114,6 +114,12 @@ class Messenger(Protocol):
     def bubbles(self, room_id: str, before: str | None = None, most: int = 50) -> list[Bubble]:
         """The newest ``most`` bubbles, the oldest of them first; ``before``: only those older than that key's."""
 
+    def depth(self, room_id: str, key: str) -> int:
+        """How many bubbles, from the newest back to the one with that key, have to be shown for it; 0: it is not here.
+
+        Past a few thousand they are not counted on.
+        """
+
     def search(self, typed: str, most: int = 50) -> Findings:
         """The newest messages of all chats with all of these words, or words that begin like them. Raises NotKept."""
 

@@ -10,6 +10,9 @@ from lobby.store import Store
 RECENT = 50
 """Events of a chat among which its newest message is looked for."""
 
+DEEPEST = 5000
+"""Events that are counted at most."""
+
 
 class Reading:
     """The kept chats of one person (``me``, a user id; set before anything is read)."""
@@ -57,6 +60,13 @@ class Reading:
         if place is None:
             return []
         return timeline.bubbles(self._store.events(room_id, place, most), (), self.me, names)
+
+    def depth(self, room_id: str, key: str) -> int:
+        """How many bubbles have to be shown for the one with that key, at most ``DEEPEST``; 0: it is not here."""
+        place = self._store.place_of(key)
+        if place is None:
+            return 0
+        return self._store.shown_from(room_id, place, DEEPEST) + len(self._store.drafts(room_id))
 
     def search(self, typed: str, most: int) -> Findings:
         """The newest ``most`` messages of all chats with all of these words. Raises NotKept."""

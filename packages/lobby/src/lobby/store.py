@@ -75,6 +75,14 @@ class Store:
         row = self._db.row("SELECT place FROM events WHERE key = ?", key)
         return int(row[0]) if row else None
 
+    def shown_from(self, room_id: str, place: int, most: int) -> int:
+        """How many events that can be shown stand at that place and after it; ``most``: no more are counted."""
+        row = self._db.row(
+            "SELECT count(*) FROM (SELECT 1 FROM events WHERE room_id = ? AND place >= ? AND kind != ? LIMIT ?)",
+            room_id, place, Kind.HIDDEN, most,
+        )  # fmt: skip
+        return int(row[0]) if row else 0
+
     def newest(self, room_id: str) -> KeptEvent | None:
         """The last event of a room, shown or not: reading it reads all."""
         row = self._db.row("SELECT * FROM events WHERE room_id = ? ORDER BY place DESC LIMIT 1", room_id)

@@ -237,6 +237,8 @@ class Routes:
         messenger, room_id = self._visits.messenger(request), self._room_id(request)
         asked = request.query.get("most", "")
         most = min(max(int(asked), 1), MOST_SHOWN) if asked.isascii() and asked.isdigit() else NEWEST
+        if "at" in request.query:
+            most = min(max(most, messenger.depth(room_id, request.query["at"])), MOST_SHOWN)
         account = messenger.account()
         place = (account.user_id if account else "", room_id)
         if fetch and place not in self._from_beginning and await _has_no_older(messenger, room_id, most):

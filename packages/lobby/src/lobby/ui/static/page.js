@@ -305,11 +305,21 @@ function arrive() {
     // On a touch screen the keyboard would jump up unasked.
     if (matchMedia("(hover: hover)").matches) text.focus();
     else one("#chat-title").focus();
+    showMeant();
     watchTop();
   } else {
     (one("#main [autofocus]") || one("#pane-title") || one(".chat[aria-current]") || one("#main")).focus();
   }
   if (one("#key-tools")) one("#key-tools").hidden = false;
+}
+
+/** Whoever has found a message comes to it, not to the newest. */
+function showMeant() {
+  const key = new URLSearchParams(location.search).get("at");
+  const row = key && one(`#bubbles > [data-key="${CSS.escape(key)}"]`);
+  if (!row) return;
+  row.scrollIntoView({ block: "center" });
+  row.classList.add("meant");
 }
 
 // The composer.
