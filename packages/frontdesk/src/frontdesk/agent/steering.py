@@ -6,10 +6,11 @@ from pathlib import Path
 
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.dispatcher import Dispatcher
+from frontdesk.agent.core.permission import MOST_IDENTIFIER
 from frontdesk.agent.shell.app_server import Connection
 from frontdesk.agent.shell.registry import Registry
 from frontdesk.errors import FrontdeskError, RefusedError, WireError
-from frontdesk.terms import VALUES, DeskStatus, Receipt, Refusal, TaskReceipt
+from frontdesk.terms import APP_ID_MOST, VALUES, DeskStatus, Receipt, Refusal, TaskReceipt
 from frontdesk.wire import desk as wire
 from frontdesk.wire.status import explained, fitting
 
@@ -77,8 +78,9 @@ class Steering:
                 self._add(connection, request, Path(path), python)
             case wire.SimulateLaunch() | wire.SimulateExpire():
                 expire = isinstance(message, wire.SimulateExpire)
-                asked = (connection.asker, message.request, message.identifier, message.app)
-                self._post(ev.SimulateAsked(*asked, expire))
+                # Longer than any that exists is as good as one character too many; it comes back in the answer (X02).
+                identifier, app = message.identifier[: MOST_IDENTIFIER + 1], message.app[: APP_ID_MOST + 1]
+                self._post(ev.SimulateAsked(connection.asker, message.request, identifier, app, expire))
             case wire.ForceCondition() | wire.LiftCondition():
                 self._condition(connection, message)
             case (
@@ -102,7 +104,9 @@ class Steering:
             return
         told = self._dispatcher.explain(question.of, status.now)
         if not told and question.of != "all" and not self._knows(question.of):
-            text = f"{question.of!r} is neither a registered app nor a task that somebody has submitted."
+            text = (
+                f"{question.of[:MOST_IDENTIFIER]!r} is neither a registered app nor a task that somebody has submitted."
+            )
             connection.send(wire.Refused(Refusal.UNKNOWN_TASK, text, question.request))
             return
         connection.send(explained(question.request, told))
