@@ -8,7 +8,7 @@ from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.consumption import LOOKS, Consumption
 from frontdesk.agent.core.limits import Limits
-from frontdesk.terms import Receipt, StopReason, WakeReason
+from frontdesk.terms import Manifest, ProcessingTask, Receipt, StopReason, WakeReason
 from tests.frontdesk.agent.core.core_driver import NOTES, T0, Driver, in_front, of_type
 
 APP = NOTES.id
@@ -167,6 +167,22 @@ def test_while_it_may_use_all_it_may_and_afterwards_the_window_begins_anew() -> 
 
 
 @pytest.mark.contract("L08")
+@pytest.mark.parametrize("power", [True, False])
+@pytest.mark.parametrize("desk_dies", [True, False])
+def test_processing_on_external_power_may_use_all_of_a_core_and_any_other_may_not(power: bool, desk_dies: bool) -> None:
+    upkeep = Manifest("org.example.album", "Album", ("album",), background=("processing",), tasks=("sort",))
+    driver = Driver(upkeep)
+    driver.submit(upkeep.id, ProcessingTask("sort", requires_external_power=power))
+    driver.connect(upkeep.id)
+    if desk_dies:
+        driver.desk_dies()
+        driver.connect(upkeep.id)
+    assert driver.at_work(upkeep.id) == ["sort"]
+    Busy(driver, 1.0).runs(300)
+    assert driver.reasons(upkeep.id)[:1] == ([] if power else [StopReason.CPU_EXCEEDED])
+
+
+@pytest.mark.contract("L08")
 def test_a_night_asleep_is_not_counted_as_time_in_which_it_used_little() -> None:
     """A sleep of the machine neither helps nor harms: 50 s awake at full speed, a night, 10 s more."""
     driver = unseen()
@@ -225,6 +241,19 @@ def test_more_than_512_mib_stops_it() -> None:
     stopped = receipt(driver)
     assert (stopped.reason, stopped.limit, stopped.used) == (StopReason.MEMORY_EXCEEDED, 512 * MIB, 512 * MIB + 1)
     assert stopped.measured == "limit 512 MiB, used 512 MiB"
+
+
+@pytest.mark.contract("L09")
+def test_when_memory_is_short_it_is_measured_at_once() -> None:
+    driver = unseen()
+    app = Busy(driver, 0.0)
+    app.runs(6)
+    (asked,) = of_type(do.Measure, driver.handle(ev.MemoryShort()))
+    assert of_type(do.Measure, driver.handle(ev.MemoryShort())) == [], "the answer is on its way"
+    app.memory = 10**12
+    app.answers(asked)
+    assert receipt(driver).reason is StopReason.MEMORY_EXCEEDED
+    assert of_type(do.Measure, in_front().handle(ev.MemoryShort())) == []
 
 
 @pytest.mark.contract("L09")
