@@ -4,7 +4,8 @@ import pytest
 
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
-from frontdesk.terms import AppState, StopReason
+from frontdesk.agent.core.subscriptions import LINK_OUTLIVES
+from frontdesk.terms import AppState, Condition, StopReason
 from frontdesk.wire import desk as wire
 from tests.frontdesk.agent.core.core_driver import NOTES, Driver
 
@@ -146,3 +147,16 @@ def test_a_machine_that_slept_over_the_end_of_the_box_costs_no_handler_its_time(
     assert driver.processes[APP].inbox[-1] == wire.ExpireTasks((1,), 5.0)
     driver.pass_time(5)
     assert driver.reasons(APP) == [StopReason.TASK_NOT_ENDED]
+
+
+def test_the_push_service_is_tried_at_once_when_the_network_is_back_or_the_machine_wakes() -> None:
+    driver = Driver(NOTES)
+    online = ev.ConditionSeen(Condition.NETWORK, "online", "NetworkManager")
+    assert do.ReconnectPush() not in driver.handle(online)
+    driver.handle(ev.PushLinkDown("no route", 300.0))
+    assert do.ReconnectPush() not in driver.handle(ev.ConditionSeen(Condition.NETWORK, "offline", "NetworkManager"))
+    assert do.ReconnectPush() not in driver.handle(ev.ConditionSeen(Condition.IDLE, "yes", "logind"))
+    assert do.ReconnectPush() in driver.handle(online)
+    driver.handle(ev.PushLinkUp("me", changed=False))
+    assert do.ReconnectPush() not in driver.handle(ev.MachineSlept(LINK_OUTLIVES - 1))
+    assert do.ReconnectPush() in driver.handle(ev.MachineSlept(LINK_OUTLIVES))

@@ -152,7 +152,8 @@ class AckPush(Effect, frozen=True):
 
 
 class ReconnectPush(Effect, frozen=True):
-    """Somebody looks, and the push connection is down: do not wait for the next attempt."""
+    """Connect to the push service now: somebody looks, the network is back, or the machine has slept (and what was open
+    is probably dead)."""
 
 
 class Show(Effect, frozen=True):

@@ -11,7 +11,7 @@ import msgspec
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.limits import Limits
-from frontdesk.terms import Notification, PushKind, Refusal, Subscription, SubscriptionStatus, WakeReason
+from frontdesk.terms import Condition, Notification, PushKind, Refusal, Subscription, SubscriptionStatus, WakeReason
 from frontdesk.wire import desk as wire
 
 MACHINE, LINK = "subscription", "push_link"
@@ -19,6 +19,10 @@ MACHINE, LINK = "subscription", "push_link"
 
 ANSWER_WITHIN = 10.0
 """Seconds an app waits for its endpoint before it is told that the push service is away."""
+
+LINK_OUTLIVES = 30.0
+"""Seconds of the machine's sleep after which the connection to the push service is made anew, at once: whether the old
+one still lives would else be known only when an answer is missing."""
 
 Out = list[do.Effect | ev.Signal]
 
@@ -75,6 +79,10 @@ class Subscriptions:
             case ev.PushLinkDown(text=text):
                 return self._link_down(text)
             case ev.CameForeground() if self._link_is_down:
+                return [do.ReconnectPush()]
+            case ev.ConditionSeen(condition=Condition.NETWORK, value="online") if self._link_is_down:
+                return [do.ReconnectPush()]
+            case ev.MachineSlept(seconds=seconds) if seconds >= LINK_OUTLIVES:
                 return [do.ReconnectPush()]
             case ev.ChannelRegistered(channel=channel, endpoint=endpoint):
                 return self._registered(channel, endpoint, now)
