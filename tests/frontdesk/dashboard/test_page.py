@@ -16,7 +16,11 @@ from frontdesk.terms import (
     Obstacle,
     Reading,
     Reason,
+    Receipt,
+    StopReason,
+    TaskEnd,
     TaskKind,
+    TaskReceipt,
     TaskState,
 )
 
@@ -67,6 +71,15 @@ def test_whatever_is_sent_has_its_place_on_the_page() -> None:
     there = set(ids(page(after)))
     assert set(ids(parts(after)["status"])) <= there
     assert set(ids(parts(after, replace(after, status=None))["status"])) <= there | {f"app-{app}" for app in APPS}
+
+
+def test_runs_and_tasks_that_ended_stand_in_one_list() -> None:
+    text = "Its time was up."
+    run = Receipt(APPS[0], StopReason.CRASHED, NOW - 5, "It crashed.", ran_since=NOW - 65)
+    task = TaskReceipt(APPS[0], f"{APPS[0]}.news", TaskKind.REFRESH, TaskEnd.TIME_OVER, NOW, text, 30.0, 25.0)
+    html = page(replace(seen(row(APPS[0])), receipts={APPS[0]: (task, run)}))
+    assert "<b>app00, news: its time was over</b>, after 25 s. Its time was up. (limit 30 s)" in html
+    assert "<b>app00: crashed</b>, after 60 s. It crashed." in html
 
 
 def test_a_card_says_why_tasks_wait_what_launches_are_left_and_what_is_borne() -> None:

@@ -10,7 +10,7 @@ from frontdesk.app.control import DeskControl
 from frontdesk.dashboard.core.away import Away
 from frontdesk.dashboard.page import Seen
 from frontdesk.errors import DeskUnavailable, FrontdeskError
-from frontdesk.terms import AppState, DeskStatus, Receipt
+from frontdesk.terms import AppState, DeskStatus, Receipt, TaskReceipt
 
 log = logging.getLogger("frontdesk")
 
@@ -27,8 +27,8 @@ class Following:
         self._status: DeskStatus | None = None
         self._age_from = 0.0
         self._away = Away()
-        self._receipts: dict[str, tuple[Receipt, ...]] = {}
-        self._stops: dict[str, tuple[float, int]] = {}
+        self._receipts: dict[str, tuple[Receipt | TaskReceipt, ...]] = {}
+        self._stops: dict[str, tuple[float, int, int]] = {}
         """By app, the state for which its receipts were asked last."""
         self._changed = asyncio.Event()
 
@@ -72,10 +72,12 @@ class Following:
         self._tell()
 
     async def _read_receipts(self, desk: DeskControl, status: DeskStatus) -> None:
+        over = {line.app: line.number for line in status.happenings if line.what == "run_over"}
         for app in status.apps:
-            runs = (app.since if app.state is AppState.STOPPED else 0.0, app.pid)
+            runs = (app.since if app.state is AppState.STOPPED else 0.0, app.pid, over.get(app.app, 0))
             if self._stops.get(app.app) != runs:
-                self._receipts[app.app] = (await desk.receipts(app.app))[:_MOST_RECEIPTS]
+                both: list[Receipt | TaskReceipt] = [*await desk.receipts(app.app), *await desk.task_receipts(app.app)]
+                self._receipts[app.app] = tuple(sorted(both, key=lambda each: -each.at)[:_MOST_RECEIPTS])
                 self._stops[app.app] = runs
                 self._tell()
 

@@ -9,7 +9,7 @@ from frontdesk.dashboard.core.wording import clock, length, until
 from frontdesk.dashboard.markup import Markup, joined, tag
 from frontdesk.dashboard.scheduled import conditions, launches_left, scheduled_tasks
 from frontdesk.dashboard.timeline import Strip, live, time_line
-from frontdesk.terms import AppState, AppStatus, DeskStatus, Receipt
+from frontdesk.terms import AppState, AppStatus, DeskStatus, Receipt, TaskReceipt
 
 _MOST_SHOWN = 8
 _MOST_RECEIPTS = 12
@@ -30,7 +30,7 @@ class Seen:
     away: bool
     now: float
     gaps: tuple[Gap, ...] = ()
-    receipts: Mapping[str, tuple[Receipt, ...]] = field(default_factory=dict)
+    receipts: Mapping[str, tuple[Receipt | TaskReceipt, ...]] = field(default_factory=dict)
     """By app, newest first."""
 
     @cached_property
@@ -255,17 +255,23 @@ def _shown(seen: Seen) -> Markup:
 def _log(seen: Seen) -> Markup:
     names = {app.app: app.name for app in (seen.status.apps if seen.status is not None else ())}
     receipts = sorted((each for of_app in seen.receipts.values() for each in of_app), key=lambda each: -each.at)
-    rows = [_receipt(each, names.get(each.app, each.app), seen.now) for each in receipts[:_MOST_RECEIPTS]]
+    rows = [_receipt(each, names.get(each.app, each.app)) for each in receipts[:_MOST_RECEIPTS]]
     body = tag("ol", rows, class_="lines") if rows else tag("p", "No run has ended yet.", class_="none")
-    return tag("section", tag("h2", "How runs ended"), body, id="receipts", class_="box")
+    return tag("section", tag("h2", "How runs and tasks ended"), body, id="receipts", class_="box")
 
 
-def _receipt(receipt: Receipt, name: str, now: float) -> Markup:
-    ran = f", after {length(receipt.at - receipt.ran_since)}" if receipt.ran_since else ""
-    used = f" ({receipt.measured})" if receipt.measured else ""
+def _receipt(receipt: Receipt | TaskReceipt, name: str) -> Markup:
+    if isinstance(receipt, TaskReceipt):
+        title = f"{name}, {receipt.identifier.removeprefix(f'{receipt.app}.')}: {receipt.end.words}"
+        ran = f", after {length(receipt.used)}" if receipt.used is not None else ""
+        used = f" (limit {receipt.limit:g} s)" if receipt.limit is not None else ""
+    else:
+        title = f"{name}: {receipt.reason.words}"
+        ran = f", after {length(receipt.at - receipt.ran_since)}" if receipt.ran_since else ""
+        used = f" ({receipt.measured})" if receipt.measured else ""
     # A receipt is kept for a month: the clock alone would not say which day.
     when = tag("time", clock(receipt.at), data_moment=f"{receipt.at:.0f}")
-    said = tag("span", tag("b", f"{name}: {receipt.reason.words}"), f"{ran}. {receipt.text}{used}")
+    said = tag("span", tag("b", title), f"{ran}. {receipt.text}{used}")
     return tag("li", when, said)
 
 
