@@ -82,6 +82,7 @@ class Desk:
             self._dispatcher,
             self._registry,
             self._loop.post,
+            now=self._clock.now,
             status=self._status,
             receipts=lambda app: store.receipts(app, self._clock.now() - settings.limits.receipts_kept),
             task_receipts=lambda app: store.task_receipts(app, self._clock.now() - settings.limits.receipts_kept),

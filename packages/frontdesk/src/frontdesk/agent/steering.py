@@ -38,6 +38,7 @@ class Steering:
         registry: Registry,
         post: Callable[[ev.Event], None],
         *,
+        now: Callable[[], float],
         status: Callable[[], DeskStatus],
         receipts: Callable[[str], tuple[Receipt, ...]],
         task_receipts: Callable[[str], tuple[TaskReceipt, ...]],
@@ -45,6 +46,7 @@ class Steering:
         self._dispatcher = dispatcher
         self._registry = registry
         self._post = post
+        self._now = now
         self._status = status
         self._receipts = receipts
         self._task_receipts = task_receipts
@@ -98,15 +100,13 @@ class Steering:
                 raise WireError(Refusal.BAD_REQUEST, f"{type(message).__name__} needs the hello of an app first.")
 
     def _tell(self, connection: Connection, question: wire.GetStatus | wire.Explain) -> None:
-        status = self._status()
         if isinstance(question, wire.GetStatus):
-            connection.send(wire.StatusIs(question.request, fitting(status)))
+            connection.send(wire.StatusIs(question.request, fitting(self._status())))
             return
-        told = self._dispatcher.explain(question.of, status.now)
+        told = self._dispatcher.explain(question.of, self._now())
         if not told and question.of != "all" and not self._knows(question.of):
-            text = (
-                f"{question.of[:MOST_IDENTIFIER]!r} is neither a registered app nor a task that somebody has submitted."
-            )
+            named = question.of[:MOST_IDENTIFIER]
+            text = f"{named!r} is neither a registered app nor a task that somebody has submitted."
             connection.send(wire.Refused(Refusal.UNKNOWN_TASK, text, question.request))
             return
         connection.send(explained(question.request, told))
