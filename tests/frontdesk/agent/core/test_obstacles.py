@@ -60,7 +60,8 @@ def test_all_that_stands_in_the_way_is_said_at_once() -> None:
         Obstacle.BATTERY_LOW,
         Obstacle.MACHINE_IN_USE,
     ]
-    assert all(reason.needs for reason in found)
+    assert [reason.needs for reason in found] == ["off", "20", "online", "no", "external", "30", "yes"]
+    assert found[1].text == "nothing that can wait runs below 20 % of battery: on battery, 12 %"
 
 
 def test_a_condition_that_is_forced_is_marked() -> None:

@@ -75,6 +75,14 @@ def test_after_a_clock_that_was_wrong_no_moment_is_further_off_than_it_can_be(wr
     assert request.run.deadline <= now + 600.0
 
 
+@pytest.mark.contract("S07", "L07")
+def test_the_pause_after_an_apps_death_is_no_longer_than_such_a_pause_is() -> None:
+    requests = Requests(Limits())
+    requests.add(APP, RefreshTask("news"), T0).not_before = T0 + 1e6
+    (request,) = back(saved(requests), T0).of_app(APP)
+    assert request.not_before == T0 + 60.0
+
+
 def test_numbers_go_on_after_a_restart() -> None:
     requests = back(saved(with_one()), T0)
     assert requests.add(APP, RefreshTask("news"), T0).number == 2
