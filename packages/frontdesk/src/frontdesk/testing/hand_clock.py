@@ -125,6 +125,8 @@ class HandClock:
     def _call_at(
         self, when: float, callback: Callable[..., object], *args: Any, context: Any = None
     ) -> asyncio.TimerHandle:
+        if when <= self._time:
+            self._soon += 1  # due at once: as good as in line
         timer = self._real_call_at(when, callback, *args, context=context)
         heapq.heappush(self._timers, (when, next(self._numbers), timer))
         return timer
