@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from frontdesk.testing.hand_clock import HandClock, StillBusy
 from frontdesk.testing.process import Process, follow_tasks
 
-
 EIGHTHS = st.integers(min_value=0, max_value=1_000_000).map(lambda eighths: eighths / 8)
 """Seconds; sums with them keep their order."""
 
