@@ -15,6 +15,7 @@ from frontdesk.agent.shell import dbus_calls, notifications, session_bus
 from frontdesk.agent.shell.notifications import DesktopNotifications
 from frontdesk.terms import Action, AppState, Level, Notification
 from tests.desks import DeskHome
+from tests.shells.private_bus import PrivateBus
 
 NAME = "org.freedesktop.Notifications"
 PATH = "/org/freedesktop/Notifications"
@@ -127,34 +128,11 @@ class Desk:
         await asyncio.gather(self.running, return_exceptions=True)
 
 
-class Bus:
-    """A session bus at one address, for as often as it is started."""
-
-    def __init__(self, folder: Path) -> None:
-        self.address = f"unix:path={folder}/bus"
-        self.daemon: asyncio.subprocess.Process | None = None
-
-    async def start(self) -> None:
-        self.daemon = await asyncio.create_subprocess_exec(
-            *["dbus-daemon", "--session", "--print-address", "--nofork", "--nopidfile", f"--address={self.address}"],
-            stdout=asyncio.subprocess.PIPE,
-        )
-        assert self.daemon.stdout is not None
-        assert await asyncio.wait_for(self.daemon.stdout.readline(), 20)
-
-    async def kill(self) -> None:
-        if self.daemon is not None:
-            if self.daemon.returncode is None:
-                self.daemon.kill()
-            await self.daemon.wait()
-            Path(self.address.removeprefix("unix:path=")).unlink(missing_ok=True)
-
-
 @pytest.fixture
-async def bus(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bus]:
+async def bus(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[PrivateBus]:
     monkeypatch.setattr(notifications, "TRY_FIRST", 0.05)
     with tempfile.TemporaryDirectory(prefix="fd-", dir="/tmp") as folder:
-        bus = Bus(Path(folder))
+        bus = PrivateBus(Path(folder))
         monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", bus.address)
         await bus.start()
         yield bus
@@ -162,7 +140,7 @@ async def bus(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bus]:
 
 
 @pytest.fixture
-def bus_address(bus: Bus) -> str:
+def bus_address(bus: PrivateBus) -> str:
     return bus.address
 
 
@@ -347,7 +325,7 @@ async def test_a_service_that_hangs_costs_time_and_nothing_else(
 
 
 @pytest.mark.contract("N05")
-async def test_what_stands_is_shown_once_when_bus_and_service_come_back(bus: Bus, desk: Desk) -> None:
+async def test_what_stands_is_shown_once_when_bus_and_service_come_back(bus: PrivateBus, desk: Desk) -> None:
     service = await started(bus.address)
     for title in ("closed", "expired", "stands", "withdrawn meanwhile"):
         desk.show(title, title)
@@ -369,7 +347,7 @@ async def test_what_stands_is_shown_once_when_bus_and_service_come_back(bus: Bus
     assert desk.dismissed.empty()
 
 
-async def test_what_stood_with_a_service_that_went_stands_once_with_the_next(bus: Bus, desk: Desk) -> None:
+async def test_what_stood_with_a_service_that_went_stands_once_with_the_next(bus: PrivateBus, desk: Desk) -> None:
     first = await started(bus.address)
     desk.show("m1", "Ann", "old")
     assert (await first.next())[4] == "old"
@@ -382,7 +360,7 @@ async def test_what_stood_with_a_service_that_went_stands_once_with_the_next(bus
     assert (await second.next())[3] == "Bob"
 
 
-async def test_a_service_that_dies_of_a_notification_is_not_given_it_for_ever(bus: Bus, desk: Desk) -> None:
+async def test_a_service_that_dies_of_a_notification_is_not_given_it_for_ever(bus: PrivateBus, desk: Desk) -> None:
     desk.show("fatal", "fatal")
     for _ in range(2):
         service = Service(ALL)
@@ -396,7 +374,7 @@ async def test_a_service_that_dies_of_a_notification_is_not_given_it_for_ever(bu
 
 
 async def test_a_bus_that_stays_away_is_looked_for_only_while_something_waits(
-    bus: Bus, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    bus: PrivateBus, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await started(bus.address)
     await until(lambda: desk.desktop.available)
@@ -424,7 +402,7 @@ async def test_a_bus_that_stays_away_is_looked_for_only_while_something_waits(
     assert {(await service.next())[3] for _ in range(2)} == {"Ann", "Bob"}
 
 
-async def test_closed_by_time_or_by_the_app_is_no_word_of_the_person(bus: Bus, desk: Desk) -> None:
+async def test_closed_by_time_or_by_the_app_is_no_word_of_the_person(bus: PrivateBus, desk: Desk) -> None:
     service = await started(bus.address)
     desk.show("m1", "one")
     desk.show("m2", "two")
@@ -437,7 +415,7 @@ async def test_closed_by_time_or_by_the_app_is_no_word_of_the_person(bus: Bus, d
 
 
 @pytest.mark.contract("N05")
-async def test_closed_on_the_desktop_it_leaves_the_desks_list_and_wakes_nobody(bus: Bus, home: DeskHome) -> None:
+async def test_closed_on_the_desktop_it_leaves_the_desks_list_and_wakes_nobody(bus: PrivateBus, home: DeskHome) -> None:
     home.environment["DBUS_SESSION_BUS_ADDRESS"] = bus.address
     service = await started(bus.address)
     await home.start()
@@ -500,7 +478,7 @@ async def came(desk: Desk) -> ev.OnDesktop:
     return await asyncio.wait_for(desk.came.get(), 20)
 
 
-async def shown_before(bus: Bus, service: Service, *ids: str) -> list[ev.OnDesktop]:
+async def shown_before(bus: PrivateBus, service: Service, *ids: str) -> list[ev.OnDesktop]:
     """A desk shows these, tells what came of them, and is gone."""
     desk = Desk()
     for id in ids:
@@ -517,7 +495,7 @@ def take_up(desk: Desk, told: ev.OnDesktop, *, withdrawn: bool = False) -> None:
 
 
 @pytest.mark.contract("L06", "N03", "N04")
-async def test_what_another_desk_showed_is_replaced_withdrawn_and_pressed(bus: Bus) -> None:
+async def test_what_another_desk_showed_is_replaced_withdrawn_and_pressed(bus: PrivateBus) -> None:
     service = await started(bus.address)
     told = await shown_before(bus, service, "replaced", "withdrawn", "pressed", "withdrawn before")
     assert [each.number for each in told] == [11, 12, 13, 14]
@@ -543,7 +521,7 @@ async def test_what_another_desk_showed_is_replaced_withdrawn_and_pressed(bus: B
 
 
 @pytest.mark.contract("N03", "N05")
-async def test_numbers_of_a_service_that_went_meanwhile_are_no_numbers_of_the_next(bus: Bus) -> None:
+async def test_numbers_of_a_service_that_went_meanwhile_are_no_numbers_of_the_next(bus: PrivateBus) -> None:
     first = await started(bus.address)
     told = await shown_before(bus, first, "stood", "withdrawn before")
     first.bus.disconnect()
@@ -559,7 +537,7 @@ async def test_numbers_of_a_service_that_went_meanwhile_are_no_numbers_of_the_ne
 
 
 @pytest.mark.contract("N05")
-async def test_what_stood_before_another_log_in_stays_in_the_list(bus: Bus) -> None:
+async def test_what_stood_before_another_log_in_stays_in_the_list(bus: PrivateBus) -> None:
     told = await shown_before(bus, await started(bus.address), "stood")
     await bus.kill()
     await bus.start()
@@ -572,7 +550,7 @@ async def test_what_stood_before_another_log_in_stays_in_the_list(bus: Bus) -> N
     await desk.stop()
 
 
-async def test_what_nobody_can_show_is_told(bus: Bus, desk: Desk) -> None:
+async def test_what_nobody_can_show_is_told(bus: PrivateBus, desk: Desk) -> None:
     for number in range(notifications.WAITING_MOST + 1):
         desk.show(f"m{number}", str(number))
     assert (await came(desk)).notification.id == "m0"
@@ -581,7 +559,7 @@ async def test_what_nobody_can_show_is_told(bus: Bus, desk: Desk) -> None:
 
 
 async def test_withdrawn_while_a_service_that_dies_is_given_it_it_is_not_shown_by_the_next(
-    bus: Bus, desk: Desk
+    bus: PrivateBus, desk: Desk
 ) -> None:
     first = await started(bus.address)
     await until(lambda: desk.desktop.available)
@@ -597,7 +575,7 @@ async def test_withdrawn_while_a_service_that_dies_is_given_it_it_is_not_shown_b
 
 
 @pytest.mark.contract("L06", "N03", "N04")
-async def test_a_killed_desk_leaves_its_bubbles_to_the_next(bus: Bus, home: DeskHome) -> None:
+async def test_a_killed_desk_leaves_its_bubbles_to_the_next(bus: PrivateBus, home: DeskHome) -> None:
     home.environment["DBUS_SESSION_BUS_ADDRESS"] = bus.address
     service = await started(bus.address)
     await home.start()
