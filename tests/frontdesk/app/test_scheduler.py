@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from frontdesk import App, ManifestError, RefreshTask, Refusal, RefusedError, ScheduledTask
+from frontdesk import App, ManifestError, ProcessingTask, RefreshTask, Refusal, RefusedError, ScheduledTask
 from frontdesk.app.connection import DeskConnection
 from frontdesk.app.runs import ScheduledRuns
 from frontdesk.app.scheduler import TaskScheduler
@@ -94,6 +94,32 @@ def test_a_manifest_that_is_not_there_is_named(tmp_path: Path) -> None:
 async def test_what_is_no_request_is_not_sent() -> None:
     with pytest.raises(TypeError, match="RefreshTask"):
         await a_scheduler().submit("org.example.Notes.fresh")  # type: ignore[arg-type]
+
+
+@pytest.mark.contract("S01")
+@pytest.mark.parametrize(
+    ("task", "helps"),
+    [
+        (RefreshTask("org.example.Notes.fresh"), True),
+        (RefreshTask("org.example.Notes.other"), False),
+        (ProcessingTask("org.example.Notes.fresh"), False),
+    ],
+)
+async def test_who_has_changed_the_manifest_is_told_to_register_it_again(
+    tmp_path: Path, task: RefreshTask | ProcessingTask, helps: bool
+) -> None:
+    file = tmp_path / "notes.toml"
+    file.write_text(MANIFEST)
+
+    class Connection:
+        async def ask(self, make: object, kind: object) -> None:
+            raise RefusedError(Refusal.NOT_PERMITTED, "It is not declared.")
+
+    scheduler = TaskScheduler(ScheduledRuns(lambda message: True), str(file), lambda: True, cast("Any", Connection))
+    with pytest.raises(RefusedError, match="It is not declared") as refused:
+        await scheduler.submit(task)
+    assert refused.value.reason is Refusal.NOT_PERMITTED
+    assert (f"frontdesk apps add {file}" in str(refused.value)) is helps
 
 
 @pytest.mark.contract("S05")

@@ -12,6 +12,7 @@ from frontdesk.terms import (
     ContinuedTask,
     ExistingWork,
     Explanation,
+    Manifest,
     PendingTask,
     ProcessingTask,
     RefreshTask,
@@ -36,7 +37,7 @@ class TaskScheduler:
         self._manifest = manifest
         self._started = started
         self._asking = asking
-        self._declared: tuple[str, ...] | None = None
+        self._in_file: Manifest | None = None
 
     # --- handlers ---------------------------------------------------------------------------------------------------
 
@@ -55,7 +56,7 @@ class TaskScheduler:
             text = f"{identifier!r} has a handler already, which stays. Register one for each identifier."
             raise RefusedError(Refusal.BAD_REQUEST, text)
         if self._manifest:
-            self._refuse_undeclared((identifier,), self._declared_in_file(), self._manifest)
+            self._refuse_undeclared((identifier,), self._read_manifest().tasks, self._manifest)
         self._runs.handlers[identifier] = handler
 
     def task(self, identifier: str) -> Callable[[TaskHandler], TaskHandler]:
@@ -86,7 +87,13 @@ class TaskScheduler:
         if not isinstance(request, RefreshTask | ProcessingTask | ContinuedTask):
             raise TypeError(f"a RefreshTask, ProcessingTask or ContinuedTask is submitted, not {request!r}")
         submission = secrets.token_hex(8)
-        await self._asking().ask(lambda number: wire.SubmitTask(number, request, existing, submission), wire.Done)
+        try:
+            await self._asking().ask(lambda number: wire.SubmitTask(number, request, existing, submission), wire.Done)
+        except RefusedError as error:
+            if error.reason is Refusal.NOT_PERMITTED and self._permits(request):
+                again = f"The desk knows an earlier manifest; register it again: frontdesk apps add {self._manifest}"
+                raise RefusedError(error.reason, f"{error} {again}") from error
+            raise
 
     async def cancel(self, identifier: str) -> None:
         """Withdraw the request, if there is one; a run of it is expired (S13)."""
@@ -110,19 +117,33 @@ class TaskScheduler:
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
-    def _declared_in_file(self) -> tuple[str, ...]:
-        if self._declared is None:
+    def _permits(self, request: TaskRequest) -> bool:
+        """The manifest as it is now does, whatever the registered one says."""
+        if not self._manifest:
+            return False
+        try:
+            manifest = self._read_manifest()
+        except ManifestError:
+            return False
+        return request.kind in manifest.background and _is_declared(request.identifier, manifest.tasks)
+
+    def _read_manifest(self) -> Manifest:
+        if self._in_file is None:
             try:
                 text = Path(self._manifest).read_bytes()
             except OSError as error:
                 why = f"{self._manifest} cannot be read ({error.strerror}). No handler was registered."
                 raise ManifestError(Refusal.BAD_MANIFEST, why) from error
-            self._declared = parse_manifest(text, self._manifest).tasks
-        return self._declared
+            self._in_file = parse_manifest(text, self._manifest)
+        return self._in_file
 
     def _refuse_undeclared(self, identifiers: tuple[str, ...], declared: tuple[str, ...], where: str) -> None:
-        beginnings = tuple(name[:-1] for name in declared if name.endswith(".*"))
         for identifier in identifiers:
-            if identifier not in declared and not identifier.startswith(beginnings):
+            if not _is_declared(identifier, declared):
                 text = f"{identifier!r} is not declared: add it to `tasks` in {where}. Its handler was not registered."
                 raise RefusedError(Refusal.NOT_PERMITTED, text)
+
+
+def _is_declared(identifier: str, declared: tuple[str, ...]) -> bool:
+    beginnings = tuple(name[:-1] for name in declared if name.endswith(".*"))
+    return identifier in declared or identifier.startswith(beginnings)
