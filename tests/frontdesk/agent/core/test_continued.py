@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
+from frontdesk.agent.core.continued import Continued
 from frontdesk.agent.core.continued_work import Stage, Work
 from frontdesk.agent.core.limits import Limits
 from frontdesk.agent.core.progress_notice import fraction_of, notice_id, percent, progress_notice, run_of
@@ -20,15 +21,17 @@ from frontdesk.terms import (
     Manifest,
     Notification,
     Obstacle,
+    Receipt,
     Refusal,
     StopReason,
     Strategy,
     TaskEnd,
     TaskKind,
     TaskState,
+    WakeReason,
 )
 from frontdesk.wire import desk as wire
-from tests.frontdesk.agent.core.core_driver import Driver, of_type
+from tests.frontdesk.agent.core.core_driver import T0, Driver, of_type
 
 S = AppState
 LIMITS = Limits()
@@ -529,6 +532,19 @@ def test_one_that_the_app_had_not_got_is_tried_again_three_times() -> None:
     driver.pass_time(300.0)
     assert ends(driver) == [TaskEnd.APP_ENDED]
     assert driver.state(PHOTOS.id) is S.STOPPED
+
+
+@pytest.mark.contract("L07", "S18")
+@pytest.mark.parametrize("reason", [reason for reason in StopReason if reason is not StopReason.QUIT])
+def test_ends_that_are_no_fault_of_the_app_do_not_count_as_tries(reason: StopReason) -> None:
+    no_fault = reason in ("logout", "memory_pressure", "suspended_long", "replaced")
+    machine = Continued(LIMITS, lambda: "run", lambda app: FILMS, lambda app: True, lambda app: True)
+    machine.handle(ev.DeskStarted(), T0)
+    machine.handle(ev.SubmitAsked(APP, 1, 1, task(), ExistingWork.REPLACE), T0)
+    wake = ev.Wake(APP, WakeReason.SCHEDULED)
+    for _ in range(LIMITS.task_tries - 1):
+        assert wake in machine.handle(ev.Ended(APP, Receipt(APP, StopReason.CRASHED, T0, "It crashed.")), T0)
+    assert (wake in machine.handle(ev.Ended(APP, Receipt(APP, reason, T0, "It ended.")), T0)) is no_fault
 
 
 @pytest.mark.contract("L06", "A13", "S18")

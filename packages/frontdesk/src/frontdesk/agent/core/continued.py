@@ -409,14 +409,15 @@ class Continued:
     def _ended(self, app: str, receipt: Receipt, now: float) -> Out:
         """The app has no process any more."""
         self._process.pop(app, None)
+        at_fault = receipt.reason not in _NO_FAULT
         out: Out = []
         for work in self._places.runs_of(app):
             if work.end is not None:
                 out += self._expired(work, now)
             elif receipt.reason is StopReason.QUIT:
                 out += self._over(work, TaskEnd.SWITCHED_OFF, _SWITCHED_OFF, now)
-            elif work.stage is Stage.STARTING and work.tries + 1 < self._limits.task_tries:
-                work.tries += receipt.reason not in _NO_FAULT
+            elif work.stage is Stage.STARTING and work.tries + at_fault < self._limits.task_tries:
+                work.tries += at_fault
                 self._places.changed(work)
                 out += self._reach(work)
             else:
