@@ -20,7 +20,7 @@ import pytest_asyncio
 
 from frontdesk import AppState, AppStatus, DeskControl, DeskStatus, DeskUnavailable, TaskState
 from frontdesk.agent.core.recording import read
-from frontdesk.agent.core.replaying import differences
+from frontdesk.agent.core.replaying import FAILS, differences
 
 PUPPET = Path(__file__).parent / "apps" / "puppet.py"
 APP = "org.example.Puppet"
@@ -386,7 +386,10 @@ def decided_otherwise(home: Path) -> list[str]:
     """Where a new core decides otherwise than the desks of this home did, by what they recorded."""
     logs = sorted((home / "state").glob("events.log*"))
     assert logs or not (home / "state" / "desk.sqlite3").exists(), "a desk has recorded nothing"
-    return [f"{each}" for log in logs for each in differences(read(log.read_bytes()))]
+    found = [each for log in logs for each in differences(read(log.read_bytes()))]
+    # A fault that a test planted is in the desk that recorded, and not in the core that decides again.
+    planted = (home / "faults").is_dir()
+    return [f"{each}" for each in found if not (planted and each.expected == FAILS)]
 
 
 def row_of(status: DeskStatus, app: str = APP) -> AppStatus:

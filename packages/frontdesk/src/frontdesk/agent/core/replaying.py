@@ -15,6 +15,10 @@ from frontdesk.agent.core.dispatcher import Dispatcher
 from frontdesk.agent.core.recording import Batch, Begun, Frame
 
 
+FAILS = "the core fails"
+"""What was decided where the desk ended over a batch."""
+
+
 class Difference(msgspec.Struct, frozen=True):
     """The first thing in a batch that was decided otherwise. "" where there was, or is, nothing."""
 
@@ -58,9 +62,9 @@ class Rerun:
         except Exception as error:  # noqa: BLE001 - whatever it is, that it fails is the decision
             if decided is None:
                 return None
-            return Difference(self.batches, batch.now, after, _first(decided), f"the core fails: {error!r}")
+            return Difference(self.batches, batch.now, after, _first(decided), f"{FAILS}: {error!r}")
         if decided is None:
-            return Difference(self.batches, batch.now, after, "the core fails", _first(tuple(effects)))
+            return Difference(self.batches, batch.now, after, FAILS, _first(tuple(effects)))
         for expected, actual in zip_longest(decided, effects):
             if expected != actual:
                 return Difference(self.batches, batch.now, after, _said(expected), _said(actual))
