@@ -273,7 +273,9 @@ def test_without_progress_it_is_expired_and_the_app_stopped_when_it_does_not_com
     assert driver.reasons(APP) == []
     driver.pass_time(0.1)
     assert driver.reasons(APP) == [StopReason.TASK_NOT_COMPLETED]
-    assert driver.receipts[0].tasks == (task().identifier,)
+    stopped = driver.receipts[0]
+    assert (stopped.tasks, stopped.limit, stopped.used) == ((task().identifier,), LIMITS.expiry_lead, 5.0)
+    assert "within 5 s" in stopped.text
     (receipt,) = driver.task_receipts
     assert (receipt.end, receipt.identifier, receipt.used) == (TaskEnd.STALLED, task().identifier, 65.0)
 
@@ -281,6 +283,7 @@ def test_without_progress_it_is_expired_and_the_app_stopped_when_it_does_not_com
 @pytest.mark.contract("S12", "S18")
 def test_stalled_but_completed_in_time_the_app_is_suspended_and_the_person_hears_why_it_ended() -> None:
     driver = unseen()
+    assert driver.desk.assertions.seconds_left(APP, driver.now) == LIMITS.stalled + 2 * LIMITS.expiry_lead
     driver.pass_time(LIMITS.stalled)
     driver.complete(APP, task().identifier, success=False)
     assert driver.state(APP) is S.SUSPENDED
