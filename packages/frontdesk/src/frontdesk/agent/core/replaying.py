@@ -14,7 +14,6 @@ from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.dispatcher import Dispatcher
 from frontdesk.agent.core.recording import Batch, Begun, Frame
 
-
 FAILS = "the core fails"
 """What was decided where the desk ended over a batch."""
 
