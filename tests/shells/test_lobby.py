@@ -205,6 +205,7 @@ async def test_a_desk_that_knows_the_manifest_of_an_earlier_lobby_takes_the_new_
     process = (await right.desk.row(LOBBY)).pid
     await right.desk.control.add_app(earlier)
     await right.desk.kill_process(process)
+    await right.state(AppState.STOPPED)
     await right.desk.control.open(LOBBY)
     await right.desk.until(lambda status: UPKEEP in [task.identifier for task in row_of(status, LOBBY).tasks])
     [manifest] = [each for each in await right.desk.control.apps() if each.id == LOBBY]
