@@ -464,6 +464,17 @@ def test_cancelled_while_it_runs_it_is_expired_and_not_tried_again() -> None:
     assert driver.desk.pending(APP) == ()
 
 
+@pytest.mark.contract("S13", "S19")
+def test_cancelled_after_it_was_told_to_end_it_is_not_tried_again_either() -> None:
+    driver = at_work(ProcessingTask("tidy0", retry=Retry()))
+    driver.is_now(Condition.IDLE, "no")
+    driver.handle(ev.CancelAsked(APP, 1, 1, ("tidy0",)))
+    assert len(told(driver, wire.ExpireRuns)) == 1, "its handler is called once"
+    driver.complete(APP, "tidy0", success=False)
+    assert ends(driver) == [("tidy0", TaskEnd.CANCELLED)]
+    assert driver.desk.pending(APP) == ()
+
+
 # --- again --------------------------------------------------------------------------------------------------------
 
 
