@@ -9,6 +9,7 @@ from typing import Self
 
 from frontdesk import places
 from frontdesk.app.connection import DeskConnection
+from frontdesk.errors import VersionMismatch
 from frontdesk.terms import Condition, DeskStatus, Explanation, Manifest, Receipt, TaskReceipt
 from frontdesk.wire import desk as wire
 
@@ -67,8 +68,16 @@ class DeskControl:
         return (await self._connection.ask(lambda request: wire.GetReceipts(request, app), wire.ReceiptsAre)).receipts
 
     async def task_receipts(self, app: str) -> tuple[TaskReceipt, ...]:
-        """Which runs of its scheduled tasks were expired or given up, newest first (L05, S16)."""
-        answer = await self._connection.ask(lambda request: wire.GetTaskReceipts(request, app), wire.TaskReceiptsAre)
+        """Which runs of its scheduled tasks were expired or given up, newest first (L05, S16).
+
+        None on a desk that is too old to run any (X03).
+        """
+        try:
+            answer = await self._connection.ask(
+                lambda request: wire.GetTaskReceipts(request, app), wire.TaskReceiptsAre
+            )
+        except VersionMismatch:
+            return ()
         return answer.receipts
 
     async def explain(self, of: str = "all") -> tuple[Explanation, ...]:
