@@ -10,7 +10,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 from frontdesk.agent.core import events as ev
-from frontdesk.agent.shell import system_bus
+from frontdesk.agent.shell import conditions, system_bus
 from frontdesk.agent.shell.clock import Clock
 from frontdesk.agent.shell.conditions import MachineConditions
 from frontdesk.terms import Condition
@@ -93,6 +93,7 @@ async def machine(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Machine]:
     """Not started. psutil finds a battery at 55 %, unplugged, whatever the computer that runs the test has."""
     battery = SimpleNamespace(percent=55.4, power_plugged=False, secsleft=3600)
     monkeypatch.setattr(psutil, "sensors_battery", lambda: battery)
+    monkeypatch.setattr(conditions, "FIRST_LOOK", PATIENCE)
     machine = Machine()
     yield machine
     await machine.stop()

@@ -36,6 +36,12 @@ async def test_connectivity_and_cost_and_a_service_that_goes_and_comes_back(
         await machine.until(METERED, "yes", SOURCE)
         await machine.until(NETWORK, "online", SOURCE)
         assert not machine.conditions._routes._on
+        # It has no connection; whether others made one, the kernel knows.
+        await manager.do("SetGlobalConnectionState", "u", [20])
+        await machine.until(NETWORK, "offline", routes.SOURCE)
+        await manager.do("SetGlobalConnectionState", "u", [70])
+        await machine.until(NETWORK, "online", SOURCE)
+        assert not machine.conditions._routes._on
         await manager.kill()
         await machine.until(NETWORK, "offline", routes.SOURCE)
         await machine.until(METERED, "", "")
@@ -51,7 +57,8 @@ async def test_connectivity_and_cost_and_a_service_that_goes_and_comes_back(
         ({"Connectivity": 4, "State": 70, "Metered": 1}, "online", "yes"),
         ({"Connectivity": 3, "State": 60, "Metered": 2}, "offline", "no"),
         ({"Connectivity": 2, "State": 60, "Metered": 3}, "offline", "yes"),
-        ({"Connectivity": 1, "State": 20, "Metered": 4}, "offline", "no"),
+        ({"Connectivity": 1, "State": 20, "Metered": 4}, "", "no"),
+        ({"Connectivity": 1, "State": 50, "Metered": 4}, "offline", "no"),
         ({"Connectivity": 0, "State": 70, "Metered": 0}, "online", ""),
         ({"Connectivity": 0, "State": 60}, "online", ""),
         ({"Connectivity": 0, "State": 50}, "offline", ""),

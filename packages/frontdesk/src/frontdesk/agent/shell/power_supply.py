@@ -19,6 +19,8 @@ _NEWS = b"\0SUBSYSTEM=power_supply\0"
 class PowerSupply:
     """A ``StandIn`` for power and battery."""
 
+    for_condition = Condition.POWER
+
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
         self._news = KernelNews(kernel_news.UEVENT, kernel_news.DEVICES, self._heard)

@@ -1,6 +1,7 @@
 """Stands in for NetworkManager: the machine is on line when a route leads out of it, over an interface that works.
 
-Looked at when the kernel says that interfaces or routes changed. What is sent may cost money or not: nobody can tell.
+Also where that is there and has no connection of its own making. Looked at when the kernel says that interfaces or
+routes changed. What is sent may cost money or not: nobody can tell.
 """
 
 import fcntl
@@ -27,6 +28,8 @@ _ASK_FLAGS, _RUNNING = 0x8913, 0x40
 
 class Routes:
     """A ``StandIn`` for the network."""
+
+    for_condition = Condition.NETWORK
 
     def __init__(self, tell: Tell) -> None:
         self._tell = tell

@@ -77,7 +77,11 @@ class Facts(NamedTuple):
 
 
 class StandIn(Protocol):
-    """Tells about the same conditions while the service does not."""
+    """Tells about some of the service's conditions while it does not."""
+
+    @property
+    def for_condition(self) -> Condition:
+        """The one that decides: while the service has a word on it, the stand-in does not look."""
 
     def start(self) -> None:
         """Tell how it stands and what changes. Nothing happens where it does so already."""
@@ -87,7 +91,7 @@ class StandIn(Protocol):
 
 
 class ServiceProperties:
-    """A ``SystemService`` that is read and followed. ``stand_in`` works while nothing could be read of it."""
+    """A ``SystemService`` that is read and followed. ``stand_in`` works while there is no such word from it."""
 
     def __init__(self, facts: Facts, tell: Tell, stand_in: StandIn | None = None) -> None:
         self.name = facts.name
@@ -141,9 +145,11 @@ class ServiceProperties:
         if self._failed:
             self._nothing_known()
             return
+        if self._stand_in is not None and self._stand_in.for_condition not in means:
+            self._stand_in.start()
         for condition in self._facts.conditions:
             self._tell(self._facts.source, condition, means.get(condition, ""))
-        if self._stand_in is not None:
+        if self._stand_in is not None and self._stand_in.for_condition in means:
             self._stand_in.stop()
 
     def _nothing_known(self) -> None:
