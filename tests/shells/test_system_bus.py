@@ -116,6 +116,15 @@ async def test_a_bus_that_goes_and_comes_back(bus: PrivateBus, machine: Machine)
     await machine.until(Condition.POWER, "external", "UPower")
 
 
+async def test_the_end_of_the_desk_is_no_news_of_the_machine(bus: PrivateBus, machine: Machine) -> None:
+    await started(bus.address)
+    machine.start()
+    await machine.conditions.first_look()
+    before = list(machine.events)
+    await machine.stop()
+    assert machine.events == before
+
+
 async def test_a_bus_that_stays_away_is_looked_for_when_the_desk_is_awake_anyway(
     bus: PrivateBus, machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,6 +60,8 @@ class MachineConditions:
         ]
         self._bus = SystemBus([*self._read, self._sleep])
         self._next_refresh = 0.0
+        self._ending = False
+        """What is taken leave of now is no news: unknown counts as met, and something would begin on the way out."""
 
     def start(self) -> None:
         """Tell what can be told at once, before anybody is asked."""
@@ -72,7 +74,14 @@ class MachineConditions:
 
     async def run(self) -> None:
         """Hear the services of the machine's bus, until cancelled."""
-        await self._bus.run()
+        bus = asyncio.ensure_future(self._bus.run())
+        try:
+            await asyncio.wait([bus])
+        finally:
+            self._ending = True
+            bus.cancel()
+            await asyncio.wait([bus])
+        bus.result()  # it ends only when it is cancelled, or fails
 
     async def first_look(self) -> None:
         """Until those that are there have told, or ``FIRST_LOOK`` is over: nothing is to begin at login and be taken
@@ -111,7 +120,7 @@ class MachineConditions:
         return ServiceProperties(facts, self._tell, stand_in)
 
     def _tell(self, source: str, condition: Condition, value: str) -> None:
-        if (news := self._sources.tell(source, condition, value)) is not None:
+        if not self._ending and (news := self._sources.tell(source, condition, value)) is not None:
             self._post(news)
 
     def _memory_short(self) -> None:
