@@ -567,6 +567,28 @@ def test_quit_by_the_person_what_runs_ends_and_what_pends_waits_until_the_app_is
     assert driver.at_work(APP) == ["news"]
 
 
+@pytest.mark.contract("L10")
+@pytest.mark.parametrize("switch", [APP, "*"])
+def test_background_running_switched_off_ends_what_runs(switch: str) -> None:
+    driver = at_work()
+    driver.handle(ev.BackgroundSwitched(switch, on=False))
+    (expired,) = told(driver, wire.ExpireRuns)
+    assert isinstance(expired, wire.ExpireRuns)
+    assert expired.why is TaskEnd.SWITCHED_OFF
+    driver.complete(APP, "tidy0", success=False)
+    assert ends(driver) == [("tidy0", TaskEnd.SWITCHED_OFF)]
+
+
+@pytest.mark.contract("L10", "S17")
+def test_by_hand_a_task_runs_although_background_running_is_off() -> None:
+    driver = desk()
+    driver.submit(APP, later(60))
+    driver.handle(ev.BackgroundSwitched(APP, on=False))
+    simulate(driver, "news")
+    driver.connect(APP)
+    assert driver.at_work(APP) == ["news"]
+
+
 def test_a_removed_app_takes_its_requests_along() -> None:
     driver = at_work()
     driver.submit(APP, later(60))
@@ -880,6 +902,20 @@ def test_a_desk_that_dies_over_launching_an_app_launches_it_again() -> None:
     driver.connect(APP)
     assert [run.attempt for run in driver.processes[APP].runs.values()] == [1]
     assert driver.desk.budgets.budget(APP, driver.now).left == 2.0, "it was launched once, as the person sees it"
+
+
+@pytest.mark.contract("L06", "L07", "S17")
+def test_a_launch_by_hand_that_the_desk_did_not_live_to_make_leaves_the_request_pending() -> None:
+    driver = desk()
+    driver.submit(APP, later(600))
+    driver.open(APP)
+    driver.exit(APP, 1)
+    simulate(driver, "news")
+    assert driver.state(APP) is S.STOPPED, "it failed just now: it is launched after the pause"
+    driver.desk_dies()
+    assert [task.state for task in driver.desk.pending(APP)] == [TaskState.PENDING]
+    driver.pass_time(600)
+    assert driver.state(APP) is S.LAUNCHING
 
 
 @pytest.mark.contract("L07")

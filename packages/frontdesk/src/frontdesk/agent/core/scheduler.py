@@ -107,7 +107,7 @@ class Scheduler:
             ev.DeskStopping: self._desk_stopping,
             ev.ConditionChanged: self._condition_changed,
             ev.AvailabilityChanged: self._availability_changed,
-            ev.QuitAsked: lambda asked, now: self._switched_off(asked.app, Obstacle.APP_QUIT, now),
+            ev.QuitAsked: lambda asked, now: self._switched_off(asked.app, now),
             ev.CameForeground: self._came_foreground,
             ev.LeftForeground: self._left_foreground,
             ev.Connected: self._connected,
@@ -243,19 +243,18 @@ class Scheduler:
     def _availability_changed(self, changed: ev.AvailabilityChanged, now: float) -> Out:
         stands = self._apps.not_launchable(changed.app, now)
         if stands is not None and stands[0] is Obstacle.BACKGROUND_OFF:
-            return self._switched_off(changed.app, Obstacle.BACKGROUND_OFF, now)
+            return self._switched_off(changed.app, now)
         self._launching.place_app(changed.app, now)
         return []
 
-    def _switched_off(self, app: str, obstacle: Obstacle, now: float) -> Out:
+    def _switched_off(self, app: str, now: float) -> Out:
         """The person quit the app, or does not let it run unseen: what runs ends, what pends stays (L04, L10)."""
-        running = [(each, each.run) for each in self._requests.running(app)]
-        meant = [(each, run) for each, run in running if run is not None and obstacle not in run.ignores]
+        running = self._requests.running(app)
         out: Out = []
-        for request, run in meant:
-            if run.began is None:
+        for request in running:
+            if request.run is not None and request.run.began is None:
                 out += self._launching.take_back(request, now)
-        out += self._runs.expire([request for request, _ in meant], TaskEnd.SWITCHED_OFF, now)
+        out += self._runs.expire(running, TaskEnd.SWITCHED_OFF, now)
         self._launching.place_app(app, now)
         return out
 
