@@ -239,3 +239,38 @@ def test_a_run_that_ended_while_there_was_no_desk_is_told_as_it_was_and_what_wai
     assert driver.state(NOTES.id) is AppState.LAUNCHING
     driver.connect(NOTES.id)
     assert len(driver.pushes(NOTES.id)) == 1
+
+
+# --- opened while its connection is gone (L11) --------------------------------------------------------------------
+
+BY_PERSON = [ev.OpenAsked(APP), ev.ActAsked(APP, "shown", "")]
+
+
+@pytest.mark.contract("L11")
+@pytest.mark.parametrize("asked", BY_PERSON)
+def test_opened_in_the_moment_of_its_end_it_is_launched(asked: ev.Event) -> None:
+    driver = in_front()
+    driver.drop_connection(APP)
+    assert launches(driver.handle(asked)) == []
+    assert launches(driver.exit(APP, 0)) == [APP]
+
+
+@pytest.mark.contract("L11")
+def test_opened_while_it_connects_again_it_is_told_when_it_has() -> None:
+    driver = in_front()
+    driver.drop_connection(APP)
+    heard = messages(driver).count(wire.Open)
+    driver.handle(ev.OpenAsked(APP))
+    driver.connect(APP)
+    assert messages(driver).count(wire.Open) == heard + 1
+
+
+@pytest.mark.contract("L04", "L11")
+def test_opened_once_it_is_not_launched_again_for_ending_later() -> None:
+    driver = in_front()
+    driver.drop_connection(APP)
+    driver.handle(ev.OpenAsked(APP))
+    driver.connect(APP, foreground=True)
+    driver.to_front(APP)
+    driver.handle(ev.WentBackground(APP))
+    assert launches(driver.exit(APP, 0)) == []

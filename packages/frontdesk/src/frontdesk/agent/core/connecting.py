@@ -84,6 +84,8 @@ class Connecting:
             out += self._waking.awake(life, at, now)
         else:
             out.append(ev.Awake(life.app, life.why, fresh=False))
+            if at.opened_at is not None and life.why is WakeReason.OPENED:
+                out.append(do.Send(life.app, wire.Open()))
         if hello.foreground:
             out += self._foreground.came(life, at, now)
         elif life.state is S.FOREGROUND:

@@ -48,6 +48,9 @@ class Waking:
         if life.state is S.LAUNCHING or not at.connected:
             life.why = _stronger(life.why, why)
             at.connect_by = at.connect_by or now + self._limits.launch
+            if life.state is not S.LAUNCHING and why in BY_PERSON:
+                # What ended its connection may be its own end, of which nobody has heard yet.
+                at.opened_at = now
             return []
         out: Out = [ev.Awake(life.app, why, fresh=False)]
         if why is WakeReason.OPENED:
