@@ -48,7 +48,6 @@ async def test_a_task_waits_for_what_upower_tells_also_of_the_next_desk(home: De
         await puppet.hears("task_expired")
 
 
-@pytest.mark.contract("A02")
 async def test_sleep_is_held_off_from_the_first_task_to_the_end_of_the_last(home: DeskHome, bus: PrivateBus) -> None:
     async with mocked(
         bus.address, LOGIND, "/org/freedesktop/login1", f"{LOGIND}.Manager", "--template", "logind"

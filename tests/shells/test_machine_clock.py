@@ -53,7 +53,6 @@ async def stand(zone: pytest.MonkeyPatch) -> AsyncIterator[Stand]:
 
 
 @pytest.mark.contract("S07")
-@pytest.mark.contract("S14")
 async def test_how_the_clocks_stand_is_told_at_the_start_and_when_that_changes(
     stand: Stand, zone: pytest.MonkeyPatch
 ) -> None:
