@@ -597,6 +597,15 @@ def test_a_removed_app_takes_its_requests_along() -> None:
     assert [key for key in driver.saved if key[0] == "scheduler"] == []
 
 
+def test_of_an_app_that_is_not_registered_any_more_nothing_is_kept_by_the_next_desk() -> None:
+    driver = desk()
+    driver.submit(APP, later(60))
+    driver.manifests.clear()
+    driver.desk_dies()
+    assert [key for key in driver.saved if key[0] == "scheduler"] == []
+    driver.pass_time(60)
+
+
 def test_a_manifest_that_declares_less_takes_what_is_pending_away() -> None:
     driver = desk()
     driver.submit(APP, later(60))
@@ -645,11 +654,14 @@ def test_refreshes_of_several_apps_that_are_soon_wanted_are_launched_together(mo
     for app in (APP, FILES.id, third.id):
         driver.submit(app, NEWS)
     driver.submit(early.id, later(1001))
+    refreshed: list[str] = []
+    monkeypatch.setattr(driver.desk.habit, "refreshed", lambda app, now: refreshed.append(app))
     assert driver.in_the_way(APP, "news") == [Obstacle.WAITS_FOR_HABIT]
     driver.pass_time(999.9)
     assert driver.state(APP) is S.STOPPED
     driver.pass_time(0.1)
     assert [driver.state(app) for app in usual] == [S.LAUNCHING, S.LAUNCHING, S.STOPPED, S.STOPPED]
+    assert refreshed == [APP, FILES.id], "the habit is told, so that the same usual time is not aimed at again"
 
 
 @pytest.mark.contract("S15")
@@ -740,6 +752,54 @@ def test_by_hand_an_app_that_was_quit_is_not_launched() -> None:
     driver.submit(APP, later(60))
     driver.handle(ev.QuitAsked(APP))
     assert refused(simulate(driver, "news")) is Refusal.UNAVAILABLE
+
+
+@pytest.mark.contract("S16", "S09")
+def test_what_comes_due_while_the_app_works_waits_for_that_and_for_no_other_app() -> None:
+    driver = at_work()
+    driver.submit(APP, ProcessingTask("tidy1"))
+    assert driver.in_the_way(APP, "tidy1") == [Obstacle.APP_BUSY]
+    driver.complete(APP, "tidy0")
+    assert driver.at_work(APP) == ["tidy1"]
+
+
+@pytest.mark.contract("L08")
+def test_while_a_task_that_asked_for_external_power_runs_the_app_may_use_all_processor_time() -> None:
+    driver = desk()
+    scheduler = driver.desk.scheduler
+
+    def told_of_cpu(event: ev.Event | ev.Signal) -> list[bool]:
+        return [out.on for out in scheduler.handle(event, driver.now) if isinstance(out, ev.FreeOfCpuLimit)]
+
+    awake = ev.Awake(APP, WakeReason.SCHEDULED, fresh=True)
+    ended = ev.Ended(APP, Receipt(APP, StopReason.CRASHED, driver.now, ""))
+    driver.submit(APP, ProcessingTask("tidy0", requires_external_power=True))
+    assert told_of_cpu(awake) == [True]
+    assert told_of_cpu(ended) == [], "the app is gone, and its limits with it"
+    driver.now += 1
+    assert told_of_cpu(ev.TimePassed()) == []
+    assert told_of_cpu(awake) == [True]
+    (run,) = scheduler._requests.running(APP)
+    assert run.run is not None
+    assert told_of_cpu(ev.RunCompleted(APP, run.run.id, success=True)) == [False]
+    driver.submit(APP, ProcessingTask("tidy1"))
+    assert told_of_cpu(awake) == []
+
+
+@pytest.mark.contract("S11")
+@pytest.mark.parametrize(("late", "left"), [(1.0, 5.0), (100.0, 0.0)])
+def test_a_desk_that_stood_still_takes_no_time_from_the_expiration_handler(late: float, left: float) -> None:
+    driver = at_work()
+    driver.now += 595 + late
+    driver.handle(ev.TimePassed())
+    (expired,) = told(driver, wire.ExpireRuns)
+    assert isinstance(expired, wire.ExpireRuns)
+    assert expired.seconds == 5.0
+    assert driver.status(APP).seconds_left == left
+    driver.pass_time(4.9)
+    assert driver.state(APP) is S.BACKGROUND
+    driver.pass_time(0.1)
+    assert driver.reasons(APP) == [StopReason.TASK_NOT_COMPLETED]
 
 
 # --- connections --------------------------------------------------------------------------------------------------

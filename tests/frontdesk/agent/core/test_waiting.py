@@ -38,25 +38,26 @@ def test_a_heap_that_is_told_much_about_little_stays_small() -> None:
     assert heap.first() == (-9999.0, 2)
 
 
-placings = st.lists(
-    st.tuples(numbers, st.sampled_from(CLASSES), moments, st.integers(0, 10).map(float), st.booleans()), max_size=40
-)
+placings = st.lists(st.tuples(numbers, moments, st.integers(0, 10).map(float), st.booleans(), moments), max_size=40)
 
 
 @given(placings, st.booleans(), moments)
 @settings(max_examples=200)
 def test_only_open_classes_have_a_first_and_those_that_may_go_early(
-    placings: list[tuple[int, tuple[TaskKind, frozenset[Requirement]], float, float, bool]], online: bool, now: float
+    placings: list[tuple[int, float, float, bool, float]], online: bool, now: float
 ) -> None:
     is_online = False
     waiting = Waiting(lambda kind, requires: is_online or not requires)
     model: dict[int, tuple[tuple[TaskKind, frozenset[Requirement]], float, float]] = {}
-    for number, of, may, later, drop in placings:
-        waiting.drop(number)
-        model.pop(number, None)
-        if not drop:
+    for number, may, later, drop, looked in placings:
+        of = CLASSES[number % len(CLASSES)]
+        if drop:
+            waiting.drop(number)
+            model.pop(number, None)
+        else:
             waiting.put(number, of, may, may + later)
             model[number] = (of, may, may + later)
+        waiting.early(R, min(looked, now))
     is_online = online
     waiting.look_again()
     for kind in (R, P):
