@@ -61,6 +61,18 @@ def unseen(number: int = 1) -> Driver:
     return driver
 
 
+def being_launched() -> Driver:
+    """One that waited has got its place, and its app, which had been stopped, is being launched for it."""
+    driver = in_front(Limits(continued_at_once=1))
+    driver.submit(APP, task(1))
+    driver.open(PHOTOS.id)
+    driver.submit(PHOTOS.id, ContinuedTask("export", title="Export"))
+    driver.sleep(PHOTOS.id)
+    driver.handle(ev.MemoryShort())
+    driver.complete(APP, task(1).identifier)
+    return driver
+
+
 def answers(effects: list[do.Effect]) -> list[object]:
     """``Done`` as it is, of refusals the reason."""
     messages = [effect.message for effect in of_type(do.Answer, effects)]
@@ -243,7 +255,12 @@ def test_it_goes_on_without_the_window_for_as_long_as_there_is_progress() -> Non
         tell(driver, step + 1)
     assert driver.state(APP) is S.BACKGROUND
     assert driver.reasons(APP) == []
-    driver.complete(APP, task().identifier)
+    told = [
+        each
+        for each in of_type(do.Send, driver.complete(APP, task().identifier))
+        if isinstance(each.message, wire.RunKept)
+    ]
+    assert told and all(isinstance(each, do.SendKept) for each in told), "told before it is durable"
     assert driver.state(APP) is S.SUSPENDED
     assert (ends(driver), bodies(driver)) == ([], [])
 
@@ -269,6 +286,7 @@ def test_without_progress_it_is_expired_and_the_app_stopped_when_it_does_not_com
     driver = unseen()
     assert expiries(driver.pass_time(LIMITS.stalled - 0.1)) == []
     assert expiries(driver.pass_time(0.1)) == [(TaskEnd.STALLED, LIMITS.expiry_lead)]
+    assert bodies(driver) == []
     driver.pass_time(LIMITS.expiry_lead - 0.1)
     assert driver.reasons(APP) == []
     driver.pass_time(0.1)
@@ -317,6 +335,24 @@ def test_time_in_which_the_machine_slept_is_no_time_without_progress() -> None:
     driver.handle(ev.MachineSlept(3600.0), ev.TimePassed())
     assert expiries(driver.pass_time(9.9)) == []
     assert expiries(driver.pass_time(0.1)) == [(TaskEnd.STALLED, LIMITS.expiry_lead)]
+
+
+@pytest.mark.contract("S18")
+def test_a_sleep_of_the_machine_after_some_progress_changes_nothing_either() -> None:
+    driver = unseen()
+    driver.pass_time(30.0)
+    tell(driver, 1.0)
+    driver.pass_time(10.0)
+    driver.now += 3600.0
+    driver.handle(ev.MachineSlept(3600.0), ev.TimePassed())
+    assert expiries(driver.pass_time(49.9)) == []
+    assert expiries(driver.pass_time(0.1)) == [(TaskEnd.STALLED, LIMITS.expiry_lead)]
+    driver.now += 3600.0
+    driver.handle(ev.MachineSlept(3600.0), ev.TimePassed())
+    driver.pass_time(LIMITS.expiry_lead - 0.1)
+    assert driver.reasons(APP) == []
+    driver.pass_time(0.1)
+    assert driver.reasons(APP) == [StopReason.TASK_NOT_COMPLETED]
 
 
 @pytest.mark.contract("L12", "S18")
@@ -476,6 +512,25 @@ def test_quit_by_the_person_what_runs_is_expired_what_waits_is_gone_and_nothing_
     assert (driver.state(APP), driver.desk.pending(APP)) == (S.STOPPED, ())
 
 
+def test_an_app_that_has_longer_to_leave_is_not_stopped_over_the_task() -> None:
+    driver = in_front(Limits(quit=20.0))
+    driver.submit(APP, task())
+    driver.handle(ev.QuitAsked(APP))
+    driver.pass_time(19.9)
+    assert driver.reasons(APP) == []
+    driver.pass_time(0.1)
+    assert driver.reasons(APP) == [StopReason.QUIT]
+
+
+@pytest.mark.contract("S17")
+def test_expired_by_hand_while_its_app_is_being_launched_it_ends_there() -> None:
+    driver = being_launched()
+    assert answers(driver.handle(ev.SimulateAsked(1, 2, "export", "", expire=True))) == [wire.Done]
+    assert (ends(driver), driver.desk.pending(PHOTOS.id)) == ([TaskEnd.SIMULATED], ())
+    driver.connect(PHOTOS.id)
+    assert (driver.at_work(PHOTOS.id), driver.state(PHOTOS.id)) == ([], S.SUSPENDED)
+
+
 def test_removed_with_its_app() -> None:
     driver = in_front(Limits(continued_at_once=1))
     driver.submit(APP, task(1))
@@ -521,13 +576,7 @@ def test_an_app_that_dies_over_it_is_reported_and_not_begun_again() -> None:
 
 @pytest.mark.contract("L07", "S18")
 def test_one_that_the_app_had_not_got_is_tried_again_three_times() -> None:
-    driver = in_front(Limits(continued_at_once=1))
-    driver.submit(APP, task(1))
-    driver.open(PHOTOS.id)
-    driver.submit(PHOTOS.id, ContinuedTask("export", title="Export"))
-    driver.sleep(PHOTOS.id)
-    driver.handle(ev.MemoryShort())
-    driver.complete(APP, task(1).identifier)
+    driver = being_launched()
     for _ in range(3):
         driver.pass_time(5.0)
         assert (ends(driver), driver.state(PHOTOS.id)) == ([], S.LAUNCHING)
@@ -589,10 +638,11 @@ def test_those_that_wait_keep_their_order_over_the_death_of_the_desk() -> None:
     driver = in_front(Limits(continued_at_once=1))
     for number in range(1, 11):
         driver.submit(APP, task(number))
-    # As a store may give them back.
-    driver.saved = dict(sorted(driver.saved.items(), reverse=True))
-    driver.desk_dies()
-    driver.connect(APP)
+        if number in (5, 10):
+            # As a store may give them back.
+            driver.saved = dict(sorted(driver.saved.items(), reverse=True))
+            driver.desk_dies()
+            driver.connect(APP)
     order = []
     while driver.at_work(APP):
         order += driver.at_work(APP)
@@ -606,6 +656,13 @@ def test_the_app_dies_while_the_desk_is_away() -> None:
     driver.processes.pop(APP)
     driver.desk_dies()
     assert (ends(driver), driver.desk.pending(APP)) == ([TaskEnd.APP_ENDED], ())
+
+
+@pytest.mark.contract("L07", "S18")
+def test_started_again_before_anybody_heard_of_its_end_it_is_not_given_what_the_run_before_had() -> None:
+    driver = unseen()
+    driver.start_by_hand(APP)
+    assert (driver.at_work(APP), ends(driver)) == ([], [TaskEnd.APP_ENDED])
 
 
 def test_an_app_whose_connection_breaks_goes_on_and_is_not_given_it_twice() -> None:

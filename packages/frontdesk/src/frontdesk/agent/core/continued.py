@@ -295,7 +295,7 @@ class Continued:
         out: Out = [do.SendKept(app, wire.RunTasks(tuple(work.delivery() for work in starting), None))]
         for work in starting:
             self._places.move(work, Stage.RUNNING)
-            work.process, work.began = self._process.get(app, ""), work.began or now
+            work.process, work.began = self._process.get(app, ""), now
             self._time_begins(work, now)
             out.append(work.note("run_begun", f"{work.identifier} runs: {work.request.title}", work.request.kind))
         return [*out, *self._give_time(app, now), *self._showing.begun(app, now)]
