@@ -698,6 +698,17 @@ def test_what_cannot_have_changed_is_not_looked_at(monkeypatch: pytest.MonkeyPat
     assert driver.desk.next_wake() is None, "an idle desk wakes up for nothing"
 
 
+@pytest.mark.contract("S15")
+def test_nothing_is_launched_on_a_budget_that_has_shrunk_since(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = desk()
+    driver.submit(APP, later(60))
+    monkeypatch.setattr(driver.desk.budgets, "next_at", lambda app, now: T0 + 1000 if now < T0 + 1000 else None)
+    driver.pass_time(999)
+    assert driver.state(APP) is S.STOPPED
+    driver.pass_time(1)
+    assert driver.state(APP) is S.LAUNCHING
+
+
 # --- by hand ------------------------------------------------------------------------------------------------------
 
 
