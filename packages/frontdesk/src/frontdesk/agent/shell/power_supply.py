@@ -2,7 +2,7 @@
 
 import logging
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from frontdesk.agent.shell import kernel_news
 from frontdesk.agent.shell.kernel_news import KernelNews
