@@ -418,6 +418,13 @@ def test_pressing_cancel_expires_it_and_opens_nothing() -> None:
     assert driver.state(APP) is S.SUSPENDED
 
 
+def test_another_app_cannot_tell_of_its_progress() -> None:
+    driver = unseen()
+    driver.handle(ev.ProgressTold(PHOTOS.id, run_named(driver), 50.0, 100.0, "Mine", ""))
+    assert bodies(driver) == ["holiday.mp4"]
+    assert driver.desk.explain(task().identifier, driver.now)[0].progress is None
+
+
 def test_another_app_cannot_press_it() -> None:
     driver = unseen()
     assert expiries(driver.handle(ev.ActAsked(PHOTOS.id, notice_id(run_named(driver)), "cancel"))) == []

@@ -75,6 +75,20 @@ def test_an_hour_opened_now_and_then_is_not_usual() -> None:
     assert set(habit.usual_times(APP, now).values()) == {30}
 
 
+def test_days_of_the_week_are_told_apart_from_the_fourteenth_day_on() -> None:
+    habit = Habit(LIMITS)
+    opened(habit, *work_days(0, 14))
+    assert len(habit.usual_times(APP, MONDAY + 12 * DAY)) == 7
+    assert len(habit.usual_times(APP, MONDAY + 13 * DAY)) == 5
+
+
+def test_where_many_weeks_are_known_half_of_them_make_a_usual_time() -> None:
+    for weeks, usual in ((range(0, 12, 2), {7: 30}), (range(0, 10, 2), {})):
+        habit = Habit(Limits(habit_days=84))
+        opened(habit, *(MONDAY + 7 * week * DAY + HALF_PAST_SEVEN for week in weeks))
+        assert habit.usual_times(APP, MONDAY + 83 * DAY) == usual
+
+
 def test_the_expected_minute_is_the_median_of_first_openings_the_earlier_of_two() -> None:
     habit = Habit(LIMITS)
     for week, minute in enumerate((50, 20, 30, 40)):
