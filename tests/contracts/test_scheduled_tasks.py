@@ -82,8 +82,10 @@ async def obstacles(home: DeskHome, identifier: str) -> list[Obstacle]:
 @pytest.mark.contract("S05", "S06", "S12", "L13")
 async def test_a_task_is_launched_when_it_is_due_completed_and_the_app_sleeps_again(home: DeskHome) -> None:
     await ready(home)
+    await home.control.force_condition(Condition.NETWORK, "offline")
     due = time.time() + 1.5
-    puppet = await asleep_with(home, RefreshTask(FRESH, due))
+    puppet = await asleep_with(home, RefreshTask(FRESH, due, requires_network=True))
+    await home.control.force_condition(Condition.NETWORK, "online")
     task = await puppet.hears("task")
     assert task["at"] >= due and 0 < task["left"] <= 30
     assert puppet.words().index("resumed") < puppet.words().index("task")
@@ -95,8 +97,10 @@ async def test_a_task_is_launched_when_it_is_due_completed_and_the_app_sleeps_ag
 @pytest.mark.contract("S07", "L06", "L07")
 async def test_the_desk_may_die_before_a_run_in_the_middle_of_it_and_before_it_hears_of_its_end(home: DeskHome) -> None:
     await ready(home, {MORE: "forgets"})
-    puppet = await asleep_with(home, RefreshTask(MORE, time.time() + 1.5))
+    await home.control.force_condition(Condition.NETWORK, "offline")
+    puppet = await asleep_with(home, RefreshTask(MORE, requires_network=True))
     await home.kill_desk()
+    await home.control.force_condition(Condition.NETWORK, "online")
     first = await puppet.hears("task")
     await home.kill_desk()
     assert await puppet.do("pending") == [[MORE, "running", 1]]  # of the next desk
