@@ -116,6 +116,22 @@ def test_once_refreshed_for_a_usual_time_the_next_request_aims_at_the_next() -> 
     assert habit.wanted(APP, again, again) == launched + DAY
 
 
+def test_opened_somewhat_early_today_the_usual_time_of_today_is_not_aimed_at() -> None:
+    habit = Habit(LIMITS)
+    opened(habit, *work_days(0, 5))
+    today = MONDAY + 5 * DAY + HALF_PAST_SEVEN
+    opened(habit, today - 600)
+    assert habit.wanted(APP, today - 300, today - 300) > today + DAY - HOUR
+
+
+def test_what_is_learned_counts_at_once() -> None:
+    habit = Habit(LIMITS)
+    opened(habit, MONDAY + HALF_PAST_SEVEN)
+    assert habit.usual_times(APP, MONDAY + DAY + HALF_PAST_SEVEN) == {}
+    opened(habit, MONDAY + DAY + HALF_PAST_SEVEN)
+    assert len(habit.usual_times(APP, MONDAY + DAY + HALF_PAST_SEVEN)) == 7
+
+
 def test_refreshed_together_with_others_somewhat_earlier_it_is_refreshed_for_that_time_too() -> None:
     habit = Habit(LIMITS)
     opened(habit, *work_days(0, 5))

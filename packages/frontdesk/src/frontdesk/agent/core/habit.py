@@ -95,7 +95,7 @@ class Habit:
         if use is None or not usual:
             return earliest
         lead, latest = self._limits.habit_lead, earliest + self._limits.habit_wait
-        served_until = min(use.served, now) + lead + self._limits.together
+        served_until = use.served + lead + self._limits.together
         first = math.floor((earliest + self._local) / HOUR)
         hours = math.ceil((latest - earliest + lead) / HOUR)
         for hour in range(first, first + hours + 1):
