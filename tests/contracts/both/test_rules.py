@@ -170,7 +170,9 @@ async def test_without_an_expiration_handler_the_task_is_over_at_once(ground: Gr
 @pytest.mark.contract("S12", "L05")
 async def test_a_task_that_is_never_completed_has_the_app_stopped(ground: Ground) -> None:
     name = f"{ground.app}.forgets"
-    player = await asleep(ground, RefreshTask(name, await ground.now() + 0.3))
+    await ground.condition(Condition.NETWORK, "offline")
+    player = await asleep(ground, RefreshTask(name, requires_network=True))
+    await ground.condition(Condition.NETWORK, "online")
     await player.hears("task_expired")
     await until_state(ground, S.STOPPED)
     receipt = (await ground.receipts())[0]
@@ -211,7 +213,9 @@ async def test_what_failed_is_tried_again_after_a_pause_and_a_pending_request_ca
 @pytest.mark.contract("L07")
 async def test_an_app_that_dies_over_a_task_is_given_it_again(ground: Ground) -> None:
     name = f"{ground.app}.waits"
-    player = await asleep(ground, RefreshTask(name, await ground.now() + 0.3))
+    await ground.condition(Condition.NETWORK, "offline")
+    player = await asleep(ground, RefreshTask(name, requires_network=True))
+    await ground.condition(Condition.NETWORK, "online")
     assert (await player.hears("task"))["attempt"] == 1
     await ground.kill_app()
     again = await ground.player()
@@ -224,10 +228,11 @@ async def test_an_app_that_dies_over_a_task_is_given_it_again(ground: Ground) ->
 @pytest.mark.contract("L04", "L10", "S16")
 async def test_who_was_quit_or_switched_off_is_not_launched_until_the_person_wants_it(ground: Ground) -> None:
     name = f"{ground.app}.completes"
-    player = await asleep(ground, RefreshTask(name, await ground.now() + 0.5))
+    await ground.condition(Condition.NETWORK, "offline")
+    player = await asleep(ground, RefreshTask(name, requires_network=True))
     await ground.quit()
     await until_state(ground, S.STOPPED)
-    await ground.pass_time(0.7)
+    await ground.condition(Condition.NETWORK, "online")
     assert Obstacle.APP_QUIT in await obstacles(ground, name) and player.count("task") == 0
     assert (await ground.row()).state is S.STOPPED
     await ground.switch_background(on=False)
