@@ -91,6 +91,18 @@ def test_what_runs_unseen_is_expired_at_once_and_has_five_seconds() -> None:
     assert driver.state(APP) is S.SUSPENDED
 
 
+@pytest.mark.contract("L10", "A05")
+@pytest.mark.parametrize(("after", "left"), [(20.0, 5.0), (24.0, 5.0), (24.9, 5.0), (25.0, 5.0), (26.0, 4.0)])
+def test_it_never_has_more_than_that_nor_more_than_it_had(after: float, left: float) -> None:
+    driver = in_front()
+    driver.begin(APP, 1)
+    driver.sleep(APP)
+    driver.pass_time(after)
+    off(driver)
+    assert driver.status(APP).seconds_left == pytest.approx(left)
+    assert len(heard(driver, wire.ExpireTasks)) == 1
+
+
 @pytest.mark.contract("L10", "A06")
 def test_who_does_not_end_it_then_is_stopped() -> None:
     driver = in_front()
