@@ -537,6 +537,21 @@ def test_an_app_that_dies_over_a_task_gets_it_again_three_times_in_all() -> None
     assert APP not in driver.processes
 
 
+@pytest.mark.contract("L07", "S19")
+def test_a_run_that_was_completed_in_between_makes_deaths_count_anew() -> None:
+    driver = at_work(ProcessingTask("tidy0", retry=Retry(first=1.0)))
+    for fails in (False, False, True, False, False):
+        if fails:
+            driver.complete(APP, "tidy0", success=False)
+        else:
+            driver.exit(APP, 1)
+        while APP not in driver.processes or (fails and not driver.at_work(APP)):
+            driver.pass_time(1)
+        if not driver.processes[APP].connected:
+            driver.connect(APP)
+        assert driver.at_work(APP) == ["tidy0"]
+
+
 @pytest.mark.contract("L07")
 def test_the_next_request_waits_until_the_run_that_was_cut_short_is_over() -> None:
     driver = at_work(NEWS)
@@ -658,22 +673,29 @@ def test_refreshes_of_several_apps_that_are_soon_wanted_are_launched_together(mo
     monkeypatch.setattr(driver.desk.habit, "refreshed", lambda app, now: refreshed.append(app))
     assert driver.in_the_way(APP, "news") == [Obstacle.WAITS_FOR_HABIT]
     driver.pass_time(999.9)
-    assert driver.state(APP) is S.STOPPED
+    driver.handle(ev.TimePassed())
+    assert driver.state(APP) is S.STOPPED, "it goes along with another, never by itself before it is wanted"
     driver.pass_time(0.1)
     assert [driver.state(app) for app in usual] == [S.LAUNCHING, S.LAUNCHING, S.STOPPED, S.STOPPED]
     assert refreshed == [APP, FILES.id], "the habit is told, so that the same usual time is not aimed at again"
 
 
 @pytest.mark.contract("S15")
-def test_no_more_apps_refresh_at_the_same_time_than_there_are_places(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("usual", [0.0, 12.0])
+def test_no_more_apps_refresh_at_the_same_time_than_there_are_places(
+    monkeypatch: pytest.MonkeyPatch, usual: float
+) -> None:
     names = [f"org.example.app{number}" for number in range(6)]
     driver = desk(*(Manifest(name, name, ("x",), background=("refresh",), tasks=("news",)) for name in names))
+    times = {name: place * usual / 6 for place, name in enumerate(names)}
+    monkeypatch.setattr(driver.desk.habit, "wanted", lambda app, earliest, now: earliest + times[app])
     for name in names:
         driver.submit(name, later(60))
     driver.pass_time(60)
     assert [driver.state(name) is S.LAUNCHING for name in names] == [True] * 4 + [False] * 2
     driver.connect(names[0])
     driver.complete(names[0], "news")
+    driver.pass_time(times[names[4]])
     assert driver.state(names[4]) is S.LAUNCHING
 
 

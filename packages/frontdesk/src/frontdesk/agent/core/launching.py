@@ -108,7 +108,7 @@ class Launching:
             raise AssertionError(f"request {number} waits and is not kept")
         # Looked at once more with all that is known now: no launch on the strength of what was true earlier.
         self.place(first, now)
-        soon = now + (self._limits.together if first.kind is TaskKind.REFRESH else 0.0)
+        soon = now + self._limits.together
         mine = [each for each in self._requests.of_app(first.app) if each.kind is first.kind]
         along = [each for each in mine if self._waiting.may_start(each.number, now, soon)]
         if first not in along:

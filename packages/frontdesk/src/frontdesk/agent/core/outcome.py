@@ -61,8 +61,6 @@ class Outcome:
                 continue
             if run.expired is not None:
                 out += self.of(request, run.expired, now)
-            elif run.began is not None and why is StopReason.QUIT:
-                out += self.of(request, TaskEnd.SWITCHED_OFF, now)
             elif run.began is None and why is StopReason.REPLACED:
                 # The desk died over launching it: launched again, at no cost to its budget or its tries.
                 out += [ev.HoldOn(app, runs.HOLD, run.id, request.identifier), ev.Wake(app, WakeReason.SCHEDULED)]
