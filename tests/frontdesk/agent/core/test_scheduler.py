@@ -858,12 +858,13 @@ def test_an_app_that_was_away_when_its_time_was_up_is_told_when_it_is_back() -> 
 def test_an_app_that_was_told_to_end_hears_it_again_after_the_desks_death() -> None:
     driver = at_work()
     driver.is_now(Condition.IDLE, "no")
+    driver.pass_time(4)
     driver.desk_dies()
     driver.connect(APP)
-    assert [each.why for each in told(driver, wire.ExpireRuns) if isinstance(each, wire.ExpireRuns)] == [
-        TaskEnd.IN_USE,
-        TaskEnd.IN_USE,
-    ]
+    heard = [each for each in told(driver, wire.ExpireRuns) if isinstance(each, wire.ExpireRuns)]
+    assert [(each.why, each.seconds) for each in heard] == [(TaskEnd.IN_USE, 5.0), (TaskEnd.IN_USE, 5.0)]
+    driver.pass_time(4.9)
+    assert driver.reasons(APP) == [], "that the desk was away takes no time from the handler"
     driver.complete(APP, "tidy0", success=False)
     assert ends(driver) == [("tidy0", TaskEnd.IN_USE)]
 
