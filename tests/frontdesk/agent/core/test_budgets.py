@@ -105,8 +105,26 @@ def test_a_clock_that_was_years_ahead_when_it_was_saved_holds_nothing_back() -> 
     for _ in range(3):
         machine.spend(APP, T0)
     after = restored(machine)
+    after.handle(ev.DeskStarted(), T0 + 60)
     assert after.next_at(APP, T0 + 60) == T0 + 60 + HOUR
     assert after.next_at(APP, T0 + 60 + HOUR) is None
+
+
+def test_looking_at_a_budget_that_was_saved_by_a_clock_ahead_of_this_one_changes_nothing() -> None:
+    machine, looked_at, left_alone = budgets(), budgets(), budgets()
+    machine.handle(ev.WallClock(ahead=HOUR, utc_offset=0.0), T0)
+    machine.spend(APP, T0)
+    [save] = machine.saves()
+    assert isinstance(save, do.Save) and save.value is not None
+    for after in (looked_at, left_alone):
+        after.restore(save.key, save.value)
+    looked_at.budget(APP, T0)
+    for after in (looked_at, left_alone):
+        after.handle(ev.DeskStarted(), T0 + 60)
+    looked_at.budget(APP, T0 + 70)
+    for after in (looked_at, left_alone):
+        after.spend(APP, T0 + HOUR / 2)
+    assert looked_at.saves() == left_alone.saves()
 
 
 def test_a_launch_by_hand_with_nothing_left_makes_no_debt() -> None:
@@ -175,6 +193,7 @@ class AnyLife(RuleBasedStateMachine):
         self.machine = Budgets(LIMITS, lambda app, now: self.use)
         for key, value in self.saved.items():
             self.machine.restore(key, value)
+        self.machine.handle(ev.DeskStarted(), self.now)
 
     @invariant()
     def bounded(self) -> None:

@@ -49,6 +49,10 @@ class Budgets:
         match happened:
             case ev.WallClock(ahead=ahead):
                 self._ahead = ahead
+            case ev.DeskStarted():
+                for bucket in self._buckets.values():
+                    # One that lies ahead was saved under a clock that has been set back since: it fills from now on.
+                    bucket.at = min(bucket.at, now)
             case ev.AppRemoved(app=app) if self._buckets.pop(app, None) is not None:
                 self._changed.add(app)
         return []
@@ -63,7 +67,7 @@ class Budgets:
         return [do.Save(MACHINE, app, self._form(app)) for app in sorted(changed)]
 
     def restore(self, key: str, value: bytes) -> None:
-        """Take back one bucket. A clock that was ahead when it was saved can keep it from filling no longer (S07)."""
+        """Take back one bucket, before ``DeskStarted``: a clock that was ahead holds it up no longer (S07)."""
         # A desk begins with its own clock and the wall clock as one.
         self._buckets[key] = msgspec.msgpack.decode(value, type=_Bucket)
 
@@ -98,9 +102,7 @@ class Budgets:
         bucket = self._buckets.get(app)
         if bucket is None:
             return most
-        # One that lies ahead was saved under a clock that has been set back since: it fills from now on.
-        bucket.at = min(bucket.at, now)
-        left = min(most, bucket.left + (now - bucket.at) * self._per_day(app, now) / DAY)
+        left = min(most, bucket.left + max(0.0, now - bucket.at) * self._per_day(app, now) / DAY)
         return float(math.ceil(left)) if math.ceil(left) - left < ALMOST else left
 
     def _form(self, app: str) -> bytes | None:
