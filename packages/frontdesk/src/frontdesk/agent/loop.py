@@ -121,11 +121,12 @@ class DeskLoop:
         if self._stopped:
             return
         events, self._events = self._events, []
+        now = self._clock.now()  # first: a sleep between the two is told of, and ``now`` knows nothing of it yet
         if (slept := self._clock.slept()) > 0:
             # Before anything is found to be too late that had no time to happen.
             events.insert(0, ev.MachineSlept(slept))
         try:
-            effects, wake = self._decide(events, self._clock.now())
+            effects, wake = self._decide(events, now)
             self._do(effects, self._commit(effects))
         except BaseException:
             # The core may know half of a batch, and what it would save next is not to be trusted.

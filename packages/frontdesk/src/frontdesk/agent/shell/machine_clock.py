@@ -1,4 +1,4 @@
-"""Tells the core what happens to the machine's clocks: the wall clock set, the time zone changed, a sleep (S07)."""
+"""Tells the core what happens to the machine's clocks: the wall clock set, another time zone, a sleep over (S07)."""
 
 import asyncio
 import math
@@ -15,7 +15,11 @@ SET_LEAST = 0.5
 
 
 class MachineClock:
-    """Posts ``WallClock`` and ``MachineSlept``. That the wall clock was set is told by the kernel, a sleep with it."""
+    """Posts ``WallClock``, and after a sleep ``TimePassed``: how long it was, the loop asks ahead of any batch.
+
+    Told from here, a sleep would be handled after what came before it in its batch: an alarm that rang as the machine
+    woke, and all that slept with the machine would be found to be too late.
+    """
 
     def __init__(self, clock: Clock, post: Callable[[ev.Event], None]) -> None:
         self._clock, self._post = clock, post
@@ -37,8 +41,6 @@ class MachineClock:
 
     def refresh(self) -> None:
         """The desk is awake anyway: look. Nobody tells of another time zone, or of summer time."""
-        if (slept := self._clock.slept()) > 0:
-            self._post(ev.MachineSlept(slept))
         time.tzset()  # else the zone would be what it was when this process began
         now = ev.WallClock(self._clock.ahead(), float(time.localtime().tm_gmtoff))
         before = self._told
@@ -47,8 +49,8 @@ class MachineClock:
             self._post(now)
 
     def awake_again(self) -> None:
-        """A sleep that was announced is over; it may have come to nothing, and lasted no time at all."""
-        self._post(ev.MachineSlept(self._clock.slept()))
+        """A sleep that was announced is over; it may have come to nothing."""
+        self._post(ev.TimePassed())
         self.refresh()
 
     def _listen(self) -> None:
@@ -59,4 +61,5 @@ class MachineClock:
             timerfd.rang(self._file)
         except timerfd.ClockSet:
             self._listen()
+            self._post(ev.TimePassed())  # a sleep sets it too
         self.refresh()
