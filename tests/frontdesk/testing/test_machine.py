@@ -95,6 +95,19 @@ async def test_a_clock_that_is_set_is_the_clock_that_counts(notes: Notes, off: f
         assert notes.at == [pytest.approx(START + 2 * 86400)]
 
 
+@pytest.mark.contract("S07", "L06")
+@pytest.mark.parametrize("off", [-5000.0, 5000.0])
+async def test_a_desk_that_comes_back_begins_with_the_clock_as_it_was_set(notes: Notes, off: float) -> None:
+    async with InMemoryDesk() as desk:
+        await in_background(desk, notes, RefreshTask(FRESH, START + 86400))
+        await desk.set_wall_clock(desk.time() + off)
+        assert desk.status().now == START
+        await desk.restart()
+        assert desk.status().now == desk.time() == START + off
+        await desk.until(lambda: notes.heard)
+        assert notes.at == [pytest.approx(START + 86400)]
+
+
 async def test_a_machine_that_sleeps_runs_nothing_and_then_goes_on(notes: Notes) -> None:
     async with InMemoryDesk() as desk:
         await desk.set_condition(Condition.IDLE, "yes")

@@ -15,6 +15,10 @@ class DeskClock:
     def now(self) -> float:
         return self._loop.time() + self._ahead
 
+    def begin_anew(self, ahead: float) -> None:
+        """A desk starts, and its clock shows what the wall clock does: ``ahead`` seconds more."""
+        self._ahead += ahead
+
     def sleep(self, seconds: float) -> None:
         """The machine sleeps for so long: this clock goes on, that of the loop does not."""
         self._ahead += seconds

@@ -71,6 +71,8 @@ class Machine:
     def start_desk(self) -> None:
         """From what is saved, as after a start of the machine or the death of the desk before (contract L06)."""
         log = self._event_log
+        self.desk_clock.begin_anew(self.ahead)
+        self.ahead = 0.0
         self.began = self.desk_clock.now()
         """When the desk that is there now did."""
         self.core = Dispatcher(
