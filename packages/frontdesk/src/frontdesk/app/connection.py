@@ -176,7 +176,8 @@ class DeskConnection:
                 while True:
                     await self._welcomed.wait()
                     answer = self._asked[request] = asyncio.get_running_loop().create_future()
-                    self._send_question(make(request))
+                    if not self._send_question(make(request)):
+                        continue  # the desk was lost between its welcome and this
                     try:
                         reply = await answer
                         break
@@ -192,7 +193,7 @@ class DeskConnection:
             raise DeskUnavailable(f"The desk answered {type(reply).__name__} where {kind.__name__} was due.")
         return reply
 
-    def _send_question(self, question: wire.ToDesk) -> None:
+    def _send_question(self, question: wire.ToDesk) -> bool:
         assert self._welcome is not None
         needed, spoken = versions.since(question), self._welcome.version
         if needed > spoken:
@@ -201,7 +202,7 @@ class DeskConnection:
                 f"{type(question).__name__} needs protocol {needed}, and this desk speaks {spoken}. Nothing was asked "
                 "or changed; log out and in again, so that the desk of the frontdesk you have now is started.",
             )
-        self.send(question)
+        return self.send(question)
 
     def _unavailable(self, within: float) -> Exception:
         if self._refusal is not None:
