@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from dbus_fast import Message, MessageFlag, MessageType
 from dbus_fast.aio import MessageBus
@@ -14,6 +15,8 @@ ANSWER_WITHIN = 5.0
 BUS = "org.freedesktop.DBus"
 PROPERTIES = "org.freedesktop.DBus.Properties"
 _BUS_PATH = "/org/freedesktop/DBus"
+
+_Bus = TypeVar("_Bus", bound=MessageBus)
 
 
 class NoBus(Exception):
@@ -28,13 +31,45 @@ class CallFailed(Exception):
     """A service or the bus answered with an error, with something else than is due, or not in time."""
 
 
-async def connect(address: str, which: str, *, files: bool = False) -> MessageBus:
-    """A connection of our own to the ``which`` bus; NoBus when there can be none. ``files``: answers may hold some."""
+class FileBus(MessageBus):
+    """A bus whose messages may bring open files along; those that nobody waits for are closed.
+
+    Whoever is on the machine's bus may send us some, until we can open none ourselves; and a lock that is given too
+    late would be held as long as the desk lives.
+    """
+
+    def __init__(self, address: str) -> None:
+        super().__init__(bus_address=address, negotiate_unix_fd=True)
+        self.due: dict[int, list[int]] = {}
+        """By the serial of a call that asks for files: those that came."""
+        self.add_message_handler(self._take_files)
+
+    def _take_files(self, message: Message) -> None:
+        files, message.unix_fds = message.unix_fds, []
+        if message.message_type is MessageType.METHOD_RETURN and message.reply_serial in self.due:
+            self.due[message.reply_serial] += files
+        else:
+            _close(files)
+
+
+async def connect(address: str, which: str) -> MessageBus:
+    """A connection of our own to the ``which`` bus; NoBus when there can be none."""
+    return await _connect(address, which, lambda: MessageBus(bus_address=address))
+
+
+async def connect_for_files(address: str, which: str) -> FileBus:
+    """The same, for ``call_for_file``."""
+    return await _connect(address, which, lambda: FileBus(address))
+
+
+async def _connect(address: str, which: str, make: Callable[[], _Bus]) -> _Bus:
     if not address:
         raise NoBus(f"There is no {which} bus", told=False)
     try:
         async with asyncio.timeout(ANSWER_WITHIN):
-            return await MessageBus(bus_address=address, negotiate_unix_fd=files).connect()
+            bus = make()
+            await bus.connect()
+            return bus
     except (OSError, EOFError, TimeoutError, ValueError, AuthError, InvalidAddressError) as error:
         raise NoBus(f"No {which} bus at {address} ({str(error) or 'no answer in time'})", told=True) from error
 
@@ -61,16 +96,25 @@ async def call(
 
 
 async def call_for_file(
-    bus: MessageBus, to: str, path: str, member: str, signature: str, body: list[Any], *, interface: str
+    bus: FileBus, to: str, path: str, member: str, signature: str, body: list[Any], *, interface: str
 ) -> int:
-    """The open file that the service answers with; it is the caller's to close. On a bus connected for ``files``."""
+    """The open file that the service answers with; it is the caller's to close."""
     message = Message(destination=to, path=path, interface=interface, member=member, signature=signature, body=body)
-    answer = await _answer(bus, message, "h")
-    if len(answer.unix_fds) != 1:
-        for fd in answer.unix_fds:
-            os.close(fd)
-        raise CallFailed(f"{to} answered {member} with {len(answer.unix_fds)} open files where one was due")
-    return int(answer.unix_fds[0])
+    message.serial = bus.next_serial()
+    came = bus.due[message.serial] = []
+    try:
+        await _answer(bus, message, "h")
+        if len(came) != 1:
+            raise CallFailed(f"{to} answered {member} with {len(came)} open files where one was due")
+        return came.pop()
+    finally:
+        del bus.due[message.serial]
+        _close(came)
+
+
+def _close(files: list[int]) -> None:
+    for file in files:
+        os.close(file)
 
 
 async def properties(bus: MessageBus, to: str, path: str, interface: str) -> dict[str, Any]:

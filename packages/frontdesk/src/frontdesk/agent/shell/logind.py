@@ -10,11 +10,10 @@ import os
 from collections.abc import Callable, Mapping
 
 from dbus_fast import Message
-from dbus_fast.aio import MessageBus
 
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.shell import dbus_calls
-from frontdesk.agent.shell.dbus_calls import CallFailed
+from frontdesk.agent.shell.dbus_calls import CallFailed, FileBus
 from frontdesk.agent.shell.service_properties import Facts, Said
 from frontdesk.terms import Condition
 
@@ -68,7 +67,7 @@ class MachineSleep:
             self._release()
         self._changed.set()
 
-    async def serve(self, bus: MessageBus) -> None:
+    async def serve(self, bus: FileBus) -> None:
         try:
             while True:
                 self._changed.clear()
@@ -95,7 +94,7 @@ class MachineSleep:
         self._coming = False
         self._awake_again()
 
-    async def _hold(self, bus: MessageBus) -> None:
+    async def _hold(self, bus: FileBus) -> None:
         if not self._wanted:
             return
         await self._take(bus, "sleep", "delay")
@@ -105,7 +104,7 @@ class MachineSleep:
             return  # there is no seat
         await self._take(bus, "idle", "block")
 
-    async def _take(self, bus: MessageBus, what: str, mode: str) -> None:
+    async def _take(self, bus: FileBus, what: str, mode: str) -> None:
         if not self._wanted or what in self._held:
             return
         arguments = [what, "frontdesk", self._why or "An app finishes what it began", mode]

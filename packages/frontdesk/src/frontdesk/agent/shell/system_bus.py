@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Protocol
 
 from dbus_fast import Message, MessageType
-from dbus_fast.aio import MessageBus
 
 from frontdesk.agent.core.backoff import Backoff
 from frontdesk.agent.shell import dbus_calls
-from frontdesk.agent.shell.dbus_calls import BUS, CallFailed, NoBus
+from frontdesk.agent.shell.dbus_calls import BUS, CallFailed, FileBus, NoBus
 from frontdesk.agent.shell.desk_log import write_down
 
 log = logging.getLogger("frontdesk.conditions")
@@ -46,7 +45,7 @@ class SystemService(Protocol):
     def signals(self) -> tuple[str, ...]:
         """What of its signals to pass on, as match rules (D-Bus specification) without type and sender."""
 
-    async def serve(self, bus: MessageBus) -> None:
+    async def serve(self, bus: FileBus) -> None:
         """Work with it until cancelled, which says that it is gone."""
 
     def heard(self, signal: Message) -> None:
@@ -74,7 +73,7 @@ class SystemBus:
         """Until cancelled, on one bus after another."""
         while True:
             try:
-                bus = await dbus_calls.connect(address(), "system", files=True)
+                bus = await dbus_calls.connect_for_files(address(), "system")
             except NoBus as reason:
                 log.info("%s; what the kernel tells has to do.", reason)
             else:
@@ -96,11 +95,15 @@ class SystemBus:
 
     # --- one bus --------------------------------------------------------------------------------------------------
 
-    async def _work(self, bus: MessageBus) -> None:
+    async def _work(self, bus: FileBus) -> None:
         """Until it is gone."""
         gone = asyncio.ensure_future(bus.wait_for_disconnect())  # type: ignore[no-untyped-call]
+
+        def heard(message: Message) -> None:
+            self._on_message(bus, message)
+
+        bus.add_message_handler(heard)
         try:
-            bus.add_message_handler(lambda message: self._on_message(bus, message))
             for service in self._services:
                 await dbus_calls.hear(
                     bus, f"type='signal',sender='{BUS}',member='NameOwnerChanged',arg0='{service.name}'"
@@ -115,13 +118,14 @@ class SystemBus:
             log.warning("The system bus is of no use (%s); what the kernel tells has to do.", error)
         finally:
             gone.cancel()
+            bus.remove_message_handler(heard)  # what is on its way would have somebody served on a bus that is gone
             bus.disconnect()
             for name in list(self._owners):
                 self._owner_is(bus, name, "")
             self._owners.clear()
             await asyncio.gather(*self._ending, gone, return_exceptions=True)
 
-    async def _look_for(self, bus: MessageBus, name: str) -> None:
+    async def _look_for(self, bus: FileBus, name: str) -> None:
         try:
             owner = await dbus_calls.owner(bus, name)
         except CallFailed:
@@ -129,7 +133,7 @@ class SystemBus:
         if name not in self._owners:  # what was told meanwhile is newer
             self._owner_is(bus, name, owner)
 
-    def _on_message(self, bus: MessageBus, message: Message) -> None:
+    def _on_message(self, bus: FileBus, message: Message) -> None:
         if message.message_type is not MessageType.SIGNAL:
             return
         if message.sender == BUS:
@@ -140,7 +144,7 @@ class SystemBus:
             if message.sender == self._owners.get(service.name):
                 service.heard(message)
 
-    def _owner_is(self, bus: MessageBus, name: str, owner: str) -> None:
+    def _owner_is(self, bus: FileBus, name: str, owner: str) -> None:
         """Whoever had the name before is served no more, and who has it now from the beginning."""
         before, self._owners[name] = self._owners.get(name, ""), owner
         if owner == before:
@@ -155,7 +159,7 @@ class SystemBus:
                 if owner:
                     self._serving[service] = asyncio.ensure_future(self._serve(bus, service, served))
 
-    async def _serve(self, bus: MessageBus, service: SystemService, before: asyncio.Task[None] | None) -> None:
+    async def _serve(self, bus: FileBus, service: SystemService, before: asyncio.Task[None] | None) -> None:
         if before is not None:
             await asyncio.wait([before])
         try:
