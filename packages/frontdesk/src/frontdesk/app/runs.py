@@ -212,7 +212,9 @@ class ScheduledRuns:
     async def _work(self, task: ScheduledTask, handler: TaskHandler) -> bool:
         try:
             await handler(task)
-        except Exception:
+        except (Exception, asyncio.CancelledError) as error:
+            if _is_cancellation(error):
+                raise
             log.exception("The handler of scheduled task %r failed: completed as failed.", task.identifier)
             return False
         return not task.is_expired
@@ -245,7 +247,9 @@ class ScheduledRuns:
             result = handler()
             if inspect.isawaitable(result):
                 await result
-        except Exception:
+        except (Exception, asyncio.CancelledError) as error:
+            if _is_cancellation(error):
+                raise
             log.exception("The expiration handler of scheduled task %r failed: cancelled.", task.identifier)
             self._cut_off(task, seconds)
 
@@ -257,3 +261,9 @@ class ScheduledRuns:
             return
         working.cancel()
         asyncio.get_running_loop().call_later(min(CLEAN_UP, seconds / 2), task.finish, False)
+
+
+def _is_cancellation(error: BaseException) -> bool:
+    """Somebody wants this task to end. A ``CancelledError`` out of what it awaited is a failure like others."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
