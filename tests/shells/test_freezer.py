@@ -267,6 +267,26 @@ def test_a_family_that_keeps_growing_is_caught_whole(freezer: Freezer, tmp_path:
         os.waitpid(pid, 0)
 
 
+def test_what_an_app_removes_of_its_folder_while_it_is_read_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside = tmp_path / "of-the-app"
+    inside.mkdir()
+    for folder, pid in ((tmp_path, 11), (inside, 12)):
+        (folder / "cgroup.procs").write_text(f"{pid}\n")
+    assert sorted(cgroup.processes(tmp_path)) == [11, 12]
+    look = os.scandir
+
+    def look_late(folder: str | Path) -> "os._ScandirIterator[str]":
+        if Path(folder) == inside:
+            (inside / "cgroup.procs").unlink()
+            inside.rmdir()
+        return look(str(folder))
+
+    monkeypatch.setattr(os, "scandir", look_late)
+    assert cgroup.processes(tmp_path) == [11]
+
+
 def test_a_cgroup_that_is_asked_for_and_cannot_be_had_is_a_wrong_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cgroup, "desk_folder", lambda name: None)
     # As such it ends the desk for good; as any other failure it would have it started again for ever.

@@ -84,9 +84,9 @@ def is_frozen(folder: Path) -> bool:
 def processes(folder: Path) -> list[int]:
     """The ids of all processes in it and below."""
     found: list[int] = []
-    for procs in (folder / "cgroup.procs", *folder.rglob("*/cgroup.procs")):
-        with contextlib.suppress(OSError):  # gone meanwhile
-            found += map(int, procs.read_text().split())
+    for path, _, _ in os.walk(folder):  # which passes over what the app removes meanwhile
+        with contextlib.suppress(OSError):
+            found += map(int, Path(path, "cgroup.procs").read_text().split())
     return found
 
 
