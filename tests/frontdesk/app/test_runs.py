@@ -343,6 +343,23 @@ async def test_an_app_that_leaves_says_nothing_of_what_it_did_not_complete() -> 
     assert desk == []
 
 
+@pytest.mark.contract("L07")
+async def test_an_app_that_left_and_started_again_is_given_its_run_again_and_completes_it() -> None:
+    given: list[ScheduledTask] = []
+
+    async def handler(task: ScheduledTask) -> None:
+        given.append(task)
+        if len(given) == 1:
+            await for_ever(task)
+
+    desk = Desk(refresh=handler)
+    await desk.gives(a_run())
+    desk.runs.close()
+    assert desk.runs.in_hand() == ()
+    await desk.gives(a_run())
+    assert desk == [wire.CompleteTask("r1", True)]
+
+
 # --- progress ---------------------------------------------------------------------------------------------------------
 
 

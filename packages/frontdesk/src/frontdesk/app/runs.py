@@ -147,7 +147,6 @@ class ScheduledRuns:
         self._working: dict[str, asyncio.Task[bool]] = {}
         self._completions: dict[str, wire.CompleteTask] = {}
         self._expiring: set[asyncio.Future[None]] = set()
-        self._closed = False
 
     def in_hand(self) -> tuple[str, ...]:
         """For the next hello: what need not be given again."""
@@ -162,11 +161,10 @@ class ScheduledRuns:
 
     def close(self) -> None:
         """The app leaves: handlers are cancelled, and what they did not complete the desk gives again (L07)."""
-        self._closed = True
-        for working in self._working.values():
-            working.cancel()
-        for expiring in self._expiring:
-            expiring.cancel()
+        working, self._working = self._working, {}
+        self._given.clear()
+        for each in (*working.values(), *self._expiring):
+            each.cancel()
 
     def take(self, message: wire.RunTasks | wire.ExpireRuns | wire.RunKept) -> None:
         """What the desk said, as soon as it is read. Runs begin with ``start``, behind what was said before them."""
@@ -221,8 +219,8 @@ class ScheduledRuns:
 
     def _ended(self, task: ScheduledTask, working: asyncio.Task[bool]) -> None:
         """The handler has returned, or was cancelled: expired, or by itself; its task is completed if it is not yet."""
-        del self._working[task.run]
-        if not self._closed:
+        if self._working.get(task.run) is working:  # else the app has left
+            del self._working[task.run]
             task.finish(not working.cancelled() and working.result())
 
     def _completed(self, task: ScheduledTask, success: bool) -> None:
