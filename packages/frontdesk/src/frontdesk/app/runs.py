@@ -163,8 +163,10 @@ class ScheduledRuns:
         """The app leaves: handlers are cancelled, and what they did not complete the desk gives again (L07)."""
         working, self._working = self._working, {}
         self._given.clear()
-        for each in (*working.values(), *self._expiring):
-            each.cancel()
+        for handler in working.values():
+            handler.cancel()
+        for expiring in self._expiring:
+            expiring.cancel()
 
     def take(self, message: wire.RunTasks | wire.ExpireRuns | wire.RunKept) -> None:
         """What the desk said, as soon as it is read. Runs begin with ``start``, behind what was said before them."""
