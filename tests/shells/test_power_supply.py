@@ -2,13 +2,14 @@
 
 import asyncio
 import socket
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pytest
 
-from frontdesk.agent.shell import kernel_news
+from frontdesk.agent.shell import kernel_news, power_supply
 from frontdesk.agent.shell.kernel_news import DEVICES, UEVENT, KernelNews
 from frontdesk.agent.shell.power_supply import PowerSupply
 from frontdesk.terms import Condition
@@ -31,11 +32,13 @@ def event(subsystem: str) -> bytes:
         (SimpleNamespace(percent=100.9, power_plugged=True), "external", "100"),
         (SimpleNamespace(percent=12, power_plugged=None), "", "12"),
         (OSError("no such device"), "", ""),
+        (TypeError("can't multiply sequence by non-int of type 'float'"), "", ""),
+        (SimpleNamespace(percent=float("nan"), power_plugged=True), "", ""),
     ],
 )
 async def test_what_psutil_finds(monkeypatch: pytest.MonkeyPatch, battery: Any, power: str, percent: str) -> None:
     def sensors_battery() -> Any:
-        if isinstance(battery, OSError):
+        if isinstance(battery, Exception):
             raise battery
         return battery
 
@@ -46,6 +49,37 @@ async def test_what_psutil_finds(monkeypatch: pytest.MonkeyPatch, battery: Any, 
     assert told == {POWER: power, BATTERY: percent}
     stand_in.stop()
     assert told == {POWER: "", BATTERY: ""}
+
+
+MOUSE = {"type": "Battery", "scope": "Device", "status": "Discharging", "capacity": "55"}
+OWN = {"type": "Battery", "status": "Discharging", "energy_now": "30", "energy_full": "40"}
+
+
+@pytest.mark.contract("S10")
+@pytest.mark.parametrize(
+    ("supplies", "power", "percent"),
+    [
+        ({}, "external", ""),
+        ({"hidpp_battery_0": MOUSE}, "external", ""),
+        ({"BAT0": OWN, "hidpp_battery_0": MOUSE}, "battery", "75"),
+        ({"BAT0": OWN, "AC": {"type": "Mains", "online": "1"}}, "external", "75"),
+        ({"BAT0": OWN | {"energy_now": "", "energy_full": "40"}}, "", ""),  # a driver that has nothing to say
+    ],
+)
+async def test_batteries_as_the_kernel_shows_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, supplies: dict[str, dict[str, str]], power: str, percent: str
+) -> None:
+    for name, files in supplies.items():
+        (tmp_path / name).mkdir()
+        for file, text in files.items():
+            (tmp_path / name / file).write_text(text + "\n")
+    monkeypatch.setattr(psutil._pslinux, "POWER_SUPPLY_PATH", str(tmp_path))
+    monkeypatch.setattr(power_supply, "_SUPPLIES", tmp_path)
+    told: dict[Condition, str] = {}
+    stand_in = PowerSupply(lambda source, condition, value: told.update({condition: value}))
+    stand_in.start()
+    assert told == {POWER: power, BATTERY: percent}
+    stand_in.stop()
 
 
 async def test_it_looks_again_when_the_kernel_tells_of_a_power_supply(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,7 +104,7 @@ async def test_it_looks_again_when_the_kernel_tells_of_a_power_supply(monkeypatc
         kernels.send(message)
     assert await asyncio.wait_for(told.get(), PATIENCE) == (POWER, "battery")
     assert told.get_nowait() == (BATTERY, "50") and told.empty()
-    stand_in._heard(None)  # some were lost
+    stand_in._heard([None])  # some were lost
     assert told.qsize() == 2
     stand_in.stop()
     kernels.close()
@@ -90,6 +124,21 @@ async def test_this_kernel_tells_of_devices_or_it_is_said_that_it_does_not() -> 
     assert not KernelNews(4711, 1, lambda message: None).listen()
 
 
+async def test_what_waits_is_heard_together_and_not_all_day_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel_news, "_AT_ONCE", 3)
+    ours, kernels = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    monkeypatch.setattr(kernel_news, "_open", lambda protocol, groups: ours)
+    heard = asyncio.Queue[list[bytes | None]]()
+    news = KernelNews(UEVENT, DEVICES, heard.put_nowait)
+    for number in b"12345":
+        kernels.send(bytes([number]))
+    assert news.listen()
+    assert await asyncio.wait_for(heard.get(), PATIENCE) == [b"1", b"2", b"3"]
+    assert await asyncio.wait_for(heard.get(), PATIENCE) == [b"4", b"5"]
+    news.close()
+    kernels.close()
+
+
 async def test_news_that_were_too_many_are_news(monkeypatch: pytest.MonkeyPatch) -> None:
     ours, kernels = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
 
@@ -106,11 +155,10 @@ async def test_news_that_were_too_many_are_news(monkeypatch: pytest.MonkeyPatch)
 
     opened = Overrun(fileno=ours.detach())
     monkeypatch.setattr(kernel_news, "_open", lambda protocol, groups: opened)
-    heard = asyncio.Queue[bytes | None]()
+    heard = asyncio.Queue[list[bytes | None]]()
     news = KernelNews(UEVENT, DEVICES, heard.put_nowait)
     assert news.listen()
     kernels.send(event("power_supply"))
-    assert await asyncio.wait_for(heard.get(), PATIENCE) is None
-    assert await asyncio.wait_for(heard.get(), PATIENCE) == event("power_supply")
+    assert await asyncio.wait_for(heard.get(), PATIENCE) == [None, event("power_supply")]
     news.close()
     kernels.close()

@@ -14,12 +14,17 @@ DEVICES = 0x1
 """Group of ``UEVENT``: what the kernel itself says of devices."""
 
 _ROOM = 65536
+_AT_ONCE = 256
+"""Messages taken before others of the event loop have their turn."""
 
 
 class KernelNews:
-    """Calls ``on_news`` with each message while it listens; with None when some were lost, for there were too many."""
+    """Calls ``on_news`` with the messages that wait, while it listens; one look may answer them all.
 
-    def __init__(self, protocol: int, groups: int, on_news: Callable[[bytes | None], None]) -> None:
+    None among them: some were lost, for there were too many.
+    """
+
+    def __init__(self, protocol: int, groups: int, on_news: Callable[[list[bytes | None]], None]) -> None:
         self._protocol, self._groups, self._on_news = protocol, groups, on_news
         self._socket: socket.socket | None = None
 
@@ -43,18 +48,18 @@ class KernelNews:
             self._socket = None
 
     def _heard(self) -> None:
-        """All that waits, for one look may answer many messages."""
-        while self._socket is not None:
+        news: list[bytes | None] = []
+        while self._socket is not None and len(news) < _AT_ONCE:
             try:
-                message = self._socket.recv(_ROOM)
+                news.append(self._socket.recv(_ROOM))
             except BlockingIOError:
-                return
+                break
             except OSError as error:
                 if error.errno != errno.ENOBUFS:
                     raise
-                self._on_news(None)
-            else:
-                self._on_news(message)
+                news.append(None)
+        if news:
+            self._on_news(news)
 
 
 def _open(protocol: int, groups: int) -> socket.socket:

@@ -1,6 +1,7 @@
 """Stands in for UPower: what psutil finds of mains and battery, looked at again when the kernel says they changed."""
 
 import logging
+from pathlib import Path
 
 import psutil
 
@@ -13,6 +14,7 @@ log = logging.getLogger("frontdesk.conditions")
 
 SOURCE = "psutil"
 
+_SUPPLIES = Path("/sys/class/power_supply")
 _NEWS = b"\0SUBSYSTEM=power_supply\0"
 
 
@@ -45,21 +47,35 @@ class PowerSupply:
         if not self._on:
             return
         try:
-            battery = psutil.sensors_battery()
-        except (OSError, RuntimeError, ValueError, AttributeError) as error:
-            # Drivers give files that are empty or of another shape; the last: a system that psutil cannot ask.
+            power, percent = _found()
+        except Exception as error:  # noqa: BLE001 - psutil stumbles over what drivers write, each in its own way
             log.info("psutil cannot tell of mains and battery (%r).", error)
-            self._tell(SOURCE, Condition.POWER, "")
-            self._tell(SOURCE, Condition.BATTERY, "")
-            return
-        if battery is None:
-            power, percent = "external", ""
-        else:
-            power = {True: "external", False: "battery"}.get(battery.power_plugged, "")
-            percent = str(min(100, max(0, round(battery.percent))))
+            power, percent = "", ""
         self._tell(SOURCE, Condition.POWER, power)
         self._tell(SOURCE, Condition.BATTERY, percent)
 
-    def _heard(self, message: bytes | None) -> None:
-        if message is None or _NEWS in message + b"\0":
+    def _heard(self, messages: list[bytes | None]) -> None:
+        if any(message is None or _NEWS in message + b"\0" for message in messages):
             self.refresh()
+
+
+def _found() -> tuple[str, str]:
+    """Power, and how full the battery is."""
+    battery = psutil.sensors_battery()
+    if battery is None or _all_of_devices():
+        return "external", ""
+    power = {True: "external", False: "battery"}.get(battery.power_plugged, "")
+    return power, str(min(100, max(0, round(battery.percent))))
+
+
+def _all_of_devices() -> bool:
+    """Batteries there are, none of them the machine's: a mouse has one, and psutil takes the first it finds."""
+    batteries = [each for each in _SUPPLIES.glob("*") if _says(each / "type") == "Battery"]
+    return bool(batteries) and all(_says(each / "scope") == "Device" for each in batteries)
+
+
+def _says(file: Path) -> str:
+    try:
+        return file.read_text(encoding="ascii", errors="replace").strip()
+    except OSError:
+        return ""
