@@ -325,6 +325,9 @@ async def test_a_search_shows_what_it_finds_and_says_so_when_there_is_nothing(se
     assert "The map &lt;b&gt;is&lt;/b&gt; here" in found and "One message." in found and f'href="{CHAT}?at=' in found
     none = (await served.ask("GET", "/search?q=%22%3E%3Cscript%3E")).body
     assert "Nothing was found" in none and "<script>" not in none
+    # An emoji is in no index: that it is in no message would be untrue.
+    emoji = (await served.ask("GET", "/search?q=%F0%9F%8E%89")).body
+    assert "Nothing was found" not in emoji and "Only words and numbers" in emoji
 
 
 async def test_whoever_has_found_a_message_gets_a_page_with_it(served: Served) -> None:

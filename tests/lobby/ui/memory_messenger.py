@@ -7,6 +7,7 @@ import dataclasses
 import itertools
 from collections.abc import Callable
 
+from lobby.core.search import question
 from lobby.core.views import Account, Bubble, Change, ChatSummary, Connection, Findings, Invitation, Mark
 from lobby.messenger import ChatRefused, Encryption, NotKept
 from lobby.ui.sessions import SignOn
@@ -162,6 +163,8 @@ class MemoryMessenger:
 
     def search(self, typed: str, most: int = 50) -> Findings:
         """Those that contain what was typed."""
+        if not question(typed):
+            return Findings(asked=False)
         shown = [bubble for bubbles in self._bubbles.values() for bubble in bubbles]
         found = [bubble for bubble in shown if typed.casefold() in bubble.text.casefold()]
         return Findings(tuple(reversed(found[-most:])), len(found) > most)

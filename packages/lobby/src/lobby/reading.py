@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from lobby.core import timeline, unread
 from lobby.core.outbox import Phase
+from lobby.core.search import question
 from lobby.core.views import Bubble, ChatSummary, Findings, Invitation
 from lobby.store import Store
 
@@ -70,6 +71,8 @@ class Reading:
 
     def search(self, typed: str, most: int) -> Findings:
         """The newest ``most`` messages of all chats with all of these words. Raises NotKept."""
+        if not question(typed):
+            return Findings(asked=False)
         waiting = self._store.index.catch_up()
         found = self._store.index.find(typed, most + 1)
         names = {room_id: self.names(room_id) for room_id in {event.room_id for event in found}}

@@ -133,6 +133,8 @@ class Findings:
     """There are older ones, too."""
     waiting: int = 0
     """Messages that are not in the index yet, so they were not looked at."""
+    asked: bool = True
+    """Whether there was a word to look for in what was typed."""
 
 
 ChangeKind = Literal["account", "chats", "chat", "encryption"]
