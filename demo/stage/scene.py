@@ -13,6 +13,7 @@ _SHORT = 2.0
 """Seconds within which a background task that is over is one line of the list, not two; and several of them are one."""
 _STEPS = frozenset({"connected", "settled", "stopping"})
 """Steps on the way to what another line tells."""
+_OF_SCHEDULED_TASKS = frozenset({"request_kept", "request_cancelled", "run_begun", "run_expired", "run_over"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -208,8 +209,17 @@ def _events(happenings: tuple[Happening, ...]) -> tuple[Event, ...]:
         Event(
             f"{datetime.datetime.fromtimestamp(happening.at):%H:%M:%S}",
             happening.what,
-            happening.text[:1].upper() + happening.text[1:],
+            _text(happening),
             happening.at,
         )
         for happening in newest_first
     )
+
+
+def _text(line: Happening) -> str:
+    """What happened; a scheduled task has a long name, of which its app's part says nothing here."""
+    text = line.text
+    if line.what in _OF_SCHEDULED_TASKS:
+        text = f"task {text}" if text.startswith(line.name) else text
+        text = text.replace(line.name, f"“{line.name.removeprefix(f'{line.app}.')}”")
+    return text[:1].upper() + text[1:]

@@ -37,7 +37,7 @@ async def test_why_it_waits_what_is_simulated_and_how_it_ended(home: DeskHome) -
     puppet = await waiting(home)
     assert "Lift it:" in await said(home, "simulate", "condition", "power=battery", "battery=63%")
     explained = await said(home, "explain", UPKEEP)
-    assert "needs external power: on battery, 63 % (forced)" in explained and "it is in use" in explained
+    assert "needs external power: on battery, 63 % (simulated)" in explained and "it is in use" in explained
     (row,) = json.loads(await said(home, "explain", "all", "--json"))
     assert [reason["obstacle"] for reason in row["reasons"]] == ["no_external_power", "machine_in_use"]
     status = await said(home, "status", "--once")

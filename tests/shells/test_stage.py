@@ -269,6 +269,10 @@ async def test_conditions_are_simulated_by_keyboard_and_stay_unfolded(page: Page
     power = conditions.get_by_role("group", name="Right’s power, simulated for the desk")
     await expect(power).to_be_hidden()
     await conditions.locator("summary").press("Enter")
+    idle = Reading(MachineCondition.IDLE, "yes", forced=True)
+    board.right_says(status(AppState.SUSPENDED, conditions=(idle,)))
+    await expect(conditions.locator("summary")).to_have_text("Conditions: not in use simulated")
+    await expect(conditions.locator("summary")).to_be_focused()
     await power.get_by_role("button", name="Battery").focus()
     async with switching(page):
         await page.keyboard.press("Enter")

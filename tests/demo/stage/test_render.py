@@ -69,11 +69,11 @@ def test_what_is_simulated_is_marked_as_that() -> None:
 
 
 def test_what_lobby_is_launched_for_later_says_what_it_waits_for() -> None:
-    reason = Reason(Obstacle.NO_EXTERNAL_POWER, "needs external power: on battery (forced)", forced=True)
+    reason = Reason(Obstacle.NO_EXTERNAL_POWER, "needs external power: on battery (simulated)", forced=True)
     task = Explanation(APP, f"{APP}.upkeep", TaskKind.PROCESSING, TaskState.PENDING, "", (reason,))
     found = status(AppState.SUSPENDED)
     told = msgspec.structs.replace(found, apps=(msgspec.structs.replace(found.apps[0], tasks=(task,)),))
     html = render.live_parts(scene("Left", True, Condition.GOOD, told, APP))
-    assert '<b title="org.frontdesk.Lobby.upkeep">upkeep</b> processing' in html
+    assert '<b title="org.frontdesk.Lobby.upkeep">upkeep</b> · processing task' in html
     assert "needs external power: on battery <span" in html
     assert "later" not in render.live_parts(scene("Left", True, Condition.GOOD, found, APP))

@@ -137,6 +137,20 @@ def test_a_short_task_of_half_a_minute_later_keeps_its_own_line_and_time() -> No
     ]
 
 
+def test_a_scheduled_task_is_told_by_its_short_name() -> None:
+    name = f"{APP}.upkeep"
+    happenings = (
+        Happening(NOW, APP, "request_kept", f"processing {name} submitted", "r1", name),
+        Happening(NOW + 1, APP, "run_begun", f"{name} is due", "r1", name),
+        Happening(NOW + 2, APP, "run_over", f"{name}: completed", "r1", name),
+    )
+    assert [event.text for event in reversed(see(status(happenings=happenings)).listed)] == [
+        "Processing “upkeep” submitted",
+        "Task “upkeep” is due",
+        "Task “upkeep”: completed",
+    ]
+
+
 def test_many_short_tasks_in_a_row_are_folded_only_within_two_seconds_of_the_first() -> None:
     happenings = tuple(line for number in range(6) for line in task(number, number, number + 0.5, "send"))
     assert [event.at - NOW for event in reversed(see(status(happenings=happenings)).listed)] == [2.5, 5.5]

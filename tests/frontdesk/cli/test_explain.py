@@ -51,7 +51,7 @@ def test_apps_are_told_one_after_the_other_and_by_their_id_when_they_have_no_nam
 
 
 def test_a_simulated_condition_says_how_it_is_lifted() -> None:
-    forced = Reason(Obstacle.NO_EXTERNAL_POWER, "needs external power: on battery (forced)", forced=True)
+    forced = Reason(Obstacle.NO_EXTERNAL_POWER, "needs external power: on battery (simulated)", forced=True)
     assert lines([task(forced)], {}, NOW)[-1].endswith("frontdesk simulate condition --lift")
     assert "--lift" not in "".join(lines([task(POWER)], {}, NOW))
 

@@ -36,13 +36,13 @@ def test_each_reason_stands_there_with_its_value_or_its_end() -> None:
     power = Reason(Obstacle.NO_EXTERNAL_POWER, "needs external power: on battery, 63 %")
     early = Reason(Obstacle.TOO_EARLY, "its earliest begin is to come, in 9 h", until=NOW + 9 * 3600)
     html = scheduled_tasks(app(task(power, early)), NOW)
-    assert '<b title="a.b.copy">copy</b> processing' in html
+    assert '<b title="a.b.copy">copy</b> · processing task' in html
     assert "<li>needs external power: on battery, 63 %</li><li>not to begin yet until tomorrow 07:00</li>" in html
 
 
 @pytest.mark.contract("S16")
 def test_a_simulated_condition_is_marked() -> None:
-    forced = Reason(Obstacle.NO_NETWORK, "needs a network: offline (forced)", forced=True)
+    forced = Reason(Obstacle.NO_NETWORK, "needs a network: offline (simulated)", forced=True)
     html = scheduled_tasks(app(task(forced)), NOW)
     assert 'needs a network: offline <span class="tk-simulated">simulated</span>' in html
 

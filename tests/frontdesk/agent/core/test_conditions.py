@@ -66,12 +66,12 @@ def test_a_forced_condition_counts_until_lifted_whatever_is_seen_meanwhile() -> 
     machine = Conditions()
     machine.handle(ev.ConditionSeen(POWER, "external", "UPower"), 10.0)
     outs = machine.handle(ev.ConditionForced(POWER, "battery"), 20.0)
-    assert (changed(outs), notes(outs)) == ([POWER], ["power: battery (forced)"])
+    assert (changed(outs), notes(outs)) == ([POWER], ["power: battery (simulated)"])
     assert machine.handle(ev.ConditionSeen(POWER, "", "UPower"), 25.0) == []
     machine.handle(ev.ConditionSeen(POWER, "external", "UPower"), 30.0)
     assert machine.reading(POWER) == Reading(POWER, "battery", "UPower", 20.0, forced=True, seen="external")
     outs = machine.handle(ev.ConditionLifted(POWER), 40.0)
-    assert (changed(outs), notes(outs)) == ([POWER], ["power: external (lifted)"])
+    assert (changed(outs), notes(outs)) == ([POWER], ["power: external (no longer simulated)"])
     assert machine.handle(ev.ConditionLifted(POWER), 50.0) == []
 
 

@@ -69,7 +69,7 @@ def test_a_condition_that_is_forced_is_marked() -> None:
     conditions.handle(ev.ConditionForced(C.POWER, "battery"), NOW)
     (reason,) = of_machine(frozenset({R.EXTERNAL_POWER}), conditions, LIMITS)
     assert reason.forced
-    assert reason.text == "needs external power: on battery (forced)"
+    assert reason.text == "needs external power: on battery (simulated)"
 
 
 readings = st.fixed_dictionaries({c.value: st.sampled_from(["", *VALUES[c]]) for c in Condition})

@@ -65,6 +65,15 @@ def test_a_refresh_that_is_due_wakes_its_app_and_is_done() -> None:
     assert not [mark for mark in lane(driver).marks if mark.kind is Kind.TROUBLE]
 
 
+def test_a_launch_by_hand_is_not_told_as_if_it_had_been_due() -> None:
+    driver = asleep()
+    driver.is_now(Condition.IDLE, "no")
+    driver.submit(APP, TIDY)
+    driver.now += 42
+    driver.handle(ev.SimulateAsked(1, 1, TIDY.identifier, APP, expire=False))
+    assert told(driver, "Processing “tidy”").startswith("The processing task “tidy” of Feeds was launched by hand. ")
+
+
 def test_it_says_how_long_the_request_has_waited() -> None:
     driver = asleep()
     driver.is_now(Condition.IDLE, "no")
@@ -139,7 +148,7 @@ def test_conditions_stand_on_the_desks_own_lane() -> None:
     driver.handle(ev.ConditionForced(Condition.POWER, "external"))
     titles = [story.title for story in lane(driver, "").stories]
     assert titles[-2:] == ["Condition of the machine", "Condition simulated"]
-    assert lane(driver, "").stories[-1].text == "Power: external (forced)."
+    assert lane(driver, "").stories[-1].text == "Power: external (simulated)."
 
 
 WORDS = ("request_kept", "request_cancelled", "run_begun", "run_expired", "run_over", "run_again", "stopped", "thawed")

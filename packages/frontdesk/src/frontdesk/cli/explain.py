@@ -50,7 +50,7 @@ def lines(explanations: Sequence[Explanation], names: Mapping[str, str], now: fl
             before = each.app
         told += _of_task(each, now)
     if any(reason.forced for each in explanations for reason in each.reasons):
-        told += ["", f"Forced conditions are simulated; what is really so counts again with: {LIFT}"]
+        told += ["", f"For what is simulated, what is really so counts again with: {LIFT}"]
     return told
 
 

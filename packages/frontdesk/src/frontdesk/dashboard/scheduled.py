@@ -35,7 +35,7 @@ def scheduled_tasks(app: AppStatus, now: float) -> str:
 def _task(each: Explanation, now: float) -> Markup:
     short = each.identifier.removeprefix(f"{each.app}.")
     attempt = f", try {each.attempt}" if each.attempt > 1 else ""
-    head = joined(tag("b", short, title=each.identifier), f" {each.kind}{attempt}")
+    head = joined(tag("b", short, title=each.identifier), f" · {each.kind} task{attempt}")
     if each.state is TaskState.RUNNING:
         done = f", {each.progress:.0%} done" if each.progress is not None else ""
         return tag("li", head, tag("p", f"running{done}"), data_state="running")
@@ -49,7 +49,7 @@ def _task(each: Explanation, now: float) -> Markup:
 def _reason(reason: Reason, now: float) -> Part:
     if reason.until is not None:
         return f"{reason.obstacle.words} until {until(reason.until, now)}"
-    text = reason.text.removesuffix(" (forced)")
+    text = reason.text.removesuffix(" (simulated)")
     return joined(text, " ", _SIMULATED) if reason.forced else text
 
 

@@ -96,7 +96,7 @@ class Conditions:
         before = self.value(condition)
         self._forced[condition] = forced = Forced(value, now)
         save = do.Save(MACHINE, condition.value, msgspec.msgpack.encode(forced))
-        note = _note(condition, value, how="forced")
+        note = _note(condition, value, how="simulated")
         return [save, *([ev.ConditionChanged(condition)] if before != value else []), note]
 
     def _lift(self, condition: Condition) -> Out:
@@ -105,12 +105,16 @@ class Conditions:
             return []
         seen = self._seen[condition]
         changed = [ev.ConditionChanged(condition)] if seen.value != forced.value else []
-        return [do.Save(MACHINE, condition.value, None), *changed, _note(condition, seen.value, how="lifted")]
+        return [
+            do.Save(MACHINE, condition.value, None),
+            *changed,
+            _note(condition, seen.value, how="no longer simulated"),
+        ]
 
 
 def _note(condition: Condition, value: str, source: str = "", how: str = "") -> do.Note:
-    """A line for the event list: ``power: battery (forced)``."""
-    aside = f" ({how or source})" if value and (how or source) else ""
+    """A line for the event list: ``power: battery (simulated)``."""
+    aside = f" ({how or source})" if how or (value and source) else ""
     return do.Note("", "condition", f"{condition}: {value or 'unknown'}{aside}", name=condition, why=how or value)
 
 

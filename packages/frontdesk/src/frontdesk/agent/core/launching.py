@@ -90,7 +90,7 @@ class Launching:
     def by_hand(self, request: Request, now: float) -> Out:
         """Launch it whatever stands in its way, at no cost to the app's budget; that may go on standing (S17)."""
         stands = tuple(reason.obstacle for reason in self._reasons.of(request, now))
-        return self._launch([request], now, ignores=stands)
+        return self._launch([request], now, "launched by hand", ignores=stands)
 
     def _due(self, kind: TaskKind, now: float) -> int | None:
         head = self._waiting.first(kind) if self._reasons.free_places(kind) > 0 else None
@@ -118,13 +118,13 @@ class Launching:
             self._habit.refreshed(first.app, now)
         return self._launch(along, now)
 
-    def _launch(self, along: list[Request], now: float, ignores: tuple[Obstacle, ...] = ()) -> Out:
+    def _launch(self, along: list[Request], now: float, why: str = "due", ignores: tuple[Obstacle, ...] = ()) -> Out:
         app = along[0].app
         out: Out = []
         for request in along:
             out += self._runs.begin(request, self._new_id(), ignores)
             name = request.identifier
-            text = f"{name} is due{'' if request.attempt == 1 else f', try {request.attempt}'}"
+            text = f"{name} is {why}{'' if request.attempt == 1 else f', try {request.attempt}'}"
             out.append(do.Note(app, "run_begun", text, about=about(request), name=name, why=request.kind))
         self.place_app(app, now)
         return [*out, ev.Wake(app, WakeReason.SCHEDULED)]

@@ -38,7 +38,7 @@ IN_WORDS = {
     WakeReason.TASK: "it had begun a background task just then",
     WakeReason.ENDPOINT_CHANGED: "its push endpoint has changed",
     WakeReason.PUSH: "a push came",
-    WakeReason.SCHEDULED: "a scheduled task is due",
+    WakeReason.SCHEDULED: "a scheduled task begins",
     WakeReason.PAGE_VISITED: "its page is being opened",
     WakeReason.PRESSED: "a notification of it was pressed",
     WakeReason.OPENED: "it is being opened",

@@ -56,7 +56,7 @@ def of_machine(requires: frozenset[Requirement], conditions: Known, limits: Limi
 
     def stands(obstacle: Obstacle, text: str, condition: Condition, needs: str) -> None:
         reading = conditions.reading(condition)
-        forced = " (forced)" if reading.forced else ""
+        forced = " (simulated)" if reading.forced else ""
         found.append(Reason(obstacle, text + forced, reading.value, needs, forced=reading.forced))
 
     if conditions.value(Condition.POWER_SAVER) == "on":

@@ -305,8 +305,8 @@ class _Teller(Telling):
         self._link = None
 
     def _condition(self, line: Happening) -> None:
-        simulated = line.why in ("forced", "lifted")
-        self.begin(line, Kind.NOTE, "Condition simulated" if simulated else "Condition of the machine", line.text)
+        title = "Condition simulated" if line.why == "simulated" else "Condition of the machine"
+        self.begin(line, Kind.NOTE, title, line.text)
 
     def _desk(self, line: Happening) -> None:
         if self._link is not None and line.what == "restarted":

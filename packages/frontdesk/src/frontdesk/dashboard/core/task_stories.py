@@ -53,11 +53,13 @@ class TaskStories:
         kind = line.why or TaskKind.CONTINUED
         thread = self._begin(line, f"{kind.capitalize()} “{_short(line)}”")
         asked = self._asked.get(line.about)
-        attempt = line.text.partition(", ")[2]
-        words = f"the {kind} task “{_short(line)}” of {self._told.name} was due{f' ({attempt})' if attempt else ''}"
+        began, _, attempt = line.text.partition(", ")
+        by_hand = began.endswith("by hand")
+        words = f"the {kind} task “{_short(line)}” of {self._told.name} was {'launched by hand' if by_hand else 'due'}"
+        words += f" ({attempt})" if attempt else ""
         if kind == TaskKind.CONTINUED:
             words = f"{self._told.name} went to work on the task “{_short(line)}”, which goes on without its window"
-        elif asked is not None and line.at - asked >= SOON and not attempt:
+        elif asked is not None and line.at - asked >= SOON and not attempt and not by_hand:
             words += f"; it had asked for that {length(line.at - asked)} before"
         thread.say(line.at, words)
         self._told.mark(line, Kind.TASK, thread.title, thread)
