@@ -1,12 +1,24 @@
 """Registering handlers: declared ones, before the start, one for each identifier (contract S01, S02)."""
 
+import datetime
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from frontdesk import App, ManifestError, ProcessingTask, RefreshTask, Refusal, RefusedError, ScheduledTask
+from frontdesk import (
+    App,
+    ContinuedTask,
+    ManifestError,
+    ProcessingTask,
+    RefreshTask,
+    Refusal,
+    RefusedError,
+    Retry,
+    ScheduledTask,
+    TaskRequest,
+)
 from frontdesk.app.connection import DeskConnection
 from frontdesk.app.runs import ScheduledRuns
 from frontdesk.app.scheduler import TaskScheduler
@@ -94,6 +106,36 @@ def test_a_manifest_that_is_not_there_is_named(tmp_path: Path) -> None:
 async def test_what_is_no_request_is_not_sent() -> None:
     with pytest.raises(TypeError, match="RefreshTask"):
         await a_scheduler().submit("org.example.Notes.fresh")  # type: ignore[arg-type]
+
+
+@pytest.mark.contract("X02")
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        (RefreshTask("a", earliest_begin=cast(Any, "tomorrow")), "earliest_begin"),
+        (RefreshTask("a", earliest_begin=cast(Any, datetime.datetime(2027, 1, 15))), "earliest_begin"),
+        (RefreshTask("a", requires_network=cast(Any, "yes")), "requires_network"),
+        (ProcessingTask("a", retry=cast(Any, 3)), "retry"),
+        (ProcessingTask("a", retry=Retry(first=cast(Any, "30 s"))), "first"),
+        (ProcessingTask("a", earliest_begin=cast(Any, object())), "object"),
+        (ContinuedTask("a", "Export", strategy=cast(Any, "later")), "strategy"),
+        (RefreshTask(cast(Any, 3)), "identifier"),
+    ],
+)
+async def test_a_field_of_the_wrong_kind_is_named_and_the_desk_not_asked(request_: TaskRequest, field: str) -> None:
+    with pytest.raises(TypeError, match=rf"(?s){field}.*Nothing was submitted"):
+        await a_scheduler().submit(request_)
+
+
+async def test_a_word_for_existing_work_that_there_is_not_is_named() -> None:
+    with pytest.raises(ValueError, match="skip"):
+        await a_scheduler().submit(RefreshTask("a"), cast(Any, "skip"))
+
+
+@pytest.mark.parametrize(("identifier", "does"), [(None, handler), ("a", None), ("a", 3)])
+def test_what_is_no_identifier_or_no_handler_is_an_error_at_once(identifier: Any, does: Any) -> None:
+    with pytest.raises(TypeError, match="an identifier and an async function"):
+        a_scheduler().register(identifier, does)
 
 
 @pytest.mark.contract("S01")

@@ -4,6 +4,8 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
+
 from frontdesk.app.connection import DeskConnection
 from frontdesk.app.runs import ScheduledRuns, TaskHandler
 from frontdesk.errors import ManifestError, RefusedError
@@ -47,8 +49,9 @@ class TaskScheduler:
         ``org.example.export.*``, declared like this, is for every identifier that begins so. ``RefusedError``: with
         ``not_permitted`` after ``start`` (S02), or when the manifest does not declare it (S01; an app that names no
         manifest hears of that from ``start``); with ``bad_request`` when it has a handler already (S02).
-        ``ManifestError``: the manifest cannot be read.
+        ``ManifestError``: the manifest cannot be read. ``TypeError``: one of the two is nothing of the kind.
         """
+        _check_kinds(identifier, handler)
         if self._started():
             text = f"{identifier!r} is registered too late: register every handler before start(), at each launch."
             raise RefusedError(Refusal.NOT_PERMITTED, text)
@@ -82,10 +85,11 @@ class TaskScheduler:
         nothing was changed: ``not_permitted`` (identifier or mode is not in the manifest, S01),
         ``too_many_pending_requests`` (S03), ``unavailable`` (the person switched background running off, L10),
         ``bad_request`` (numbers that cannot be), for continued tasks ``not_in_foreground`` and ``cannot_start_now``
-        (S18), ``store_unavailable``. ``VersionMismatch``: the desk is older than scheduled tasks.
+        (S18), ``store_unavailable``. ``VersionMismatch``: the desk is older than scheduled tasks. ``TypeError``,
+        ``ValueError``: a field, or ``existing``, is nothing of the kind; the desk was not asked.
         """
-        if not isinstance(request, RefreshTask | ProcessingTask | ContinuedTask):
-            raise TypeError(f"a RefreshTask, ProcessingTask or ContinuedTask is submitted, not {request!r}")
+        _check_fields(request)
+        existing = ExistingWork(existing)
         submission = secrets.token_hex(8)
         try:
             await self._asking().ask(lambda number: wire.SubmitTask(number, request, existing, submission), wire.Done)
@@ -142,6 +146,22 @@ class TaskScheduler:
             if not _is_declared(identifier, declared):
                 text = f"{identifier!r} is not declared: add it to `tasks` in {where}. Its handler was not registered."
                 raise RefusedError(Refusal.NOT_PERMITTED, text)
+
+
+def _check_kinds(identifier: object, handler: object) -> None:
+    if not (isinstance(identifier, str) and callable(handler)):
+        raise TypeError(f"an identifier and an async function are registered, not {identifier!r} and {handler!r}")
+
+
+def _check_fields(request: TaskRequest) -> None:
+    """A date for ``earliest_begin``, say, is named here: the desk ends a connection over what it cannot read (X02)."""
+    if not isinstance(request, RefreshTask | ProcessingTask | ContinuedTask):
+        raise TypeError(f"a RefreshTask, ProcessingTask or ContinuedTask is submitted, not {request!r}")
+    try:
+        msgspec.msgpack.decode(msgspec.msgpack.encode(request), type=type(request))
+    except (msgspec.ValidationError, TypeError) as error:
+        text = f"{type(request).__name__} {request.identifier!r} has a wrong field: {error}. Nothing was submitted."
+        raise TypeError(text) from error
 
 
 def _is_declared(identifier: str, declared: tuple[str, ...]) -> bool:
