@@ -78,6 +78,32 @@ def test_the_effects_name_the_very_process_and_whether_its_group_is_ours() -> No
     assert (freeze.process.pid, freeze.process.started, freeze.process.launched) == (process.pid, process.started, True)
 
 
+@pytest.mark.contract("A11")
+def test_who_is_awake_for_a_moment_says_why_and_since_when() -> None:
+    driver = in_front()
+    driver.close(APP)
+    closed = driver.now
+    driver.pass_time(2)
+    assert [(hold.kind, hold.since) for hold in driver.status(APP).holds] == [("settling", closed)]
+    driver.ready(APP)
+    driver.pass_time(60)
+    driver.handle(ev.PageVisited(APP))
+    visited = driver.now
+    driver.pass_time(2)
+    assert [(hold.kind, hold.since) for hold in driver.status(APP).holds] == [("opening", visited)]
+
+
+# --- what is about no app -----------------------------------------------------------------------------------------
+
+
+def test_whoever_waits_for_all_before_it_to_be_decided_is_answered() -> None:
+    assert Driver(NOTES).handle(ev.AnswerAsked(7, 3)) == [do.Answer(7, wire.Done(3))]
+
+
+def test_that_the_machine_is_about_to_sleep_is_written_down() -> None:
+    assert [note.what for note in of_type(do.Note, Driver(NOTES).handle(ev.SleepComing()))] == ["sleep_coming"]
+
+
 # --- the table (L02) ----------------------------------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.dispatcher import Dispatcher
 from frontdesk.agent.core.limits import Limits
-from frontdesk.terms import AppState, StopReason, WakeReason
+from frontdesk.terms import AppState, Obstacle, StopReason, WakeReason
 from frontdesk.wire import desk as wire
 from tests.frontdesk.agent.core.core_driver import (
     CLOCK,
@@ -134,6 +134,28 @@ def test_an_app_that_has_failed_ten_thousand_times_is_still_only_an_app_that_fai
     assert driver.state(APP) is S.LAUNCHING
 
 
+@pytest.mark.contract("L07")
+@pytest.mark.parametrize("reason", ["launch_failed", "launch_timed_out", "unreachable", "crashed"])
+def test_after_each_end_that_is_a_failure_what_waits_has_to_wait_for_the_pause(reason: str) -> None:
+    driver = Driver(NOTES, at_once=False)
+    driver.subscribe(APP)
+    driver.push(APP)
+    driver.answer_launch(APP, fails=reason == "launch_failed")
+    if reason in ("unreachable", "crashed"):
+        driver.connect(APP)
+        driver.drop_connection(APP)
+    if reason == "crashed":
+        driver.exit(APP, 1)
+    elif reason != "launch_failed":
+        driver.pass_time(20)
+        driver.reap(APP)
+    assert driver.reasons(APP) == [StopReason(reason)]
+    assert (driver.state(APP), driver.launching) == (S.STOPPED, {})
+    assert driver.desk.lifecycle.not_launchable(APP, driver.now) == (Obstacle.APP_FAILED, driver.now + 1.0)
+    driver.pass_time(1.0)
+    assert APP in driver.launching
+
+
 @pytest.mark.contract("L11")
 def test_the_person_may_open_a_crashed_app_at_once() -> None:
     driver = in_front()
@@ -151,6 +173,18 @@ def test_an_app_whose_subscriptions_are_lost_is_launched_and_has_time_to_make_th
     driver.pass_time(0.1)
     assert driver.state(APP) is S.SUSPENDED
     assert wire.Open not in messages(driver), "nobody wants to see it"
+
+
+@pytest.mark.contract("L04", "L10")
+@pytest.mark.parametrize("wish", [ev.QuitAsked(APP), ev.BackgroundSwitched(APP, on=False)], ids=["quit", "off"])
+def test_nor_is_an_app_launched_for_them_that_the_person_does_not_want_to_run(wish: ev.Event) -> None:
+    driver = Driver(NOTES)
+    driver.handle(wish)
+    assert launches(driver.handle(ev.SubscriptionsLost(APP))) == []
+    driver.pass_time(3600)
+    assert driver.state(APP) is S.STOPPED
+    driver.open(APP)
+    assert driver.state(APP) is S.FOREGROUND
 
 
 @pytest.mark.contract("L11")

@@ -129,7 +129,7 @@ class Lifecycle:
             ev.Stop: lambda life, at, why, now: self._stopping.stop(life, why, now),
             ev.Wake: lambda life, at, wake, now: self._waking.wake(life, at, wake.why, now),
             **dict.fromkeys(_ASKED_FOR, self._asked_for),
-            ev.SubscriptionsLost: lambda life, at, _, now: self._waking.to_subscribe_anew(life, at, now),
+            ev.SubscriptionsLost: self._subscriptions_lost,
             ev.WentForeground: lambda life, at, _, now: self._foreground.came(life, at, now),
             ev.WentBackground: lambda life, at, _, now: self._foreground.left(life, now),
             ev.SaidReady: self._ready,
@@ -147,6 +147,10 @@ class Lifecycle:
                 # The desk's own notification: its button is not the app's to hear of, and the rest of it opens the app.
                 return out if asked.action else out + self._waking.wake(life, at, WakeReason.OPENED, now)
         return out + self._waking.wake(life, at, _ASKED_FOR[type(asked)], now)
+
+    def _subscriptions_lost(self, life: Life, at: Moments, _: ev.SubscriptionsLost, now: float) -> Out:
+        """Who may not run unseen makes them anew when it is opened (L10)."""
+        return self._waking.to_subscribe_anew(life, at, now) if self._background_available(life.app) else []
 
     def _time_passed(self, now: float) -> Out:
         out: Out = []
