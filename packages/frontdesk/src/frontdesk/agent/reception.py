@@ -1,6 +1,7 @@
 """Receives who connects to the desk: admits or refuses, and turns what they say into events for the core."""
 
 import asyncio
+import functools
 import os
 import secrets
 import socket
@@ -14,6 +15,7 @@ from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.answering import Question, answered
 from frontdesk.agent.core.dispatcher import Dispatcher
 from frontdesk.agent.core.saying import NewChannel, said
+from frontdesk.agent.in_turn import InTurn
 from frontdesk.agent.shell import process_table
 from frontdesk.agent.shell.app_server import AppServer, Connection
 from frontdesk.agent.shell.registry import Registry
@@ -62,6 +64,7 @@ class Reception:
         self._note = note
         self._by_app: dict[str, Connection] = {}
         self._by_asker: dict[int, Connection] = {}
+        self._questions = InTurn()
         self._server = AppServer(listener, self._received, self._ended, self._broken, most_messages)
 
     def close(self) -> None:
@@ -179,7 +182,7 @@ class Reception:
             later = asyncio.get_running_loop().call_soon
             later(self._show_address, connection, app, message.request, message.address)
         elif isinstance(message, Question):
-            asyncio.get_running_loop().call_soon(self._tell, connection, app, message)
+            self._questions.later(connection, functools.partial(self._tell, connection, app, message))
         elif (event := said(app, connection.asker, message, _new_channel)) is not None:
             self._post(event)
         else:
@@ -209,6 +212,7 @@ class Reception:
 
     def _ended(self, connection: Connection) -> None:
         self._by_asker.pop(connection.asker, None)
+        self._questions.forget(connection)
         self._steering.forget(connection)
         if connection.app is not None and self._by_app.get(connection.app) is connection:
             del self._by_app[connection.app]

@@ -1,12 +1,13 @@
 """Programs of the person that look at the desk and steer it: the command line, a status page, the demo's stage."""
 
-import asyncio
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.dispatcher import Dispatcher
 from frontdesk.agent.core.permission import MOST_IDENTIFIER
+from frontdesk.agent.in_turn import InTurn
 from frontdesk.agent.shell.app_server import Connection
 from frontdesk.agent.shell.registry import Registry
 from frontdesk.errors import FrontdeskError, RefusedError, WireError
@@ -51,6 +52,7 @@ class Steering:
         self._receipts = receipts
         self._task_receipts = task_receipts
         self._watchers: dict[Connection, int] = {}
+        self._questions = InTurn()
 
     @property
     def is_watched(self) -> bool:
@@ -64,16 +66,13 @@ class Steering:
     def forget(self, connection: Connection) -> None:
         """It has ended."""
         self._watchers.pop(connection, None)
+        self._questions.forget(connection)
 
     def received(self, connection: Connection, message: wire.ToDesk) -> None:
         """``WireError``: nothing that such a program may say."""
         match message:
-            case wire.GetStatus() | wire.Explain():
-                # Told when what was said before has been handled.
-                asyncio.get_running_loop().call_soon(self._tell, connection, message)
-            case wire.Watch(request=request):
-                self._watchers[connection] = request
-                connection.send(wire.StatusIs(request, fitting(self._status())))
+            case wire.GetStatus() | wire.Watch() | wire.Explain():
+                self._questions.later(connection, functools.partial(self._tell, connection, message))
             case wire.ListApps(request=request):
                 connection.send(wire.AppsAre(request, tuple(self._dispatcher.lifecycle.manifests().values())))
             case wire.AddApp(request=request, manifest=path, python=python):
@@ -99,8 +98,10 @@ class Steering:
             case _:
                 raise WireError(Refusal.BAD_REQUEST, f"{type(message).__name__} needs the hello of an app first.")
 
-    def _tell(self, connection: Connection, question: wire.GetStatus | wire.Explain) -> None:
-        if isinstance(question, wire.GetStatus):
+    def _tell(self, connection: Connection, question: wire.GetStatus | wire.Watch | wire.Explain) -> None:
+        if isinstance(question, wire.Watch):
+            self._watchers[connection] = question.request
+        if not isinstance(question, wire.Explain):
             connection.send(wire.StatusIs(question.request, fitting(self._status())))
             return
         told = self._dispatcher.explain(question.of, self._now())
