@@ -57,9 +57,9 @@ def test_a_simulated_condition_says_how_it_is_lifted() -> None:
 
 
 def test_what_runs_or_starts_at_once_says_so() -> None:
-    running = task(state=TaskState.RUNNING, progress=0.4)
-    assert lines([running], {}, NOW)[1:] == ["  a.b.copy: processing, running, 40% done", "    It starts at once."]
-    assert in_short(running, NOW) == "running, 40% done" and in_short(task(), NOW) == "starts at once"
+    running = task(state=TaskState.RUNNING, progress=0.399, submitted=NOW - 7200, text="Runs, 39 % done.")
+    assert lines([running], {}, NOW)[1:] == ["  a.b.copy: processing, running", "    Runs, 39 % done."]
+    assert in_short(running, NOW) == "running, 39 % done" and in_short(task(), NOW) == "starts at once"
 
 
 def test_in_short_tells_what_holds_longest_and_how_many_more() -> None:

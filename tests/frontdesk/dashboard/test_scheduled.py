@@ -49,7 +49,7 @@ def test_a_simulated_condition_is_marked() -> None:
 
 def test_what_runs_what_starts_and_what_is_left_out() -> None:
     running = scheduled_tasks(app(task(state=TaskState.RUNNING, progress=0.25)), NOW)
-    assert "running, 25% done" in running and 'data-state="running"' in running
+    assert "running, 25 % done" in running and 'data-state="running"' in running
     assert "starts at once" in scheduled_tasks(app(task()), NOW)
     assert scheduled_tasks(app(task(), more=3), NOW).endswith("<li>and 3 more</li></ul>")
     assert scheduled_tasks(app(), NOW) == ""

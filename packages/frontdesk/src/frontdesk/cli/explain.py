@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from frontdesk.agent.core.progress_notice import percent
 from frontdesk.app.control import DeskControl
 from frontdesk.cli.apps import app_id
 from frontdesk.cli.conditions import LIFT
@@ -55,10 +56,11 @@ def lines(explanations: Sequence[Explanation], names: Mapping[str, str], now: fl
 
 
 def _of_task(each: Explanation, now: float) -> list[str]:
-    since = f" for {duration(now - each.submitted)}" if each.submitted else ""
+    # Since when one runs is told in its text: it was submitted before.
+    waits = each.submitted and each.state is TaskState.PENDING
+    since = f" for {duration(now - each.submitted)}" if waits else ""
     attempt = f", attempt {each.attempt}" if each.attempt > 1 else ""
-    done = f", {each.progress:.0%} done" if each.progress is not None else ""
-    told = [f"  {each.identifier}: {each.kind}, {each.state}{since}{attempt}{done}"]
+    told = [f"  {each.identifier}: {each.kind}, {each.state}{since}{attempt}"]
     told += [f"    - {reason_line(reason, now)}" for reason in each.reasons]
     told += [f"    - {_unknown(condition)}" for condition in each.unknown]
     if each.state is TaskState.RUNNING or not each.reasons:
@@ -86,7 +88,7 @@ _ALL_THE_SAME = (Obstacle.BACKGROUND_OFF, Obstacle.APP_QUIT, Obstacle.APP_FAILED
 def in_short(each: Explanation, now: float) -> str:
     """The main reason, for one line of a table: what ends last, or what nobody can know the end of."""
     if each.state is TaskState.RUNNING:
-        return "running" if each.progress is None else f"running, {each.progress:.0%} done"
+        return "running" if each.progress is None else f"running, {percent(each.progress)} done"
     if not each.reasons:
         return "starts at once"
     main = next((reason for reason in each.reasons if reason.obstacle in _ALL_THE_SAME), None)

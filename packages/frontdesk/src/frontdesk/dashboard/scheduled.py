@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from frontdesk.agent.core.progress_notice import percent
 from frontdesk.dashboard.core.wording import until
 from frontdesk.dashboard.markup import Markup, Part, joined, tag
 from frontdesk.terms import AppStatus, Budget, Condition, Explanation, Reading, Reason, TaskState
@@ -37,7 +38,7 @@ def _task(each: Explanation, now: float) -> Markup:
     attempt = f", try {each.attempt}" if each.attempt > 1 else ""
     head = joined(tag("b", short, title=each.identifier), f" · {each.kind} task{attempt}")
     if each.state is TaskState.RUNNING:
-        done = f", {each.progress:.0%} done" if each.progress is not None else ""
+        done = f", {percent(each.progress)} done" if each.progress is not None else ""
         return tag("li", head, tag("p", f"running{done}"), data_state="running")
     rows = [tag("li", _reason(reason, now)) for reason in each.reasons] or [tag("li", "starts at once")]
     rows += [tag("li", f"{condition} is unknown, and counts as met") for condition in each.unknown]

@@ -93,7 +93,7 @@ class Work(msgspec.Struct):
             self.identifier,
             TaskKind.CONTINUED,
             state,
-            "; ".join(reason.text for reason in reasons) or self._in_words(fraction),
+            f"Waits: {'; '.join(reason.text for reason in reasons)}." if reasons else self._in_words(fraction),
             reasons,
             submitted=self.submitted,
             attempt=self.tries + 1,
@@ -102,10 +102,10 @@ class Work(msgspec.Struct):
 
     def _in_words(self, fraction: float | None) -> str:
         if self.stage is Stage.STARTING:
-            return "it has a place; its app is being reached"
+            return "Its app is being reached."
         if self.stage is Stage.ENDING:
-            return f"it was told to come to an end: {self.text}"
-        return f"it runs{f', {percent(fraction)} done' if fraction is not None else ''}"
+            return f"Told to come to an end. {self.text}"
+        return f"Runs, {percent(fraction)} done." if fraction is not None else "Runs."
 
 
 class Progress:
