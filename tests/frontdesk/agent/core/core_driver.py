@@ -174,8 +174,14 @@ class Driver:
         self.now += seconds
         return effects + self.handle(ev.MachineSlept(seconds), ev.TimePassed())
 
-    def desk_dies(self, *while_handling: ev.Event, committed: bool = True) -> list[do.Effect]:
-        """SIGKILL for the desk, perhaps in the middle of a batch, before or after its commit; then the next one."""
+    def desk_dies(
+        self, *while_handling: ev.Event, committed: bool = True, background_off: frozenset[str] = frozenset()
+    ) -> list[do.Effect]:
+        """SIGKILL for the desk, perhaps in the middle of a batch, before or after its commit; then the next one.
+
+        ``background_off``: what its settings have off in addition.
+        """
+        self._background_off |= background_off
         if while_handling:
             effects = self._decide(while_handling)
             for event in while_handling:

@@ -1,5 +1,6 @@
 """Background tasks: who may run how long, who is told when, and who is stopped for it."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.limits import Limits
-from frontdesk.terms import AppState, Condition, PushKind, StopReason
+from frontdesk.terms import AppState, Condition, PushKind, RefreshTask, StopReason
 from frontdesk.wire import desk as wire
 from tests.frontdesk.agent.core.core_driver import NOTES, Driver, apps_of, asleep, messages, of_type
 
@@ -218,6 +219,31 @@ def test_a_task_begun_in_the_last_seconds_is_told_at_once_and_shares_what_is_lef
     assert driver.receipts == []
     driver.pass_time(0.1)
     assert driver.receipts[0].tasks == ("send",)
+
+
+@pytest.mark.contract("A03", "A06")
+@pytest.mark.parametrize("beginning", [ev.TaskBegun(NOTES.id, 7, "late"), None])
+def test_in_the_moment_in_which_the_box_ends_no_task_begins_without_one(beginning: ev.Event | None) -> None:
+    """Nothing held the app but a push: said just before it was suspended, or after a task was given to it just then."""
+    upkeep = msgspec.structs.replace(NOTES, background=("push", "refresh"), tasks=("news",))
+    driver = Driver(upkeep)
+    driver.subscribe(NOTES.id)
+    driver.open(NOTES.id)
+    driver.sleep(NOTES.id)
+    driver.push(NOTES.id)
+    if beginning is not None:
+        driver.now += driver.limits.push
+        driver.handle(ev.TimePassed(), beginning)
+        assert heard(driver, wire.TaskProblem)
+    else:
+        driver.submit(NOTES.id, RefreshTask("news", earliest_begin=driver.now + driver.limits.push))
+        driver.pass_time(driver.limits.push)
+        assert driver.status(NOTES.id).seconds_left == driver.limits.refresh
+        driver.begin(NOTES.id, 7)
+        driver.complete(NOTES.id, "news")
+        driver.pass_time(driver.limits.refresh)
+        assert driver.reasons(NOTES.id) == [StopReason.TASK_NOT_ENDED]
+    assert driver.state(NOTES.id) is not S.BACKGROUND
 
 
 @pytest.mark.contract("A05", "A06")

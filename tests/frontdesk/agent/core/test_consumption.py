@@ -8,7 +8,7 @@ from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.consumption import LOOKS, Consumption
 from frontdesk.agent.core.limits import Limits
-from frontdesk.terms import Manifest, ProcessingTask, Receipt, StopReason, WakeReason
+from frontdesk.terms import ContinuedTask, Manifest, ProcessingTask, Receipt, StopReason, WakeReason
 from tests.frontdesk.agent.core.core_driver import NOTES, T0, Driver, in_front, of_type
 
 APP = NOTES.id
@@ -151,7 +151,7 @@ def test_a_glance_at_it_is_enough_for_that() -> None:
 @pytest.mark.contract("L08")
 def test_while_it_may_use_all_it_may_and_afterwards_the_window_begins_anew() -> None:
     machine = Consumption(Limits(), lambda app: PROCESS, {})
-    machine.handle(ev.FreeOfCpuLimit(APP, on=True), 0.0)
+    machine.handle(ev.FreeOfCpuLimit(APP, "scheduled", on=True), 0.0)
     machine.handle(ev.Awake(APP, WakeReason.SCHEDULED, fresh=True), 0.0)
     now = 0.0
     stopped_at = None
@@ -159,11 +159,58 @@ def test_while_it_may_use_all_it_may_and_afterwards_the_window_begins_anew() -> 
         at = machine.next_wake()
         assert at is not None
         if now < 200 <= at:
-            machine.handle(ev.FreeOfCpuLimit(APP, on=False), 200.0)
+            machine.handle(ev.FreeOfCpuLimit(APP, "scheduled", on=False), 200.0)
         now = at
         machine.handle(ev.TimePassed(), now)
         stopped_at = now if machine.handle(ev.Consumed(APP, PROCESS.pid, now, MIB), now) else None
     assert stopped_at is not None and 248 <= stopped_at <= 271
+
+
+@pytest.mark.contract("L08")
+def test_it_may_use_all_while_any_of_its_work_lets_it() -> None:
+    machine = Consumption(Limits(), lambda app: PROCESS, {})
+    machine.handle(ev.Awake(APP, WakeReason.SCHEDULED, fresh=True), 0.0)
+
+    def is_stopped(begin: float) -> bool:
+        """Busy for two minutes."""
+        used = [ev.Consumed(APP, PROCESS.pid, begin + second, MIB) for second in range(0, 120, 10)]
+        return any(machine.handle(each, begin + second) for each, second in zip(used, range(0, 120, 10), strict=True))
+
+    for by in ("scheduled", "continued"):
+        machine.handle(ev.FreeOfCpuLimit(APP, by, on=True), 0.0)
+    assert not is_stopped(0.0)
+    machine.handle(ev.FreeOfCpuLimit(APP, "scheduled", on=False), 200.0)
+    assert not is_stopped(200.0)
+    machine.handle(ev.FreeOfCpuLimit(APP, "continued", on=False), 400.0)
+    assert is_stopped(400.0)
+
+
+@pytest.mark.contract("L08")
+@pytest.mark.parametrize("dies", ["nobody", "desk", "connection"])
+def test_a_continued_task_may_use_all_of_a_core_for_as_long_as_it_runs(dies: str) -> None:
+    films = Manifest("org.example.films", "Films", ("films",), background=("continued",), tasks=("export",))
+    driver = Driver(films, limits=LONG)
+    driver.open(films.id)
+    driver.submit(films.id, ContinuedTask("export", title="Export"))
+    (run,) = driver.processes[films.id].runs
+    driver.begin(films.id, 1)
+    driver.sleep(films.id)
+    if dies == "desk":
+        driver.desk_dies()
+        driver.connect(films.id)
+    elif dies == "connection":
+        driver.drop_connection(films.id)
+        driver.connect(films.id)
+    app = Busy(driver, 1.0)
+    for percent in range(10):
+        driver.handle(ev.ProgressTold(films.id, run, float(percent), 100.0, "", ""))
+        app.runs(30)
+    assert driver.receipts == []
+    driver.complete(films.id, "export")
+    app.runs(30)
+    assert driver.receipts == [], "the window begins anew"
+    app.runs(50)
+    assert driver.reasons(films.id) == [StopReason.CPU_EXCEEDED]
 
 
 @pytest.mark.contract("L08")

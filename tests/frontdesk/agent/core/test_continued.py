@@ -311,6 +311,38 @@ def test_stalled_but_completed_in_time_the_app_is_suspended_and_the_person_hears
 
 
 @pytest.mark.contract("S18")
+def test_a_desk_that_stood_still_over_the_end_of_its_background_time_takes_nothing_from_it() -> None:
+    driver = unseen()
+    driver.pass_time(LIMITS.stalled - 5)
+    tell(driver, 1)
+    driver.now += 5 + 2 * LIMITS.expiry_lead
+    driver.handle(ev.TimePassed())
+    tell(driver, 2)
+    driver.pass_time(LIMITS.stalled - 1)
+    assert (driver.state(APP), driver.at_work(APP)) == (S.BACKGROUND, [task().identifier])
+    driver.now += 600
+    driver.handle(ev.TimePassed())
+    assert expiries(driver.effects) == [(TaskEnd.STALLED, LIMITS.expiry_lead)]
+    driver.pass_time(LIMITS.expiry_lead - 1)
+    assert driver.state(APP) is S.BACKGROUND, "its handler has the time that was said"
+    driver.complete(APP, task().identifier, success=False)
+    assert driver.state(APP) is S.SUSPENDED
+
+
+@pytest.mark.contract("L10", "S18")
+def test_switched_off_in_the_settings_while_the_desk_was_away_what_ran_ends() -> None:
+    driver = unseen()
+    driver.desk_dies(background_off=frozenset({APP}))
+    driver.pass_time(LIMITS.expiry_lead)
+    assert driver.receipts == [], "it has the time to come back"
+    effects = driver.connect(APP)
+    assert expiries(effects) == [(TaskEnd.SWITCHED_OFF, LIMITS.expiry_lead)]
+    driver.pass_time(LIMITS.expiry_lead)
+    assert driver.reasons(APP) == [StopReason.TASK_NOT_COMPLETED]
+    assert ends(driver) == [TaskEnd.SWITCHED_OFF]
+
+
+@pytest.mark.contract("S18")
 def test_the_same_numbers_again_are_no_progress() -> None:
     driver = unseen()
     tell(driver, 5.0)

@@ -144,7 +144,8 @@ class Assertions:
             text = f"It had {len(tasks.open)} background tasks open and began one more. End those that are finished."
             most = float(self._limits.most_tasks)
             return [ev.Stop(app, StopReason.TOO_MANY_TASKS, text, most, most + 1, _some(tasks.open))]
-        if tasks.left_at_sleep is not None and tasks.left_at_sleep <= 0.0:
+        over = tasks.box is not None and tasks.box.spent
+        if over or (tasks.left_at_sleep is not None and tasks.left_at_sleep <= 0.0):
             return [do.Send(app, wire.TaskProblem(task, "Background time is up; nothing was begun."))]
         tasks.open[task] = name
         out: Out = [
@@ -214,9 +215,10 @@ class Assertions:
     def _give_time(self, app: str, seconds: float, now: float) -> Out:
         """More than what it was woken for would give it: it works on scheduled tasks (S08)."""
         box = self._of(app).box
-        if box is None or box.spent or box.end >= now + seconds:
+        if box is None or box.end >= now + seconds:
             return []
-        box.limit, box.told = now + seconds - box.begun, False
+        # One that was over just then begins again: work is given to the app in that very moment.
+        box.limit, box.told, box.spent = now + seconds - box.begun, False, False
         return self._tell_again(app, now)
 
     def _curtail(self, app: str, now: float) -> Out:

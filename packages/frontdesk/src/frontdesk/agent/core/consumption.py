@@ -50,8 +50,8 @@ class Consumption:
         self._in_background = in_background
         self._memory = memory
         self._watches: dict[str, _Watch] = {}
-        self._free: set[str] = set()
-        """Apps that may use all processor time just now."""
+        self._free: dict[str, set[str]] = {}
+        """Apps that may use all processor time just now, and for which kinds of work."""
 
     # --- the three calls ------------------------------------------------------------------------------------------
 
@@ -65,13 +65,11 @@ class Consumption:
                 self._watches.pop(app, None)
             case ev.Ended(app=app) | ev.AppRemoved(app=app):
                 self._watches.pop(app, None)
-                self._free.discard(app)
+                self._free.pop(app, None)
             case ev.Consumed(app=app) if app in self._watches:
                 return self._consumed(app, happened, now)
-            case ev.FreeOfCpuLimit(app=app, on=on):
-                (self._free.add if on else self._free.discard)(app)
-                if app in self._watches:
-                    self._watches[app].measured.clear()
+            case ev.FreeOfCpuLimit(app=app):
+                self._freed(happened)
             case ev.MachineSlept(seconds=seconds):
                 for watch in self._watches.values():
                     watch.measured = deque(_Measured(one.at + seconds, one.cpu) for one in watch.measured)
@@ -92,6 +90,14 @@ class Consumption:
     def saves(self) -> list[do.Effect]:
         """Nothing: after a restart of the desk the window begins anew."""
         return []
+
+    def _freed(self, freed: ev.FreeOfCpuLimit) -> None:
+        works = self._free.setdefault(freed.app, set())
+        (works.add if freed.on else works.discard)(freed.by)
+        if not works:
+            del self._free[freed.app]
+        if freed.app in self._watches:
+            self._watches[freed.app].measured.clear()
 
     # --- measuring ------------------------------------------------------------------------------------------------
 

@@ -3,8 +3,8 @@
 Submitted from the foreground, it runs at once, or waits for a place. It has no time limit but one: an app that tells of
 nothing new for ``stalled`` seconds is told to come to an end. It ends early as well when the person cancels it (the
 button of its notification), quits the app or switches background running off. Conditions of the machine do not touch
-it: the person wants it (L12). ``continued_work`` has the stages and the moves between them, ``continued_places`` who
-runs and who waits, ``continued_showing`` what the person sees.
+it, nor does the limit of processor time: the person wants it (L08, L12). ``continued_work`` has the stages and the
+moves between them, ``continued_places`` who runs and who waits, ``continued_showing`` what the person sees.
 
 An app that dies over such work has lost what only it knew: the run is reported, to the person and in a receipt, and
 not begun again by itself (L07). One that the app had not got yet is tried again. After the desk's own death runs go on
@@ -77,20 +77,20 @@ class Continued:
         self._showing = Showing(self._places, in_front)
         self._process: dict[str, str] = {}
         """Which process of each app is connected, by the name it gives itself."""
+        self._cpu_free: set[str] = set()
         self._started = False
         """All is restored; places are given."""
 
     # --- the three calls ------------------------------------------------------------------------------------------
 
     def handle(self, happened: ev.Event | ev.Signal, now: float) -> Out:
-        return self._handle(happened, now) + self._fill()
+        return self._handle(happened, now) + self._fill() + self._free_cpu()
 
     def next_wake(self) -> float | None:
         """When this machine wants ``TimePassed``: to look whether one has stalled or is overdue, or to show more."""
         moments: list[float] = []
         for run, work in self._places.runs.items():
-            at = self._places.progress[run]
-            moment = at.due if work.stage is Stage.ENDING else at.look_at if work.stage is Stage.RUNNING else None
+            at, moment = self._places.progress[run], self._look_at(work)
             moments += [moment] if moment is not None else []
             moments += [at.shown_at + EVERY] if at.stale else []
         return min(moments, default=None)
@@ -167,6 +167,9 @@ class Continued:
                 return self._connected(app, happened, now)
             case ev.Awake(app=app):
                 return self._give(app, now)
+            case ev.BoxOver(app=app):
+                # The desk stood still over the moment at which more would have been given.
+                return [*(self._hold(work) for work in self._places.runs_of(app)), *self._give_time(app, now)]
             case ev.CameForeground(app=app):
                 return self._showing.came_foreground(app)
             case ev.LeftForeground(app=app):
@@ -324,12 +327,21 @@ class Continued:
         self._started = True
         self._places.all_restored()
         out = [gone for app in self._places.apps() for gone in self._undeclared(app)]
+        off = [app for app in self._places.apps() if not self._available(app)]
+        out += [each for app in off for each in self._switched_off(app, now)]
         for work in self._places.runs.values():
             if work.stage is Stage.STARTING:
                 out += self._reach(work)
             else:
                 self._time_begins(work, now)
         return out
+
+    def _free_cpu(self) -> Out:
+        """All processor time is an app's own while it works on what a person has begun and watches (L08)."""
+        at_work = (Stage.RUNNING, Stage.ENDING)
+        free = {work.app for work in self._places.runs.values() if work.stage in at_work}
+        changed, self._cpu_free = sorted(free ^ self._cpu_free), free
+        return [ev.FreeOfCpuLimit(app, HOLD, app in free) for app in changed]
 
     # --- time -----------------------------------------------------------------------------------------------------
 
@@ -357,8 +369,13 @@ class Continued:
 
         Twice that time, so that handlers of its background tasks are not called just before it is given more.
         """
-        looks = [self._places.progress[work.run].look_at or now for work in self._places.runs_of(app)]
-        return [ev.GiveTime(app, max(looks) - now + 2 * self._limits.expiry_lead)] if looks else []
+        looks = [self._look_at(work) or now for work in self._places.runs_of(app)]
+        return [ev.GiveTime(app, max(now, *looks) - now + 2 * self._limits.expiry_lead)] if looks else []
+
+    def _look_at(self, work: Work) -> float | None:
+        """When it is to be looked at next for its own sake."""
+        at = self._places.progress[work.run]
+        return {Stage.RUNNING: at.look_at, Stage.ENDING: at.due}.get(work.stage)
 
     def _machine_slept(self, seconds: float) -> None:
         """Nobody could make progress meanwhile."""

@@ -486,9 +486,13 @@ class GiveTime(Signal, frozen=True):
 
 
 class FreeOfCpuLimit(Signal, frozen=True):
-    """While ``on`` the app may use all processor time: a processing task that asked for external power runs (L08)."""
+    """While ``on`` for anybody the app may use all processor time (L08).
+
+    ``by``: which kind of work it is for, "scheduled" or "continued".
+    """
 
     app: str
+    by: str
     on: bool
 
 

@@ -32,11 +32,15 @@ class Moments(NamedTuple):
     """The app's next launch (S15)."""
     habit: float | None = None
     """Shortly before the usual time of use (S14)."""
+    submitted: float = 0.0
+    """Of those that are due the one that has been so for longest comes first: nobody keeps others from a place by
+    submitting again and again."""
 
     @property
     def may(self) -> float:
         """Before it nothing launches the request."""
-        return max((moment for moment in self[:3] if moment is not None), default=0.0)
+        moments = (self.submitted, self.earliest, self.pause, self.budget)
+        return max(moment for moment in moments if moment is not None)
 
     @property
     def wanted(self) -> float:

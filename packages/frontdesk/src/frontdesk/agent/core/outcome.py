@@ -53,7 +53,7 @@ class Outcome:
 
     def app_ended(self, app: str, why: StopReason, now: float) -> Out:
         """What the app was at work on comes again, after a pause and only so often (L07)."""
-        self._running.ended(app)
+        self._running.disconnected(app)
         out: Out = []
         for request in self._requests.running(app):
             run = request.run

@@ -124,7 +124,7 @@ class Reasons:
             asked_for = max(request.submitted, earliest or 0.0)
             usual = self._habit.wanted(request.app, asked_for, now)
             habit = usual if usual > asked_for else None
-        return Moments(earliest, request.not_before, budget, habit)
+        return Moments(earliest, request.not_before, budget, habit, request.submitted)
 
     def free_places(self, kind: TaskKind) -> int:
         return self._places(kind) - self._runs.places_taken(kind)

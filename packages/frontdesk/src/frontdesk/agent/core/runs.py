@@ -208,10 +208,6 @@ class Runs:
         for request in self._requests.running(app):
             self._moments.drop(request.number)
 
-    def ended(self, app: str) -> None:
-        self.disconnected(app)
-        self._cpu_free.discard(app)
-
     def machine_slept(self, seconds: float) -> None:
         """Nobody could use time in which nothing ran."""
         for request in self._requests.running():
@@ -251,7 +247,7 @@ class Runs:
         if free == (app in self._cpu_free):
             return []
         (self._cpu_free.add if free else self._cpu_free.discard)(app)
-        return [ev.FreeOfCpuLimit(app, free)]
+        return [ev.FreeOfCpuLimit(app, HOLD, free)]
 
 
 def receipt(request: Request, run: Run, end: TaskEnd, now: float) -> TaskReceipt:

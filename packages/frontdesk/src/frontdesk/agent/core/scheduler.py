@@ -249,14 +249,16 @@ class Scheduler:
 
     def _switched_off(self, app: str, now: float) -> Out:
         """The person quit the app, or does not let it run unseen: what runs ends, what pends stays (L04, L10)."""
-        running = self._requests.running(app)
+        out = self._switch_off(self._requests.running(app), now)
+        self._launching.place_app(app, now)
+        return out
+
+    def _switch_off(self, running: list[Request], now: float) -> Out:
         out: Out = []
         for request in running:
             if request.run is not None and request.run.began is None:
                 out += self._launching.take_back(request, now)
-        out += self._runs.expire(running, TaskEnd.SWITCHED_OFF, now)
-        self._launching.place_app(app, now)
-        return out
+        return out + self._runs.expire(running, TaskEnd.SWITCHED_OFF, now)
 
     # --- the machine, and time ------------------------------------------------------------------------------------
 
@@ -273,6 +275,14 @@ class Scheduler:
             out += self._undeclared(manifest)
             if app in self._stopped_before:
                 out += [gone for each in self._requests.running(app) for gone in self._launching.take_back(each, now)]
+            if not self._apps.background_available(app):
+                # Switched off in the settings since; what was launched by hand all the same goes on (S17).
+                by_itself = [
+                    request
+                    for request in self._requests.running(app)
+                    if request.run is not None and Obstacle.BACKGROUND_OFF not in request.run.ignores
+                ]
+                out += self._switch_off(by_itself, now)
             self._launching.place_app(app, now)
         return out
 
