@@ -26,9 +26,9 @@ from frontdesk.agent.shell.desk_log import write_down
 from frontdesk.agent.shell.desk_run import DeskRun
 from frontdesk.agent.shell.event_log import EventLog
 from frontdesk.agent.shell.freezer import choose_freezer
-from frontdesk.agent.shell.keeper_channel import KeeperChannel, KeeperLost, KeeperRefused, ListenFailed
+from frontdesk.agent.shell.keeper_channel import KeeperChannel, KeeperLost
+from frontdesk.agent.shell.kept_pages import KeptPages
 from frontdesk.agent.shell.notifications import DesktopNotifications
-from frontdesk.agent.shell.page_watch import PageWatch
 from frontdesk.agent.shell.processes import Processes
 from frontdesk.agent.shell.push_link import PushLink
 from frontdesk.agent.shell.registry import Registry
@@ -75,7 +75,7 @@ class Desk:
         freezer = choose_freezer(str(places.runtime_folder()), settings.freezer)
         self._processes = Processes(keeper, freezer, self._loop.post, self._manifest)
         self._consumption = Consumption(freezer)
-        self._pages = PageWatch(lambda app: self._loop.post(ev.PageVisited(app)))
+        self._pages = KeptPages(keeper, self._loop.post, self._start, self._page_port)
         self._desktop = DesktopNotifications(self._loop.post)
         self._conditions = MachineConditions(self._clock, self._loop.post)
         self._steering = Steering(
@@ -106,12 +106,11 @@ class Desk:
         self._start(self._conditions.run())
         manifests, troubles = self._registry.load()
         self._registry_trouble = " ".join(troubles)
-        for page in (await self._keeper.sockets()).items():
-            self._pages.keep(*page)
+        await self._pages.take_up()
         for manifest in manifests:
             self._loop.post(ev.AppAdded(manifest))
             if manifest.page:
-                await self._keep_page(manifest.id)
+                await self._pages.keep(manifest.id)
         lives = [life for life in self._dispatcher.lifecycle.lives() if life.state is not AppState.STOPPED]
         await self._processes.survivors([(life.app, life.process()) for life in lives], self._own_run.same_boot)
         await self._conditions.first_look()
@@ -137,7 +136,7 @@ class Desk:
             self._steering,
             desk_version=self._version,
             now=self._clock.now,
-            take_page=self._take_page,
+            take_page=self._pages.take,
             follow=self._processes.follow,
             called=self._screen.called_by,
             show_address=lambda address, done: self._start(self._show_address(address, done)),
@@ -243,15 +242,8 @@ class Desk:
                 self._start(self._measure(effect))
             case do.ExitSeen(pid=pid):
                 self._keeper.seen(pid)
-            case do.WatchPage(app=app, on=True):
-                self._pages.watch(app)
-            case do.WatchPage(app=app):
-                self._pages.unwatch(app)
-            case do.TurnAway(app=app):
-                self._pages.turn_away(app)
-            case do.ForgetPage(app=app):
-                self._pages.forget(app)
-                self._start(self._keeper.forget(app))
+            case do.WatchPage() | do.TurnAway() | do.ForgetPage():
+                self._pages.carry_out(effect)
             case do.RegisterChannel(channel=channel) if self._push is not None:
                 self._push.connection.register(channel)
             case do.UnregisterChannel(channel=channel) if self._push is not None:
@@ -278,20 +270,12 @@ class Desk:
     async def _launch(self, effect: do.Launch) -> None:
         manifest = self._manifest(effect.app)
         if manifest is not None and manifest.page:
-            await self._keep_page(effect.app)
+            await self._pages.keep(effect.app)
         await self._processes.launch(effect)
 
-    async def _keep_page(self, app: str) -> None:
-        """See that the keeper holds the app's listening socket, at the port it had before (L11)."""
-        if self._pages.has(app):
-            return
+    def _page_port(self, app: str) -> int:
         life = self._dispatcher.lifecycle.life(app)
-        port = (urlsplit(life.page).port or 0) if life is not None and life.page else 0
-        try:
-            self._pages.keep(app, await self._keeper.listen(app, port))
-        except ListenFailed as error:
-            # A running app of an earlier keeper has it still; it brings it along when it connects.
-            self._loop.post(ev.Noticed(app, "no_page", f"its page's port is taken: {error}"))
+        return (urlsplit(life.page).port or 0) if life is not None and life.page else 0
 
     async def _show_address(self, address: str, done: Callable[[FrontdeskError | None], None]) -> None:
         try:
@@ -303,21 +287,6 @@ class Desk:
             log.error("A browser could not be opened for an app (%r).", error)
             write_down(error)
             done(FrontdeskError(f"No browser could be opened; logs/desk.log says why. Open it by hand: {address}"))
-
-    def _take_page(self, app: str, page: socket.socket) -> None:
-        if self._pages.port(app) == page.getsockname()[1]:
-            page.close()
-            return
-        self._pages.keep(app, page)
-        self._start(self._adopt(app, page))
-
-    async def _adopt(self, app: str, page: socket.socket) -> None:
-        if page.fileno() < 0:
-            return  # the app was removed, or brought another, before this began
-        try:
-            await self._keeper.adopt(app, page)
-        except (KeeperRefused, OSError) as error:
-            self._loop.post(ev.Noticed(app, "no_page", f"its page is not kept while it is away: {error}"))
 
     # --- looking at it --------------------------------------------------------------------------------------------
 
