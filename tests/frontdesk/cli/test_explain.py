@@ -65,8 +65,8 @@ def test_what_runs_or_starts_at_once_says_so() -> None:
 def test_in_short_tells_what_holds_longest_and_how_many_more() -> None:
     quit = Reason(Obstacle.APP_QUIT, "you quit the app: open it again and it goes on")
     pause = Reason(Obstacle.RETRY_PAUSE, "try 2 comes after a pause, in 30 s", until=NOW + 30)
-    assert in_short(task(EARLY), NOW) == "not to begin yet until 07:15"
-    assert in_short(task(pause, EARLY), NOW) == "not to begin yet until 07:15 (and 1 more)"
+    assert in_short(task(EARLY), NOW) == "too early until 07:15"
+    assert in_short(task(pause, EARLY), NOW) == "too early until 07:15 (and 1 more)"
     assert in_short(task(EARLY, POWER), NOW) == "needs external power: on battery, 63 % (and 1 more)"
     assert in_short(task(POWER, quit, EARLY), NOW).startswith("you quit the app")
 

@@ -3,11 +3,12 @@
 import asyncio
 import time
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 import frontdesk
-from frontdesk import AppState, Notification, PushKind
+from frontdesk import AppState, Condition, Notification, PushKind
 from frontdesk.testing import START, InMemoryDesk, StillBusy
 
 NOTES = """
@@ -268,3 +269,26 @@ async def test_nothing_of_it_lies_in_the_home_of_the_person(tmp_path: Path, monk
         await desk.open(APP)
         await desk.quit(APP)
     assert not (tmp_path / "home").exists()
+
+
+async def test_what_a_condition_cannot_be_is_refused_in_a_line() -> None:
+    async with InMemoryDesk() as desk:
+        for make_so in (desk.set_condition, desk.force_condition):
+            with pytest.raises(ValueError, match=r"battery can be '0' to '100', and is unknown with ''; not '200'\."):
+                await make_so(Condition.BATTERY, "200")
+            with pytest.raises(ValueError, match="pwer"):
+                await make_so(cast(Condition, "pwer"), "battery")
+        assert "200" not in [each.value for each in desk.status().conditions]
+
+
+async def test_time_does_not_pass_backwards() -> None:
+    async with InMemoryDesk() as desk:
+        with pytest.raises(ValueError, match="set_wall_clock"):
+            await desk.advance(seconds=60, hours=-1)
+        assert desk.time() == START
+
+
+async def test_the_name_of_a_manifest_is_not_taken_for_one() -> None:
+    async with InMemoryDesk() as desk:
+        with pytest.raises(TypeError, match=r"Path\('notes\.toml'\)"):
+            desk.install("notes.toml")

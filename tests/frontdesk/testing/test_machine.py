@@ -134,7 +134,7 @@ async def test_conditions_stop_what_needs_them_and_say_so(notes: Notes) -> None:
         assert desk.explain(UPKEEP)[0].unknown == (Condition.NETWORK,), "it counts as met"
         await desk.set_condition(Condition.NETWORK, "offline")
         assert [receipt.end for receipt in desk.task_receipts(APP)] == ["condition_lost"]
-        with pytest.raises(ValueError, match="can be online, offline"):
+        with pytest.raises(ValueError, match="can be 'online' or 'offline'"):
             await desk.set_condition(Condition.NETWORK, "slow")
 
 

@@ -265,7 +265,7 @@ class Obstacle(enum.StrEnum):
 
 
 _IN_THE_WAY = {
-    Obstacle.TOO_EARLY: "not to begin yet",
+    Obstacle.TOO_EARLY: "too early",
     Obstacle.RETRY_PAUSE: "pause after a failure",
     Obstacle.BACKGROUND_OFF: "background running is off",
     Obstacle.APP_QUIT: "you quit the app",

@@ -106,6 +106,8 @@ class InMemoryDesk:
             registered = resolved(
                 parse_manifest(manifest.read_bytes(), str(manifest)), str(manifest.parent.absolute()), sys.executable
             )
+        elif manifest.endswith(".toml"):
+            raise TypeError(f"a text is what stands in a manifest; for its file hand over Path({manifest!r})")
         else:
             registered = parse_manifest(manifest.encode(), "the manifest")
         self._machine.install(registered, main or main_of(_program(registered)))
@@ -140,8 +142,11 @@ class InMemoryDesk:
     async def advance(
         self, seconds: float = 0.0, *, minutes: float = 0.0, hours: float = 0.0, days: float = 0.0
     ) -> None:
-        """Let time pass: every timer of the desk and of the apps runs at its moment, in order."""
-        await self._clock.move_to(self._clock.time() + seconds + 60 * minutes + 3600 * hours + 86400 * days)
+        """Let time pass: every timer of the desk and of the apps runs at its moment, in order. ``ValueError``: back."""
+        passing = seconds + 60 * minutes + 3600 * hours + 86400 * days
+        if not passing >= 0.0:
+            raise ValueError(f"Time does not pass by {passing:g} s; set_wall_clock() sets the person's clock back.")
+        await self._clock.move_to(self._clock.time() + passing)
 
     async def until(self, so: Callable[[], object], *, within: float = 7 * 86400.0) -> None:
         """Let time pass, from one timer to the next, until ``so()`` is true. ``AssertionError``: it is not in time."""
@@ -213,10 +218,9 @@ class InMemoryDesk:
 
     async def set_condition(self, condition: Condition, value: str) -> None:
         """The machine is like that from here on; "" is unknown. ``ValueError``: it can have no such value."""
-        if value and value not in VALUES[condition]:
-            raise ValueError(f"{condition} can be {', '.join(VALUES[condition])}, or empty for unknown; not {value!r}.")
+        seen = _value_of(condition, value)
         self._machine.conditions[condition] = value
-        await self._tell(ev.ConditionSeen(condition, value, SOURCE))
+        await self._tell(ev.ConditionSeen(seen, value, SOURCE))
 
     async def memory_short(self) -> None:
         """The machine is short of memory (contract L03)."""
@@ -255,8 +259,10 @@ class InMemoryDesk:
         await self._simulate(identifier, app, expire=True)
 
     async def force_condition(self, condition: Condition, value: str) -> None:
-        """As ``frontdesk simulate condition``: in force until lifted, whatever the machine is like."""
-        await self._tell(ev.ConditionForced(condition, value))
+        """As ``frontdesk simulate condition``: in force until lifted, whatever the machine is like. ``ValueError``."""
+        if not value:
+            raise ValueError(f"{condition} cannot be made unknown; lift_condition() ends what is in force.")
+        await self._tell(ev.ConditionForced(_value_of(condition, value), value))
 
     async def lift_condition(self, condition: Condition | None = None) -> None:
         """What the machine is like counts again; None: for all conditions."""
@@ -334,6 +340,16 @@ class InMemoryDesk:
 
 _LOOK = 0.02
 """Real seconds between two looks at something that the desk cannot be told of."""
+
+
+def _value_of(condition: Condition, value: str) -> Condition:
+    """The condition, which can be so; "" is unknown."""
+    condition = Condition(condition)
+    values = VALUES[condition]
+    if value and value not in values:
+        can_be = " or ".join(map(repr, values)) if len(values) < 10 else f"{values[0]!r} to {values[-1]!r}"
+        raise ValueError(f"{condition} can be {can_be}, and is unknown with ''; not {value!r}.")
+    return condition
 
 
 def _program(manifest: Manifest) -> Path:
