@@ -38,7 +38,15 @@ class Stand:
         asyncio.get_running_loop().set_exception_handler(self._loop_failed)
         self.slept = 0.0
         self.clock = Clock(lambda: time.monotonic() + self.slept, time.monotonic)
-        self.loop = DeskLoop(self.core, self.store, self.clock, self.carry_out, self.batch_done.set)
+        self.recorded: list[tuple[Any, ...]] = []
+        self.loop = DeskLoop(
+            self.core,
+            self.store,
+            self.clock,
+            self.carry_out,
+            self.batch_done.set,
+            lambda *each: self.recorded.append(each),
+        )
 
     def carry_out(self, effect: do.Effect) -> None:
         self.carried.append(effect)
@@ -84,6 +92,7 @@ async def test_of_a_batch_over_which_the_core_fails_nothing_is_kept_then_or_late
         stand.notify("half done")
         await asyncio.wait_for(stand.failed.wait(), 20)
     assert [type(error) for error in stand.errors] == [PlantedFault]
+    assert stand.recorded[-1][2:] == (None, None), "in the event log it stands as failed"
     # The core is as it was made to be again, and knows of what came: it is not to be believed any more.
     stand.notify("later")
     stand.loop.close()

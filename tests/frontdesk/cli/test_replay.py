@@ -1,5 +1,6 @@
 """``frontdesk replay``: same decisions, other decisions, a log that ends in the middle, one that is damaged."""
 
+import importlib.metadata
 import json
 from pathlib import Path
 
@@ -41,7 +42,8 @@ def test_the_same_code_decides_the_same(log: Path, capsys: pytest.CaptureFixture
     assert capsys.readouterr().out.startswith("All decided the same: 2 batches from ")
     assert main(["replay", str(log), "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert report == {"batches": 2, "from": T0, "to": T0 + 1, "full": False, "differences": []}
+    versions = {"recorded_by": "1", "decided_by": importlib.metadata.version("frontdesk")}
+    assert report == versions | {"batches": 2, "from": T0, "to": T0 + 1, "full": False, "differences": []}
 
 
 def test_other_code_is_found_out(
@@ -59,6 +61,7 @@ def test_other_code_is_found_out(
     assert said[1] == "    recorded: Launch org.example.notes token"
     assert said[2].startswith("    now:      Note org.example.notes: launched")
     assert said[3].startswith("1 decided otherwise, of 2 batches")
+    assert said[4] == f"The desk that recorded it had version 1, and this is {importlib.metadata.version('frontdesk')}."
     assert main(["replay", str(log), "--json"]) == 1
     (found,) = json.loads(capsys.readouterr().out)["differences"]
     assert found["batch"] == 2 and found["expected"] == "Launch org.example.notes token"

@@ -1,5 +1,6 @@
 """What a log holds is decided the same way again; another policy, or another code, is found out where it differs."""
 
+import zlib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ T0 = 1_700_000_000.0
 NOTES = Manifest("org.example.notes", "Notes", ("notes",), page=True, background=("push", "refresh"))
 SECRET = "c2VjcmV0LXByaXZhdGUta2V5LW9mLTQzLWNoYXJzLWxvbmc"
 ENDPOINT = "https://push.example/send/aVerySecretAddress"
+UAID = "0c7d0a3f5b3e4f6c8b1d"
 
 
 @dataclass
@@ -77,6 +79,7 @@ def a_day() -> RecordedDesk:
     desk.handle(
         ev.SubscribeAsked(NOTES.id, 1, 1, "news", PushKind.CHANGEABLE_ALERT, None, "c", SECRET, "p", SECRET[:22])
     )
+    desk.handle(ev.PushLinkUp(UAID, changed=False))
     desk.handle(ev.ChannelRegistered("c", ENDPOINT))
     desk.handle(ev.TaskBegun(NOTES.id, 1, "send"), ev.WentBackground(NOTES.id))
     desk.handle(ev.PushArrived("c", "v1", b"what was said", None))
@@ -144,6 +147,19 @@ def test_a_batch_over_which_the_core_failed_fails_again_or_is_a_difference(monke
     assert list(differences(read(desk.log))) == []
 
 
+def test_a_core_that_cannot_say_when_to_wake_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = a_day()
+    frames = list(read(desk.log))
+
+    def fails(self: Dispatcher) -> float:
+        raise ZeroDivisionError("on purpose")
+
+    monkeypatch.setattr(Dispatcher, "next_wake", fails)
+    found = list(differences(frames))
+    assert len(found) == len(frames) - 1
+    assert "the core fails" in found[0].actual and "on purpose" in found[0].actual
+
+
 def test_what_is_in_the_log_reads_like_something_for_a_person() -> None:
     assert words(ev.AppAdded(NOTES)) == "AppAdded org.example.notes"
     assert words(do.Save("lifecycle", "a", b"abc")) == "Save lifecycle a (3 bytes)"
@@ -159,7 +175,7 @@ def test_keys_and_addresses_of_subscriptions_are_not_in_the_log_in_whatever_they
     again = RecordedDesk(saved=desk.saved)
     again.handle(ev.AppAdded(NOTES), ev.DeskStarted())
     for log in (desk.log, again.log):
-        for secret in (SECRET, SECRET[:22], ENDPOINT):
+        for secret in (SECRET, SECRET[:22], ENDPOINT, UAID):
             assert secret.encode() not in log
     assert b"what was said" in desk.log, "payloads are: the log is private, and its documentation says so"
 
@@ -178,7 +194,7 @@ def test_damage_is_named_with_its_place() -> None:
     damaged = desk.log[:at] + b"X" + desk.log[at + 1 :]
     with pytest.raises(LogBroken, match=r"damaged at byte \d+: its checksum"):
         list(read(damaged))
-    with pytest.raises(LogBroken, match="damaged at byte 0"):
+    with pytest.raises(LogBroken, match="no log of a desk, or it is damaged at byte 0"):
         list(read(b"\xff" * 100))
 
 
@@ -199,6 +215,18 @@ def test_what_another_version_wrote_is_said_to_be_that() -> None:
     unknown = msgspec.structs.replace(batch, events=(msgspec.Raw(msgspec.msgpack.encode({"type": "Unheard"})),))
     with pytest.raises(LogBroken, match="another version"):
         list(differences([*frames[:-1], unknown]))
+
+
+def test_a_beginning_in_another_format_is_no_damage_but_another_version() -> None:
+    later = msgspec.msgpack.encode({"type": "begun", "format": 2, "something": "else"})
+    log = len(later).to_bytes(4, "big") + zlib.crc32(later).to_bytes(4, "big") + later
+    with pytest.raises(LogBroken, match="has format 2, this frontdesk reads 1"):
+        list(read(log))
+    begun = {"type": "begun", "format": 1, "desk_version": "0"}
+    earlier = msgspec.msgpack.encode(begun)
+    log = len(earlier).to_bytes(4, "big") + zlib.crc32(earlier).to_bytes(4, "big") + earlier
+    with pytest.raises(LogBroken, match="written by another version"):
+        list(read(log))
 
 
 @given(st.binary(max_size=300), st.integers(min_value=0, max_value=3000))

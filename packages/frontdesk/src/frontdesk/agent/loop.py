@@ -140,8 +140,8 @@ class DeskLoop:
         effects: list[do.Effect] | None = None
         wake: float | None = None
         try:
-            effects = self._dispatcher.handle(events, now)
-            wake = self._dispatcher.next_wake()
+            decided = self._dispatcher.handle(events, now)
+            effects, wake = decided, self._dispatcher.next_wake()
         finally:
             if self._record is not None:
                 self._record(now, events, effects, wake)

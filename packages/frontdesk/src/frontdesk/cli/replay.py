@@ -2,6 +2,7 @@
 
 import argparse
 import datetime
+import importlib.metadata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -92,15 +93,18 @@ def shift_line(shift: Shift) -> str:
 
 
 def _decide_again(log: bytes, as_json: bool) -> int:
-    seen = _Seen()
+    seen, ours = _Seen(), importlib.metadata.version("frontdesk")
     found = list(differences(seen.passing(read(log))))
     if as_json:
-        report = {"batches": seen.batches, "from": seen.first, "to": seen.last, "full": seen.full, "differences": found}
+        report = {"recorded_by": seen.version, "decided_by": ours, "batches": seen.batches, "from": seen.first}
+        report |= {"to": seen.last, "full": seen.full, "differences": found}
         print(msgspec.json.format(msgspec.json.encode(report)).decode())
     else:
         for difference in found[:SHOWN]:
             print("\n".join(printable(line) for line in lines(difference)))
         print(printable(summary(seen.batches, len(found), seen.first, seen.last, full=seen.full)))
+        if found and seen.version != ours:
+            print(printable(f"The desk that recorded it had version {seen.version}, and this is {ours}."))
     return 1 if found else 0
 
 
@@ -108,22 +112,24 @@ class _Seen:
     """What the log held, on the way to being decided again."""
 
     def __init__(self) -> None:
+        self.version = ""
+        """Of the desk that recorded it."""
         self.batches = 0
         self.first: float | None = None
         self.last: float | None = None
         self.full = False
 
     def passing(self, frames: Iterable[Frame]) -> Iterable[Frame]:
-        begun = False
         for frame in frames:
-            begun = begun or isinstance(frame, Begun)
-            if isinstance(frame, Batch):
+            if isinstance(frame, Begun):
+                self.version = frame.desk_version
+            elif isinstance(frame, Batch):
                 self.batches += 1
                 self.first = frame.now if self.first is None else self.first
                 self.last = frame.now
             self.full = self.full or isinstance(frame, Full)
             yield frame
-        if not begun:
+        if not self.version:
             raise FrontdeskError("The log is empty: the desk was killed before it had begun, or has never recorded.")
 
 

@@ -2,8 +2,8 @@
 
 The first frame holds what decides beside events: limits, settings, and what was restored. Each further one is a batch:
 the moment, the events, the ids that were drawn, and what the core wanted done. A frame is four bytes of length and four
-of CRC-32 (big endian), then msgpack. Keys of subscriptions and their endpoints are secrets that no decision depends on:
-in the log stand others in their place, always the same ones.
+of CRC-32 (big endian), then msgpack. Keys of subscriptions, their endpoints, and the name by which the push service
+knows the desk are secrets that no decision depends on: in the log stand others in their place, always the same ones.
 """
 
 import hashlib
@@ -45,6 +45,12 @@ class Begun(msgspec.Struct, frozen=True, tag="begun"):
     memory: dict[str, int]
     saved: tuple[tuple[str, str, bytes], ...]
     """Everything that was restored: machine, key, value."""
+
+
+class _Format(msgspec.Struct):
+    """The one field that every first frame has, now and later."""
+
+    format: int
 
 
 class Batch(msgspec.Struct, frozen=True, tag="batch"):
@@ -99,6 +105,8 @@ class Recording:
             if machine == subscriptions.MACHINE:
                 known = msgspec.msgpack.decode(value, type=subscriptions.Subscribed)
                 self._hide(known.private_key, known.auth, known.endpoint, known.told)
+            elif machine == subscriptions.LINK:
+                self._hide(value.decode())
         return self._frame(
             Begun(FORMAT, desk_version, limits, tuple(sorted(background_off)), push_service_set, dict(memory), restored)
         )
@@ -118,6 +126,8 @@ class Recording:
                     self._hide(private_key, auth)
                 case ev.ChannelRegistered(endpoint=endpoint):
                     self._hide(endpoint)
+                case ev.PushLinkUp(uaid=uaid):
+                    self._hide(uaid)
         return self._frame(
             Batch(now, _raw(events), tuple(ids), None if effects is None else _raw(effects), wake),
         )
@@ -156,18 +166,23 @@ def read(log: bytes) -> Iterator[Frame]:
             return
         if zlib.crc32(body) != int.from_bytes(log[at + 4 : at + _HEAD], "big"):
             raise _broken(at, "its checksum is another one")
-        try:
-            frame: Frame = _frames.decode(body)
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-            raise _broken(at, str(error)) from error
+        if at == 0:
+            _check_format(body)
+        frame: Frame = _decoded(_frames, body)
         if isinstance(frame, Begun) != (at == 0):
             raise _broken(at, "a log begins with how the desk began, and has that once")
-        if isinstance(frame, Begun) and frame.format != FORMAT:
-            raise LogBroken(
-                f"The log has format {frame.format}, this frontdesk reads {FORMAT}. Use the one that wrote it."
-            )
         yield frame
         at += _HEAD + length
+
+
+def _check_format(body: bytes) -> None:
+    """Before anything else is read: in another format the rest of the first frame may be another, too."""
+    try:
+        found = msgspec.msgpack.decode(body, type=_Format).format
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return  # it is no beginning at all, which is found next
+    if found != FORMAT:
+        raise LogBroken(f"The log has format {found}, this frontdesk reads {FORMAT}. Use the one that wrote it.")
 
 
 def _leaves(kind: type) -> list[type]:
@@ -179,7 +194,7 @@ def _raw(values: Sequence[msgspec.Struct]) -> tuple[msgspec.Raw, ...]:
     return tuple(msgspec.Raw(_encoder.encode(value)) for value in values)
 
 
-def _decoded(decoder: "msgspec.msgpack.Decoder[Any]", raw: msgspec.Raw) -> Any:
+def _decoded(decoder: "msgspec.msgpack.Decoder[Any]", raw: msgspec.Raw | bytes) -> Any:
     try:
         return decoder.decode(raw)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
@@ -187,6 +202,8 @@ def _decoded(decoder: "msgspec.msgpack.Decoder[Any]", raw: msgspec.Raw) -> Any:
 
 
 def _broken(at: int, what: str) -> LogBroken:
+    if at == 0:
+        return LogBroken(f"This is no log of a desk, or it is damaged at byte 0: {what}. Nothing was read.")
     return LogBroken(f"The log is damaged at byte {at}: {what}. What stands before it was read.")
 
 

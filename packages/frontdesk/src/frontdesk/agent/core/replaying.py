@@ -57,7 +57,7 @@ class Rerun:
         happened, decided = batch.happened(), batch.decided()
         after = ", ".join(words(event) for event in happened)
         try:
-            effects = self.core.handle(happened, batch.now)
+            effects, wake = self.core.handle(happened, batch.now), self.core.next_wake()
         except Exception as error:  # noqa: BLE001 - whatever it is, that it fails is the decision
             if decided is None:
                 return None
@@ -67,7 +67,6 @@ class Rerun:
         for expected, actual in zip_longest(decided, effects):
             if expected != actual:
                 return Difference(self.batches, batch.now, after, _said(expected), _said(actual))
-        wake = self.core.next_wake()
         if wake != batch.wake:
             return Difference(self.batches, batch.now, after, _waking(batch.wake), _waking(wake))
         return None
