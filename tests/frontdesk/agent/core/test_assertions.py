@@ -383,6 +383,22 @@ def test_the_absence_of_the_desk_does_not_cost_the_handlers_their_time() -> None
     assert driver.state(APP) is S.SUSPENDED
 
 
+@pytest.mark.contract("A05", "A06")
+def test_an_app_that_cannot_be_told_is_not_stopped_for_what_it_has_not_heard() -> None:
+    driver = in_front()
+    driver.begin(APP, 1)
+    driver.sleep(APP)
+    driver.pass_time(20)
+    driver.drop_connection(APP)
+    driver.pass_time(15)
+    assert (driver.state(APP), driver.receipts) == (S.BACKGROUND, [])
+    driver.connect(APP)
+    driver.pass_time(0.1)
+    assert heard(driver, wire.ExpireTasks) == [wire.ExpireTasks((1,), 5.0)]
+    driver.pass_time(5)
+    assert driver.reasons(APP) == [StopReason.TASK_NOT_ENDED]
+
+
 @pytest.mark.contract("A13", "A05")
 def test_an_app_that_was_told_before_the_desk_died_is_told_what_is_left() -> None:
     driver = in_front()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.limits import Limits
-from frontdesk.terms import AppState, Notification, PushKind, Refusal, StopReason, Verdict
+from frontdesk.terms import AppState, Condition, Notification, PushKind, Refusal, StopReason, Verdict
 from frontdesk.wire import desk as wire
 from tests.frontdesk.agent.core.core_driver import FALLBACK, MAIL, NOTES, Driver, apps_of, channel_of, of_type
 
@@ -285,6 +285,23 @@ def test_a_changeable_alert_with_background_running_off_shows_its_fallback(off: 
     driver = stopped(background_off=frozenset({off}))
     assert wakes(driver.push(APP)) == 0
     assert driver.shown == [(APP, FALLBACK)]
+
+
+@pytest.mark.contract("L12")
+@pytest.mark.parametrize("asleep", [True, False], ids=["suspended", "stopped"])
+def test_with_an_empty_battery_and_power_saver_on_alerts_are_shown_and_those_to_be_changed_wake(asleep: bool) -> None:
+    driver = suspended() if asleep else stopped()
+    driver.subscribe(APP, "weather", PushKind.ALERT)
+    for condition, value in ((Condition.POWER, "battery"), (Condition.BATTERY, "1"), (Condition.POWER_SAVER, "on")):
+        driver.is_now(condition, value)
+    driver.push(APP, ALERT, "weather")
+    assert driver.titles() == ["Rain"]
+    assert wakes(driver.push(APP, b"secret")) == 1
+    if not asleep:
+        driver.connect(APP)
+    (push,) = driver.pushes(APP)
+    driver.answer(APP, push.push, Verdict.SHOW_THIS, Notification("chat", "Ann"))
+    assert driver.titles() == ["Rain", "Ann"]
 
 
 @pytest.mark.contract("P02")
