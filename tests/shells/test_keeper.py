@@ -181,6 +181,7 @@ def test_desk_that_keeps_dying_is_back_each_time(keeper: Keeper) -> None:
     assert time.monotonic() - died < PAUSE_MOST + PATIENCE / 2  # the pause, and a desk's start on a busy machine
 
 
+@pytest.mark.contract("L06")
 def test_pause_doubles_up_to_its_limit_and_is_forgotten_after_a_good_run() -> None:
     pause, pauses = 0.0, []
     for _ in range(7):
