@@ -12,6 +12,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from frontdesk.app.background_tasks import INVALID_TASK, BackgroundTasks, GuardedWork
 from frontdesk.errors import TaskExpired
 from frontdesk.wire import desk as wire
+from frontdesk.wire.frames import MOST_BYTES, frame
 
 
 class Told(list[wire.ToDesk]):
@@ -35,6 +36,16 @@ def test_each_task_has_an_identifier_of_its_own_and_is_brought_back_to_the_next_
     assert told == [wire.BeginTask(one, "send"), wire.BeginTask(other, "send")]
     tasks.end(one)
     assert tasks.opened() == (wire.OpenTask(other, "send"),)
+
+
+@pytest.mark.contract("A09", "A13", "X02")
+def test_a_hello_has_room_for_as_many_tasks_as_may_be_open_however_they_are_named() -> None:
+    tasks = tasks_with(Told())
+    for _ in range(1000):
+        tasks.begin("\N{CARD INDEX DIVIDERS}" * MOST_BYTES)
+    hello = wire.Hello("org.example.app", "run", 1, 2, tasks=tasks.opened())
+    assert len(hello.tasks) == 1000
+    assert frame(wire.encode(hello))
 
 
 @pytest.mark.contract("A10")

@@ -10,6 +10,7 @@ from frontdesk.app import runs as app_runs
 from frontdesk.app.runs import PROGRESS_AT_ONCE, ScheduledRuns, ScheduledTask
 from frontdesk.terms import TaskEnd, TaskKind
 from frontdesk.wire import desk as wire
+from frontdesk.wire.frames import MOST_BYTES, frame
 
 Handler = Callable[[ScheduledTask], Awaitable[None]]
 
@@ -385,6 +386,22 @@ async def test_progress_is_told_and_one_who_tells_very_often_is_thinned_out(monk
     desk.clear()
     desk.runs.repeat()
     assert desk == [wire.TellProgress("r1", 1000, 1000, "Export", "of 1,000 photos")]
+    desk.runs.close()
+    await settled()
+
+
+@pytest.mark.contract("X02", "L06")
+async def test_endless_words_about_progress_can_be_told_also_to_the_next_desk() -> None:
+    async def handler(task: ScheduledTask) -> None:
+        task.report_progress(1, 2, "T" * MOST_BYTES, "S" * MOST_BYTES)
+        await for_ever(task)
+
+    desk = Desk(export=handler)
+    await desk.gives(a_run("r1", "export", TaskKind.CONTINUED), seconds=None)
+    desk.runs.repeat()
+    first, again = desk
+    assert first == again
+    assert len(frame(wire.encode(again))) < 1000
     desk.runs.close()
     await settled()
 

@@ -16,6 +16,9 @@ log = logging.getLogger("frontdesk")
 INVALID_TASK = 0
 """What *begin* returns where running in the background is not possible (A10)."""
 
+MOST_NAME = 200
+"""Characters of a name that are told to the desk; it keeps no more. A hello has room for as many tasks as may be open."""
+
 ExpirationHandler = Callable[[], Awaitable[None] | None]
 
 
@@ -46,6 +49,7 @@ class BackgroundTasks:
         if not self._available():
             return INVALID_TASK
         task, self._next = self._next, self._next + 1
+        name = name[:MOST_NAME]
         self._open[task] = (name, expiration_handler)
         self._send(wire.BeginTask(task, name))
         return task

@@ -21,6 +21,10 @@ PROGRESS_EACH, PROGRESS_AT_ONCE = 1.0, 10
 """Of one task so many reports of progress go to the desk within so many seconds; past it only the latest does."""
 
 
+MOST_TITLE = 300
+"""Characters of a title or subtitle that are told to the desk; it keeps no more (X02)."""
+
+
 class ScheduledTask:
     """One run of a scheduled task, as its handler gets it.
 
@@ -80,6 +84,7 @@ class ScheduledTask:
         """
         if not (math.isfinite(total) and total > 0 and 0 <= done <= total):
             raise ValueError(f"{done} of {total} is no progress: 0 <= done <= total, total over 0")
+        title, subtitle = title[:MOST_TITLE], subtitle[:MOST_TITLE]
         before = self._progress
         if before is not None:
             title, subtitle = title or before.title, subtitle or before.subtitle
