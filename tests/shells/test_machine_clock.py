@@ -94,6 +94,20 @@ async def test_a_wall_clock_that_is_set_is_told_at_once(stand: Stand, monkeypatc
         assert "settime flags: 03" in file.read()
 
 
+async def test_where_the_kernel_does_not_tell_it_is_looked_at_when_the_desk_is_awake(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def arm(fd: int, at: float | None, flags: int = 0) -> None:
+        raise OSError(22, "timerfd_settime: Invalid argument")
+
+    monkeypatch.setattr(timerfd, "arm", arm)
+    stand.machine.start()
+    assert stand.all_told() == [ev.WallClock(about(0.0), 2 * HOUR)] and stand.machine._file < 0
+    stand.set_by += HOUR
+    stand.machine.refresh()
+    assert stand.all_told() == [ev.WallClock(about(HOUR), 2 * HOUR)]
+
+
 @pytest.mark.contract("S07")
 async def test_after_a_sleep_the_loop_is_woken_and_finds_out_how_long_it_was(stand: Stand) -> None:
     """The length is left for the loop to ask, which alone can put it before all else that came."""
