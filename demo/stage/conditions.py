@@ -50,6 +50,15 @@ SWITCHES = (
         ),
     ),
     Switch(
+        "use",
+        "Person",
+        (
+            Position(REAL, "Real"),
+            Position("here", "At work", ((Condition.IDLE, "no"),)),
+            Position("away", "Away", ((Condition.IDLE, "yes"),)),
+        ),
+    ),
+    Switch(
         "kind",
         "Internet",
         (
@@ -57,15 +66,6 @@ SWITCHES = (
             Position("unmetered", "Unmetered", ((Condition.METERED, "no"),)),
             Position("metered", "Metered", ((Condition.METERED, "yes"),)),
             Position("offline", "None", ((Condition.NETWORK, "offline"),)),
-        ),
-    ),
-    Switch(
-        "use",
-        "Person",
-        (
-            Position(REAL, "Real"),
-            Position("here", "At work", ((Condition.IDLE, "no"),)),
-            Position("away", "Away", ((Condition.IDLE, "yes"),)),
         ),
     ),
 )
