@@ -8,8 +8,10 @@ import pytest
 
 from frontdesk.app.connection import DeskConnection
 from frontdesk.app.surroundings import Greeting
+from frontdesk.errors import WireError
+from frontdesk.terms import Notification, Verdict
 from frontdesk.wire import desk as wire
-from frontdesk.wire.frames import FrameReader, frame
+from frontdesk.wire.frames import MOST_BYTES, FrameReader, frame
 
 WELCOME = wire.Welcome(version=wire.NEWEST, desk="test")
 
@@ -41,16 +43,17 @@ class Line(asyncio.Transport):
         asyncio.get_running_loop().call_soon(self.die)
 
 
-def client(answer: Callable[[Line, wire.ToDesk], None]) -> DeskConnection:
+def client(
+    answer: Callable[[Line, wire.ToDesk], None], on_message: Callable[[wire.ToApp], None] = lambda message: None
+) -> DeskConnection:
     async def reach(path: Path, greeting: Greeting, protocol: Callable[[], asyncio.Protocol]) -> asyncio.Transport:
         hello, _ = greeting()
         line = Line(protocol(), answer)
         asyncio.get_running_loop().call_soon(line.write, hello)
         return line
 
-    return DeskConnection(
-        Path("nowhere"), lambda: (wire.ControlHello(1, 2), []), lambda message: None, None, reach=reach
-    )
+    opening = wire.ControlHello(wire.OLDEST, wire.NEWEST)
+    return DeskConnection(Path("nowhere"), lambda: (opening, []), on_message, None, reach=reach)
 
 
 @pytest.mark.contract("L06")
@@ -73,4 +76,31 @@ async def test_what_was_about_to_be_asked_as_the_desk_died_is_asked_of_the_next(
     lines[0].die()
     done = await connection.ask(wire.GetStatus, wire.Done, within=2.0)
     assert done == wire.Done(1) and asked == [3]
+    await connection.close()
+
+
+@pytest.mark.contract("X02", "L06")
+@pytest.mark.parametrize("title", ["T" * MOST_BYTES, "\ud800"])
+async def test_what_cannot_be_said_is_logged_and_is_no_reason_to_leave_the_desk(
+    title: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines: list[Line] = []
+
+    def answer(line: Line, message: wire.ToDesk) -> None:
+        if isinstance(message, wire.ControlHello):
+            lines.append(line)
+            line.say(WELCOME)
+        elif isinstance(message, wire.GetStatus):
+            line.say(wire.Done(message.request))
+
+    def repeats(message: wire.ToApp) -> None:
+        """As an app does that has an answer in hand, whenever it is welcomed."""
+        assert not connection.send(wire.PushAnswer("p", Verdict.SHOW_THIS, Notification("n", title)))
+
+    connection = client(answer, repeats)
+    await connection.open()
+    assert await connection.ask(wire.GetStatus, wire.Done, within=2.0) == wire.Done(1)
+    assert len(lines) == 1 and "PushAnswer" in caplog.text
+    with pytest.raises((WireError, UnicodeEncodeError)):
+        await connection.ask(lambda request: wire.Notify(request, Notification("n", title)), wire.Done)
     await connection.close()

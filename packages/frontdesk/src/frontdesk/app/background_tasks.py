@@ -17,7 +17,7 @@ INVALID_TASK = 0
 """What *begin* returns where running in the background is not possible (A10)."""
 
 MOST_NAME = 200
-"""Characters of a name that are told to the desk; it keeps no more. A hello has room for as many tasks as may be open."""
+"""Characters of a name that are told to the desk, which keeps no more: a hello has room for all that may be open."""
 
 ExpirationHandler = Callable[[], Awaitable[None] | None]
 

@@ -144,13 +144,20 @@ class DeskConnection:
 
     def send(self, message: wire.ToDesk) -> bool:
         """A report; False when there is no desk just now (what must last is told again in the next hello), or one that
-        is too old to understand it.
+        is too old to understand it, or when it is larger than a message may be (it is logged).
 
         What is said within one turn of the event loop leaves in one piece: the desk cannot act on "end this task"
         before it has heard "begin that one". What keeps this process awake leaves at once, with all that was said
         before: it may be frozen before the turn is over, and only a desk that has heard of it thaws it again. What is
         reported after the hello was written, welcomed or not, goes behind it: the hello does not know of it.
         """
+        try:
+            return self._put(message)
+        except (WireError, UnicodeEncodeError) as error:
+            log.error("The desk was not told (%s): %s", type(message).__name__, error)
+            return False
+
+    def _put(self, message: wire.ToDesk) -> bool:
         if self._welcome is not None and versions.since(message) > self._welcome.version:
             return False
         if self._transport is not None:
@@ -202,7 +209,7 @@ class DeskConnection:
                 f"{type(question).__name__} needs protocol {needed}, and this desk speaks {spoken}. Nothing was asked "
                 "or changed; log out and in again, so that the desk of the frontdesk you have now is started.",
             )
-        return self.send(question)
+        return self._put(question)
 
     def _unavailable(self, within: float) -> Exception:
         if self._refusal is not None:
