@@ -35,10 +35,11 @@ class Chats:
 
     def __init__(self) -> None:
         self.fetched = 0
+        self.logged_in = [1]
         self.away = False
 
     def numbers(self) -> list[int]:
-        return []
+        return self.logged_in
 
     def database(self, number: int) -> Database | None:
         return None
@@ -54,6 +55,19 @@ async def test_a_start_asks_for_both_and_puts_off_neither() -> None:
     scheduled = Scheduled(desk, Chats(), lambda: NOW)
     await scheduled.ask()
     assert desk.asked == [("refresh", NOW + REFRESH_AGAIN, True), ("upkeep", NOW + FIRST_UPKEEP, True)]
+
+
+async def test_nothing_is_asked_for_while_nobody_is_logged_in() -> None:
+    desk, chats = Desk(), Chats()
+    chats.logged_in = []
+    scheduled = Scheduled(desk, chats, lambda: NOW)
+    await scheduled.ask()
+    await scheduled.refresh()
+    await scheduled.upkeep()
+    assert desk.asked == []
+    chats.logged_in = [2]
+    await scheduled.ask()
+    assert len(desk.asked) == 2
 
 
 async def test_a_desk_that_refuses_is_said_and_asked_again_later(caplog: pytest.LogCaptureFixture) -> None:

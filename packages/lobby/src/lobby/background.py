@@ -203,6 +203,7 @@ class Background:
         self._ties[number] = ties
         if self._connected:
             ties.connected()
+            self._errands.start(self._scheduled.ask())
 
     async def _untie(self, number: int) -> None:
         ties = self._ties.pop(number, None)

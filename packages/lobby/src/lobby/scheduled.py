@@ -1,6 +1,7 @@
 """What Lobby does when nobody waits for it: fresh chats before the person looks, upkeep while the computer is not used.
 
-When exactly is the desk's to decide (contract S08, S09, S14). Both ask for their next time by themselves.
+When exactly is the desk's to decide (contract S08, S09, S14). Both ask for their next time by themselves, unless nobody
+is logged in: then nothing launches Lobby until somebody is.
 """
 
 import logging
@@ -56,7 +57,9 @@ class Scheduled:
         self._clock = clock
 
     async def ask(self) -> None:
-        """Ask for both, at each start and look; what is asked for already is not put off by it."""
+        """Ask for both, at each start, look and login; what is asked for already is not put off by it."""
+        if not self._chats.numbers():
+            return
         try:
             await self._schedule.want_refresh(self._clock() + REFRESH_AGAIN, keep=True)
             await self._schedule.want_upkeep(self._clock() + FIRST_UPKEEP, keep=True)
@@ -65,10 +68,12 @@ class Scheduled:
 
     async def refresh(self) -> None:
         """Have chats fresh before the person looks. Raises LobbyError; there will be a next time all the same."""
-        await self._schedule.want_refresh(self._clock() + REFRESH_AGAIN, keep=False)
+        if self._chats.numbers():
+            await self._schedule.want_refresh(self._clock() + REFRESH_AGAIN, keep=False)
         await self._chats.catch_up()
 
     async def upkeep(self) -> None:
         """Look after index and files. Raises LobbyError: the desk is to try this one again."""
         await look_after(self._chats)
-        await self._schedule.want_upkeep(self._clock() + UPKEEP_AGAIN, keep=False)
+        if self._chats.numbers():
+            await self._schedule.want_upkeep(self._clock() + UPKEEP_AGAIN, keep=False)
