@@ -68,6 +68,13 @@ def test_what_is_simulated_is_marked_as_that() -> None:
     assert "simulated</b>" not in render.live_parts(both()[0])
 
 
+def test_without_a_desk_no_position_is_said_to_be_on() -> None:
+    """What is simulated outlives the desk; the next one tells of it."""
+    html = render.live_parts(scene("Left", True, Condition.GOOD, None, APP))
+    assert "Conditions: no desk to tell them" in html
+    assert 'id="left-power-real" data-act="power" data-value="real" aria-pressed="false" disabled' in html
+
+
 def test_what_lobby_is_launched_for_later_says_what_it_waits_for() -> None:
     reason = Reason(Obstacle.NO_EXTERNAL_POWER, "needs external power: on battery (simulated)", forced=True)
     task = Explanation(APP, f"{APP}.upkeep", TaskKind.PROCESSING, TaskState.PENDING, "", (reason,))
