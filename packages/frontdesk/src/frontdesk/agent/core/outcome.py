@@ -34,9 +34,7 @@ class Outcome:
         if run is None:
             return []
         out = self._running.over(request)
-        if end in EXPIRED:
-            out.append(do.KeepTaskReceipt(runs.receipt(request, run, end, now)))
-        text = f"{name}: {end.replace('_', ' ')}"
+        text, again = f"{name}: {end.replace('_', ' ')}", ""
         retry = request.task.retry if isinstance(request.task, ProcessingTask) else None
         alone = len(self._requests.line(request.app, name)) == 1
         if retry is not None and not success and end is not TaskEnd.CANCELLED and alone:
@@ -45,9 +43,12 @@ class Outcome:
             request.deaths = 0
             request.not_before = now + retry.pause(request.failures)
             self._requests.changed(request)
-            text += f", tried again in {in_words(request.not_before - now)}"
+            again = in_words(request.not_before - now)
+            text += f", tried again in {again}"
         else:
             self._requests.remove(request)
+        if end in EXPIRED:
+            out.append(do.KeepTaskReceipt(runs.receipt(request, run, end, now, again=again)))
         self._launching.place_app(request.app, now)
         return [*out, do.Note(request.app, "run_over", text, about=runs.about(request), name=name, why=end)]
 

@@ -20,15 +20,22 @@ Out = list[do.Effect | ev.Signal]
 HOLD = "scheduled"
 """The kind of hold that a run keeps its app awake by."""
 
-_IN_WORDS = {
-    TaskEnd.TIME_OVER: "Its time was up. Do a part of it in each run, and submit again for the rest.",
-    TaskEnd.CONDITION_LOST: "A condition that it requires held no longer. Submit it again, or let it retry.",
-    TaskEnd.IN_USE: "Somebody came back to the machine. Submit it again, or let it retry.",
+_HAPPENED = {
+    TaskEnd.TIME_OVER: "Its time was up.",
+    TaskEnd.CONDITION_LOST: "A condition that it requires held no longer",
+    TaskEnd.IN_USE: "Somebody came back to the machine.",
     TaskEnd.CANCELLED: "It was cancelled while it ran.",
     TaskEnd.SIMULATED: "It was expired by hand (frontdesk simulate expire).",
     TaskEnd.SWITCHED_OFF: "The app was quit, or its background running switched off. Open it, or switch it on again.",
     TaskEnd.APP_ENDED: "The app ended over it each time it was tried. Its log says more: logs/ in the desk's folder.",
 }
+
+_TO_DO = {
+    TaskEnd.TIME_OVER: "Do a part of it in each run, and submit again for the rest.",
+    TaskEnd.CONDITION_LOST: "Submit it again, or give it a retry.",
+    TaskEnd.IN_USE: "Submit it again, or give it a retry.",
+}
+"""What its author can do where it is not tried again by itself."""
 
 
 class Runs:
@@ -250,11 +257,15 @@ class Runs:
         return [ev.FreeOfCpuLimit(app, HOLD, free)]
 
 
-def receipt(request: Request, run: Run, end: TaskEnd, now: float) -> TaskReceipt:
-    """Of a run that was expired or given up (L05)."""
+def receipt(request: Request, run: Run, end: TaskEnd, now: float, *, again: str = "") -> TaskReceipt:
+    """Of a run that was expired or given up (L05). ``again``: in how long it is tried again by itself."""
     used = None if run.began is None else max(0.0, now - run.began)
     limit = run.limit if end is TaskEnd.TIME_OVER else None
-    return TaskReceipt(request.app, request.identifier, request.kind, end, now, _IN_WORDS[end], limit, used)
+    text = _HAPPENED[end]
+    if end is TaskEnd.CONDITION_LOST:
+        text += f": {', '.join(obstacle.words for obstacle in run.lost)}." if run.lost else "."
+    to_do = f"It is tried again in {again}." if again else _TO_DO.get(end, "")
+    return TaskReceipt(request.app, request.identifier, request.kind, end, now, f"{text} {to_do}".rstrip(), limit, used)
 
 
 def about(request: Request) -> str:

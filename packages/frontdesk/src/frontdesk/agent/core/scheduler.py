@@ -322,7 +322,8 @@ class Scheduler:
             stands = {reason.obstacle for reason in self._reasons.of_machine(request.task.requires)} - {*run.ignores}
             if stands and run.began is None:
                 out += self._launching.take_back(request, now)
-            elif stands:
+            elif stands and run.expired is None:
+                run.lost = tuple(sorted(stands))
                 only_use = stands == {Obstacle.MACHINE_IN_USE}
                 lost[TaskEnd.IN_USE if only_use else TaskEnd.CONDITION_LOST].append(request)
         return out + [each for why, requests in lost.items() for each in self._runs.expire(requests, why, now)]
