@@ -1,5 +1,6 @@
 """The desk's store over real files: durable, all or nothing, broken and full disks said clearly."""
 
+import contextlib
 import os
 import random
 import re
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from frontdesk.agent.core.effects import KeepReceipt, KeepTaskReceipt, Save
+from frontdesk.agent.shell import store as store_file
 from frontdesk.agent.shell.store import Store, StoreFailed
 from frontdesk.terms import Receipt, StopReason, TaskEnd, TaskKind, TaskReceipt
 from frontdesk.wire import desk as wire
@@ -57,6 +59,22 @@ def kept(file: Path) -> dict[tuple[str, str], bytes]:
 
 def receipt(at: float, app: str = "org.example.app") -> Receipt:
     return Receipt(app, StopReason.EXITED, at, "It ended by itself.")
+
+
+@pytest.mark.contract("L05", "X02")
+def test_no_app_fills_the_disk_with_receipts_nor_loses_those_of_another(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_file, "MOST_OF_ONE_APP", 10)
+    store = Store(file, DAY)
+    store.commit([], [KeepReceipt(receipt(5.0, "org.example.quiet"))])
+    for beginning in range(0, 100, 20):
+        store.commit([], [KeepReceipt(receipt(beginning + each)) for each in range(20)])
+    assert [each.at for each in store.receipts("org.example.app", 0.0)] == [99.0 - each for each in range(10)]
+    assert len(store.receipts("org.example.quiet", 0.0)) == 1
+    store.close()
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        assert database.execute("SELECT count(*) FROM receipts").fetchone() == (11,)
 
 
 def test_what_was_committed_is_there_again(file: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
-from frontdesk.agent.core.effects import KeepReceipt, Kept, Save
+from frontdesk.agent.core.effects import KeepReceipt, KeepTaskReceipt, Kept, Save
 from frontdesk.errors import FrontdeskError
 from frontdesk.terms import Receipt, TaskReceipt
 
@@ -17,6 +17,9 @@ log = logging.getLogger(__name__)
 
 MOST_ANSWER = 512 * 1024
 """Bytes of receipts given at once: a month of a busy app's would be more than one frame may hold (X02)."""
+
+MOST_OF_ONE_APP = 5000
+"""Receipts of either kind that are kept of one app, the newest: no app fills the disk with them (X02)."""
 
 _SCHEMA = 1
 _Receipt = TypeVar("_Receipt", Receipt, TaskReceipt)
@@ -117,12 +120,8 @@ class Store:
             kept = [(save.machine, save.key, save.value) for save in saves if save.value is not None]
             self._db.executemany("DELETE FROM kept WHERE machine = ? AND key = ?", gone)
             self._db.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?, ?)", kept)
-            for keep in receipts:
-                receipt = keep.receipt
-                table = "receipts" if isinstance(keep, KeepReceipt) else "task_receipts"
-                row = (receipt.app, receipt.at, msgspec.msgpack.encode(receipt))
-                self._db.execute(f"INSERT INTO {table} VALUES (?, ?, ?)", row)
-                self._db.execute(f"DELETE FROM {table} WHERE at < ?", (receipt.at - self._receipts_kept,))
+            self._keep("receipts", [keep.receipt for keep in receipts if isinstance(keep, KeepReceipt)])
+            self._keep("task_receipts", [keep.receipt for keep in receipts if isinstance(keep, KeepTaskReceipt)])
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             raise StoreFailed(
@@ -133,6 +132,18 @@ class Store:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
         self.traces = self.traces or bool(gone)
+
+    def _keep(self, table: str, receipts: Sequence[Receipt | TaskReceipt]) -> None:
+        """Add these; what is too old goes, of each app that has new ones also what is too much."""
+        if not receipts:
+            return
+        rows = [(receipt.app, receipt.at, msgspec.msgpack.encode(receipt)) for receipt in receipts]
+        self._db.executemany(f"INSERT INTO {table} VALUES (?, ?, ?)", rows)
+        latest = max(receipt.at for receipt in receipts)
+        self._db.execute(f"DELETE FROM {table} WHERE at < ?", (latest - self._receipts_kept,))
+        too_many = f"SELECT rowid FROM {table} WHERE app = ? ORDER BY at DESC LIMIT -1 OFFSET {MOST_OF_ONE_APP}"
+        apps = sorted({(receipt.app,) for receipt in receipts})
+        self._db.executemany(f"DELETE FROM {table} WHERE rowid IN ({too_many})", apps)
 
     def empty_log(self) -> None:
         """What was deleted is in no file any more. It costs more than a commit: for a moment in which nobody waits.
