@@ -673,7 +673,6 @@ def test_one_app_at_a_time_does_processing_and_the_next_follows_when_it_is_throu
     assert driver.state(FILES.id) is S.LAUNCHING
 
 
-@pytest.mark.contract("S15", "S16")
 def test_an_app_that_submits_again_and_again_keeps_no_other_from_its_place() -> None:
     driver = desk(FEED, FILES)
     driver.submit(FILES.id, ProcessingTask("tidy0", earliest_begin=T0 + 10))
@@ -690,6 +689,7 @@ def test_an_app_that_submits_again_and_again_keeps_no_other_from_its_place() -> 
     assert driver.in_the_way(APP, "tidy0") == [Obstacle.OTHERS_RUN]
 
 
+@pytest.mark.contract("S15", "S16")
 def test_the_budget_of_an_app_holds_up_its_refreshes_and_says_until_when() -> None:
     driver = desk()
     driver.submit(APP, NEWS)
