@@ -64,7 +64,7 @@ check: lint
 	$(INSIDE) -m pytest -q --ignore tests/shells --ignore tests/contracts --ignore tests/journeys
 
 contract: .venv/for-tests browser js-client compiled
-	@$(INSIDE) -m pytest -q --contract-report --contract-sections "$(SECTIONS)" $(ARGS)
+	@$(INSIDE) -m pytest -q --numprocesses $(WORKERS) --dist loadfile --contract-report --contract-sections "$(SECTIONS)" $(ARGS)
 
 breaks: .venv/for-tests compiled
 	@$(INSIDE) -m tools.breaking $(ARGS)

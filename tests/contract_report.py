@@ -9,6 +9,7 @@ import dataclasses
 import enum
 import re
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,9 @@ class Outcome(enum.IntEnum):
     SKIPPED = 2
     FAILED = 3
 
+
+_COLLECTED = "contract"
+"""Under this word a worker of pytest-xdist hands its controller: test → how many cases, which rules."""
 
 PROVES_NOTHING = {Outcome.FAILED: "failed", Outcome.SKIPPED: "skipped", Outcome.UNFINISHED: "did not run"}
 
@@ -87,7 +91,8 @@ class ContractReport:
         self._wanted = wanted
         self._carried: dict[str, set[str]] = {}
         self._outcomes: dict[str, Outcome] = {}
-        self._left: dict[str, int] = {}
+        self._cases: dict[str, int] = {}
+        self._ended: dict[str, int] = {}
 
     def _asked_for(self, rule: str) -> bool:
         return not self._sections or rule[0] in self._sections
@@ -100,7 +105,7 @@ class ContractReport:
             if not self._wanted or any(self._asked_for(rule) for rule in rules):
                 chosen.append(item)
                 self._carried.setdefault(_test_of(item.nodeid), set()).update(rules)
-                self._left[_test_of(item.nodeid)] = self._left.get(_test_of(item.nodeid), 0) + 1
+                self._cases[_test_of(item.nodeid)] = self._cases.get(_test_of(item.nodeid), 0) + 1
             else:
                 others.append(item)
         if others:
@@ -127,16 +132,27 @@ class ContractReport:
             worst = max(worst, Outcome.SKIPPED)
         self._outcomes[test] = worst
         if report.when == "teardown":
-            self._left[test] = self._left.get(test, 1) - 1
+            self._ended[test] = self._ended.get(test, 0) + 1
 
     def _found(self) -> tuple[Finding, ...]:
         ended = {
-            test: outcome if self._left.get(test, 0) <= 0 else max(outcome, Outcome.UNFINISHED)
+            test: max(outcome, Outcome.UNFINISHED) if self._ended.get(test, 0) < self._cases.get(test, 0) else outcome
             for test, outcome in self._outcomes.items()
         }
         return findings((rule for rule in self._rules if self._asked_for(rule)), self._carried, ended)
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object | None) -> None:
+        """A worker of pytest-xdist has ended: each of them has collected all tests, the controller none."""
+        collected = getattr(node, "workeroutput", {}).get(_COLLECTED)
+        if collected is not None:
+            self._cases = {test: cases for test, (cases, _) in collected.items()}
+            self._carried = {test: set(rules) for test, (_, rules) in collected.items()}
+
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if hasattr(session.config, "workeroutput"):
+            collected = {test: (cases, sorted(self._carried[test])) for test, cases in self._cases.items()}
+            session.config.workeroutput[_COLLECTED] = collected
         unproven = not all(finding.proven for finding in self._found())
         nothing_worse = session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
         if self._wanted and self._sections and unproven and nothing_worse:

@@ -76,6 +76,15 @@ def test_each_rule_has_its_line_and_the_count_comes_last(tiny_tree: pytest.Pytes
     assert not any("test_carries_nothing" in line for line in lines)
 
 
+def test_several_workers_make_the_same_report(tiny_tree: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    alone = run(tiny_tree, TESTS, "--contract-report")
+    together = run(tiny_tree, TESTS, "--contract-report", "-p", "xdist.plugin", "-n", "2")
+    assert (together[0], together[1][-6:]) == (alone[0], alone[1][-6:])
+    section = run(tiny_tree, TESTS, "--contract-sections=A", "-p", "xdist.plugin", "-n", "2")
+    assert section[1][-1] == "0 of 3 rules proven in section A"
+
+
 def test_a_section_whose_rules_are_proven_passes_whatever_the_others_do(tiny_tree: pytest.Pytester) -> None:
     status, lines = run(tiny_tree, TESTS, "--contract-report", "--contract-sections=L")
     assert lines[-3:] == ["L01 proven (2 tests)", "L02 proven (1 test)", "2 of 2 rules proven in section L"]
