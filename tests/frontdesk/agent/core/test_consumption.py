@@ -28,7 +28,7 @@ class Busy:
         """Time passes in small steps; each question of the core is answered when it comes."""
         until = self.driver.now + seconds
         while self.driver.now < until:
-            step = min(until, self.driver.desk.next_wake() or until) - self.driver.now
+            step = max(0.0, min(until, self.driver.desk.next_wake() or until) - self.driver.now)
             for asked in of_type(do.Measure, self.driver.pass_time(step)):
                 self.answers(asked)
 
@@ -322,5 +322,19 @@ def test_it_has_five_seconds_to_let_go_of_what_it_used_in_front_and_in_front_it_
     driver.pass_time(4.9)
     assert driver.receipts == []
     (asked,) = of_type(do.Measure, driver.pass_time(0.1))
+    driver.handle(ev.Consumed(APP, asked.process.pid, 0.0, 10**12))
+    assert receipt(driver).reason is StopReason.MEMORY_EXCEEDED
+
+
+@pytest.mark.contract("L09")
+def test_a_night_asleep_is_not_counted_as_time_in_which_it_could_have_let_go() -> None:
+    driver = in_front()
+    driver.begin(APP, 1)
+    driver.sleep(APP)
+    driver.pass_time(2)
+    (asked,) = of_type(do.Measure, driver.machine_sleeps(8 * 3600.0))
+    driver.handle(ev.Consumed(APP, asked.process.pid, 0.0, 10**12))
+    assert driver.receipts == []
+    (asked,) = of_type(do.Measure, driver.pass_time(10))
     driver.handle(ev.Consumed(APP, asked.process.pid, 0.0, 10**12))
     assert receipt(driver).reason is StopReason.MEMORY_EXCEEDED

@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
-from frontdesk.agent.core.limits import Limits
 from frontdesk.terms import AppState, StopReason
 from frontdesk.wire import desk as wire
 from frontdesk.wire.frames import MOST_BYTES, frame
@@ -93,10 +92,12 @@ def test_at_logout_sleepers_go_first_and_the_app_in_front_last() -> None:
     driver.open(CLOCK.id)
     driver.sleep(CLOCK.id)
     effects = driver.handle(ev.DeskStopping())
-    told = [effect.app for effect in effects if isinstance(effect, do.Send) and isinstance(effect.message, wire.Quit)]
+    told = [(each.app, each.message) for each in of_type(do.Send, effects) if isinstance(each.message, wire.Quit)]
     assert apps_of(do.Kill, effects) == [CLOCK.id]
-    assert told == [OTHER, APP]
-    driver.pass_time(Limits().quit)
+    assert told == [(OTHER, wire.Quit(2.5)), (APP, wire.Quit(2.5))]
+    driver.pass_time(2.4)
+    assert len(driver.receipts) == 1
+    driver.pass_time(0.1)
     assert {each.reason for each in driver.receipts} == {StopReason.LOGOUT}
     assert len(driver.receipts) == 3
 
@@ -112,7 +113,7 @@ def test_quit_tells_the_app_and_waits_five_seconds() -> None:
     driver.pass_time(4.9)
     assert driver.receipts == []
     driver.pass_time(0.1)
-    assert driver.reasons(APP) == [StopReason.QUIT]
+    assert [(each.reason, each.limit) for each in driver.receipts] == [(StopReason.QUIT, 5.0)]
     assert driver.status(APP).quit
 
 
@@ -266,6 +267,20 @@ def test_the_next_run_is_told_once() -> None:
     assert [each.reason for each in welcome.receipts] == [StopReason.EXITED]
 
 
+@pytest.mark.contract("L05", "X02")
+def test_of_many_runs_nobody_was_told_of_the_last_twenty_are_told() -> None:
+    driver = Driver(NOTES, at_once=False)
+    for _ in range(25):
+        driver.handle(ev.OpenAsked(APP))
+        driver.pass_time(1)
+        driver.answer_launch(APP, fails=True)
+    driver.handle(ev.OpenAsked(APP))
+    driver.answer_launch(APP)
+    driver.connect(APP)
+    (welcome,) = [each for each in driver.processes[APP].inbox if isinstance(each, wire.Welcome)]
+    assert [each.at for each in welcome.receipts] == [T0 + second for second in range(6, 26)]
+
+
 @pytest.mark.contract("L05", "L06")
 def test_the_next_run_is_told_also_by_the_next_desk() -> None:
     driver = in_front()
@@ -368,4 +383,4 @@ def test_a_launch_that_leads_to_nothing_has_its_own_reason(answers: bool, reason
         assert driver.receipts == []
         driver.pass_time(0.1)
         driver.reap(APP)
-    assert driver.reasons(APP) == [StopReason(reason)]
+    assert [(each.reason, each.limit) for each in driver.receipts] == [(StopReason(reason), 20.0 if answers else None)]

@@ -79,6 +79,30 @@ def test_a_visitor_who_does_not_stay_keeps_it_awake_for_ten_seconds_only() -> No
 
 
 @pytest.mark.contract("L11")
+def test_a_visitor_of_an_app_that_is_awake_finds_it_so_for_ten_seconds_whatever_ends() -> None:
+    driver = in_front()
+    driver.begin(APP, 1)
+    driver.sleep(APP)
+    driver.handle(ev.PageVisited(APP))
+    driver.end(APP, 1)
+    driver.pass_time(9.9)
+    assert driver.state(APP) is S.BACKGROUND
+    driver.pass_time(0.1)
+    assert driver.state(APP) is S.SUSPENDED
+
+
+@pytest.mark.contract("L07")
+def test_a_sleeper_without_connection_that_is_woken_has_twenty_seconds_to_connect() -> None:
+    driver = asleep()
+    driver.drop_connection(APP)
+    driver.handle(ev.PageVisited(APP))
+    driver.pass_time(19.9)
+    assert (driver.state(APP), driver.receipts) == (S.BACKGROUND, [])
+    driver.pass_time(0.1)
+    assert driver.reasons(APP) == [StopReason.UNREACHABLE]
+
+
+@pytest.mark.contract("L11")
 def test_a_visit_launches_a_stopped_app() -> None:
     driver = Driver(NOTES)
     assert APP in driver.watched
@@ -297,6 +321,17 @@ def test_opened_while_it_connects_again_it_is_told_when_it_has() -> None:
     driver.handle(ev.OpenAsked(APP))
     driver.connect(APP)
     assert messages(driver).count(wire.Open) == heard + 1
+
+
+@pytest.mark.contract("L11")
+@pytest.mark.parametrize(("after", "launched"), [(1.9, [APP]), (2.0, [])])
+def test_an_end_within_two_seconds_of_being_opened_is_taken_for_an_open_that_was_lost(
+    after: float, launched: list[str]
+) -> None:
+    driver = in_front()
+    driver.handle(ev.OpenAsked(APP))
+    driver.pass_time(after)
+    assert launches(driver.exit(APP, 0)) == launched
 
 
 @pytest.mark.contract("L04", "L11")
