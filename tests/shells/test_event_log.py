@@ -47,6 +47,16 @@ def test_it_ends_when_it_has_its_size_and_says_so(tmp_path: Path, caplog: pytest
     assert "recording ends" in caplog.text
 
 
+def test_the_log_of_the_next_desk_has_all_its_room_again(tmp_path: Path) -> None:
+    log, sizes = EventLog(tmp_path / "events.log", lambda: "an id", 6000), []
+    for _ in range(2):
+        log.begin(desk_version="1", limits=Limits(), background_off=(), push_service_set=False, memory={}, saved=())
+        for at in range(1000):
+            log.batch(float(at), [ev.TimePassed()], [], None)
+        sizes.append((tmp_path / "events.log").stat().st_size)
+    assert sizes[0] == sizes[1]
+
+
 def test_nothing_is_recorded_where_no_file_can_be_made(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     log = begin(tmp_path / "no such folder" / "events.log")
     log.batch(1.0, [ev.TimePassed()], [], None)

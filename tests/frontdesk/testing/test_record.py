@@ -64,7 +64,7 @@ async def feed() -> None:
 
 @pytest.fixture
 async def log(tmp_path: Path) -> Path:
-    """Two days: opened each morning, pushed to at noon, nobody there at night; the desk dies in the second morning."""
+    """Two days: opened each morning, pushed to at noon, nobody there at night."""
     file = tmp_path / "events.log"
     async with InMemoryDesk(record=file) as desk:
         desk.install(FEED, feed)

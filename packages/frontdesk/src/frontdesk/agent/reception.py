@@ -12,7 +12,7 @@ from pathlib import Path
 from frontdesk.agent.core import admission
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
-from frontdesk.agent.core.answering import Question, answered
+from frontdesk.agent.core.answering import Question, answered, not_shown
 from frontdesk.agent.core.dispatcher import Dispatcher
 from frontdesk.agent.core.saying import NewChannel, said
 from frontdesk.agent.in_turn import InTurn
@@ -21,7 +21,7 @@ from frontdesk.agent.shell.app_server import AppServer, Connection
 from frontdesk.agent.shell.registry import Registry
 from frontdesk.agent.steering import Steering, reason_of, unknown
 from frontdesk.errors import FrontdeskError, WireError
-from frontdesk.terms import AppState, Manifest, Refusal
+from frontdesk.terms import Manifest, Refusal
 from frontdesk.wire import desk as wire
 from frontdesk.wire import webpush
 
@@ -192,12 +192,10 @@ class Reception:
         connection.send(answered(app, question, self._dispatcher, self._now()))
 
     def _show_address(self, connection: Connection, app: str, request: int, address: str) -> None:
-        """For an app that the person sees or has just asked to see: no other may put itself in front of anybody."""
-        life = self._dispatcher.lifecycle.life(app)
-        if life is None or (life.state is not AppState.FOREGROUND and life.opening_until is None):
-            text = "Nobody is opening this app, so no browser was opened. Notify the person; what they press opens it."
+        refused = not_shown(app, request, self._dispatcher)
+        if refused is not None:
             self._note(app, "refused", "no browser was opened: it runs in the background, and nobody opens it")
-            connection.send(wire.Refused(Refusal.NOT_PERMITTED, text, request))
+            connection.send(refused)
             return
 
         def done(error: FrontdeskError | None) -> None:

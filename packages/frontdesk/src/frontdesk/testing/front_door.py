@@ -13,7 +13,7 @@ from frontdesk.agent.core.answering import Question
 from frontdesk.agent.core.dispatcher import Dispatcher
 from frontdesk.app.surroundings import Greeting
 from frontdesk.errors import WireError
-from frontdesk.terms import AppState, Refusal
+from frontdesk.terms import Refusal
 from frontdesk.testing.line import Line
 from frontdesk.testing.process import Process
 from frontdesk.wire import desk as wire
@@ -133,13 +133,10 @@ class FrontDoor:
         line.say(answering.answered(app, question, self._dispatcher, self._now()))
 
     def _show_address(self, line: Line, app: str, asked: wire.ShowAddress) -> None:
-        life = self._dispatcher.lifecycle.life(app)
-        if life is None or (life.state is not AppState.FOREGROUND and life.opening_until is None):
-            text = "Nobody is opening this app, so no browser was opened. Notify the person; what they press opens it."
-            line.say(wire.Refused(Refusal.NOT_PERMITTED, text, asked.request))
-        else:
+        refused = answering.not_shown(app, asked.request, self._dispatcher)
+        if refused is None:
             self.addresses.append(asked.address)
-            line.say(wire.Done(asked.request))
+        line.say(refused or wire.Done(asked.request))
 
     def _new_channel(self) -> saying.NewChannel:
         """Nobody pushes to it from outside, so nothing has to be secret."""

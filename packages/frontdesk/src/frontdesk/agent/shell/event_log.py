@@ -52,6 +52,7 @@ class EventLog:
         except OSError as error:
             log.error("%s cannot be made (%s): nothing is recorded.", self._file, error.strerror)
             return
+        self._room = self._most_bytes
         self._write(
             self._recording.begun(
                 desk_version=desk_version,
