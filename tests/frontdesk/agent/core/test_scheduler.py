@@ -825,6 +825,19 @@ def test_by_hand_what_is_not_there_or_could_be_of_two_apps_is_refused() -> None:
     assert (driver.state(APP), driver.state(FILES.id)) == (S.STOPPED, S.LAUNCHING)
 
 
+@pytest.mark.contract("S17")
+def test_by_hand_what_runs_is_said_to_run_and_what_is_nowhere_not_to_pend() -> None:
+    driver = at_work()
+
+    def said(app: str) -> str:
+        (answer,) = of_type(do.Answer, simulate(driver, "tidy0", app=app))
+        assert isinstance(answer.message, wire.Refused)
+        return answer.message.text
+
+    assert said("") == said(APP) == "'tidy0' runs already, or is being launched. Nothing was changed."
+    assert said(FILES.id) == f"No task 'tidy0' is pending for {FILES.id}. Nothing was changed."
+
+
 @pytest.mark.contract("S17", "L04")
 def test_by_hand_an_app_that_was_quit_is_not_launched() -> None:
     driver = desk()

@@ -149,15 +149,15 @@ def of_time(moments: Moments, now: float, attempt: int, budget: Callable[[], Bud
 
     def waits(obstacle: Obstacle, until: float | None, text: str, has: str = "", needs: str = "") -> None:
         if until is not None and until > now:
-            found.append(Reason(obstacle, f"{text}, in {in_words(until - now)}", has, needs, until))
+            found.append(Reason(obstacle, f"{text} in {in_words(until - now)}", has, needs, until))
 
-    waits(Obstacle.TOO_EARLY, moments.earliest, "its earliest begin is to come")
-    waits(Obstacle.RETRY_PAUSE, moments.pause, f"try {attempt} comes after a pause")
+    waits(Obstacle.TOO_EARLY, moments.earliest, "its earliest begin is to come,")
+    waits(Obstacle.RETRY_PAUSE, moments.pause, f"try {attempt} comes after a pause,")
     if moments.budget is not None and moments.budget > now:
         has = budget()
-        text = f"its {has.per_day:.3g} launches a day are spread over the day: the next is due"
+        text = f"its {has.per_day:.2g} launches a day are spread over the day: the next is due"
         waits(Obstacle.BUDGET_SPENT, moments.budget, text, f"{has.left:.2g}", "1")
-    waits(Obstacle.WAITS_FOR_HABIT, moments.habit, "it waits for the time at which you usually open the app")
+    waits(Obstacle.WAITS_FOR_HABIT, moments.habit, "it waits for the time at which you usually open the app,")
     return tuple(found)
 
 

@@ -343,6 +343,8 @@ class Scheduler:
             return [do.Answer(asked.asker, wire.Done(asked.request)), ev.Simulate(found[0], name, expire)]
         what = "running" if expire else "pending"
         text = f"No task {name!r} is {what}{f' for {asked.app}' if asked.app else ''}. Nothing was changed."
+        if not expire and any(asked.app in ("", app) for app in self._requests.apps_with(name)):
+            text = f"{name!r} runs already, or is being launched. Nothing was changed."
         if found:
             text = f"Several apps have {name!r}: say which, {' or '.join(found)}. Nothing was changed."
         return [do.Answer(asked.asker, wire.Refused(Refusal.UNKNOWN_TASK, text, asked.request))]
