@@ -97,3 +97,16 @@ async def test_locks_are_held_while_work_is_open(bus: PrivateBus, machine: Machi
         await locks_are(logind, [SLEEP_LOCK])
         await machine.stop()
         await locks_are(logind, [])
+
+
+async def test_a_lock_is_taken_whatever_an_app_calls_its_work(bus: PrivateBus, machine: Machine) -> None:
+    """A zero byte ends the connection to the bus; then nobody would tell of the machine as long as the work lasts."""
+    machine.start()
+    async with mocked(bus.address, NAME, PATH, MANAGER, *TEMPLATE) as logind:
+        await machine.until(IDLE, "no", "logind")
+        machine.conditions.inhibit(True, "a\0 send is open")
+        await locks_are(logind, [("sleep", "frontdesk", "a send is open", "delay")])
+        machine.conditions.inhibit(False, "")
+        machine.conditions.inhibit(True, "x" * 1_000_000)
+        await locks_are(logind, [("sleep", "frontdesk", "x" * 200, "delay")])
+        assert machine.words(IDLE) == [("no", "logind")]

@@ -162,3 +162,8 @@ async def bus_id(bus: MessageBus) -> str:
 async def owner(bus: MessageBus, name: str) -> str:
     """The unique name of who has this one now; as long as the bus lives, nobody else gets it."""
     return str((await call(bus, BUS, _BUS_PATH, "GetNameOwner", "s", [name], due="s"))[0])
+
+
+def sendable(text: str) -> str:
+    """Without zero bytes, which D-Bus cannot carry and a stranger's text may hold: one would end the connection."""
+    return text.replace("\0", "")

@@ -21,6 +21,8 @@ log = logging.getLogger("frontdesk.conditions")
 
 _NAME, _MANAGER, _SEAT = "org.freedesktop.login1", "/org/freedesktop/login1", "/org/freedesktop/login1/seat/seat0"
 _INTERFACE = f"{_NAME}.Manager"
+_WHY_MOST = 200
+"""Characters of the reason that a person is shown; an app names its work as it likes."""
 
 
 def _means(said: Mapping[str, Said]) -> dict[Condition, str]:
@@ -107,7 +109,8 @@ class MachineSleep:
     async def _take(self, bus: FileBus, what: str, mode: str) -> None:
         if not self._wanted or what in self._held:
             return
-        arguments = [what, "frontdesk", self._why or "An app finishes what it began", mode]
+        why = dbus_calls.sendable(self._why)[:_WHY_MOST]
+        arguments = [what, "frontdesk", why or "An app finishes what it began", mode]
         try:
             lock = await dbus_calls.call_for_file(
                 bus, _NAME, _MANAGER, "Inhibit", "ssss", arguments, interface=_INTERFACE

@@ -19,7 +19,7 @@ from dbus_fast.aio import MessageBus
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.backoff import Backoff
 from frontdesk.agent.shell import dbus_calls, session_bus
-from frontdesk.agent.shell.dbus_calls import BUS, CallFailed, NoBus
+from frontdesk.agent.shell.dbus_calls import BUS, CallFailed, NoBus, sendable
 from frontdesk.terms import Level, Notification
 
 log = logging.getLogger("frontdesk.notifications")
@@ -249,7 +249,11 @@ class DesktopNotifications:
     def _arguments(self, key: _Key, wanted: _Wanted, replaced: int) -> list[Any]:
         can = self._capabilities or frozenset()
         notification = wanted.notification
-        name, title, body = _sendable(wanted.name), _sendable(notification.title), _sendable(notification.body)
+        name, title, body = (
+            sendable(wanted.name),
+            sendable(notification.title),
+            sendable(notification.body),
+        )
         actions: list[str] = []
         if "body" not in can and body:
             title, body = f"{title}: {body}", ""
@@ -258,7 +262,7 @@ class DesktopNotifications:
         if "actions" in can:
             actions = [_CLICKED, name]
             for action in notification.actions:
-                actions += [_BUTTON + _sendable(action.id), _sendable(action.title)]
+                actions += [_BUTTON + sendable(action.id), sendable(action.title)]
         hints = {"urgency": Variant("y", _URGENCY[notification.level]), "desktop-entry": Variant("s", key[0])}
         if notification.level is Level.PASSIVE:
             hints["suppress-sound"] = Variant("b", True)
@@ -398,8 +402,3 @@ class DesktopNotifications:
         if not ended.cancelled() and ended.exception() is not None:
             log.warning("The session bus is gone (%s); notifications wait for it.", ended.exception())
         self._wake.set()
-
-
-def _sendable(text: str) -> str:
-    """Without zero bytes, which D-Bus cannot carry and a stranger's push may hold: one would end the connection."""
-    return text.replace("\0", "")
