@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from demo.network import Condition
-from frontdesk import App, Notification, PushKind, Subscription
+from frontdesk import App, ExistingWork, Notification, PushKind, Subscription, TaskRequest
 from lobby.accounts import Accounts
 from lobby.background import Background
 from lobby.core.alerts import Place
 from lobby.home import Home
 from lobby.matrix.pusher import PushTarget
+from lobby.scheduled import REFRESH, UPKEEP
 from tests.homeserver import PASSWORD, homeserver
 from tests.people import HandGuard, Person, World, asked, until, world
 
@@ -131,8 +132,16 @@ async def test_who_logs_out_while_the_homeserver_is_away_is_subscribed_no_more(w
     await accounts.stop()
 
 
-async def test_who_logs_in_after_the_last_subscription_was_given_up_is_subscribed(world: World, tmp_path: Path) -> None:
+async def test_who_logs_in_after_the_last_subscription_was_given_up_is_subscribed_and_refreshed(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     left, desk = world.left, DeskPlayed()
+    submitted: list[str] = []
+
+    async def submit(request: TaskRequest, existing: ExistingWork) -> None:
+        submitted.append(request.identifier)
+
+    monkeypatch.setattr(desk.scheduler, "submit", submit)
     accounts = Accounts(Home(tmp_path / "lobby"), HandGuard(), time.time, lambda: "")
     ties = Background(desk, tmp_path / "lobby.toml", accounts, time.time, open_no_page)
     await accounts.log_in(left.homeserver, left.user_id, PASSWORD)
@@ -141,11 +150,13 @@ async def test_who_logs_in_after_the_last_subscription_was_given_up_is_subscribe
     desk.takes_back.clear()
     leaving = asyncio.create_task(accounts.log_out(1))
     await desk.until(subscribed=False)
+    submitted.clear()
     again = asyncio.create_task(accounts.log_in(left.homeserver, left.user_id, PASSWORD))
     desk.takes_back.set()
     assert await leaving and await again == 1
     await desk.until(subscribed=True)
     await until(accounts, lambda: accounts.messengers()[1].pushing.reached)
+    assert submitted == [REFRESH, UPKEEP]
     await ties.stop()
     await accounts.stop()
     accounts.close()
