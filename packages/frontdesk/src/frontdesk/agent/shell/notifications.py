@@ -249,11 +249,7 @@ class DesktopNotifications:
     def _arguments(self, key: _Key, wanted: _Wanted, replaced: int) -> list[Any]:
         can = self._capabilities or frozenset()
         notification = wanted.notification
-        name, title, body = (
-            sendable(wanted.name),
-            sendable(notification.title),
-            sendable(notification.body),
-        )
+        name, title, body = sendable(wanted.name), sendable(notification.title), sendable(notification.body)
         actions: list[str] = []
         if "body" not in can and body:
             title, body = f"{title}: {body}", ""
