@@ -170,6 +170,21 @@ async def test_the_desk_dies_and_comes_back_and_the_app_notices_nothing() -> Non
         assert notes.heard[-1] == "opened" and len(notes.runs) == 1
 
 
+@pytest.mark.contract("L06", "L13")
+async def test_who_was_started_by_hand_is_no_child_of_the_keeper_and_thawed_by_the_next_desk() -> None:
+    async with InMemoryDesk() as desk:
+        notes = Notes()
+        desk.install(NOTES, notes.main)
+        await desk.start_by_hand(APP)
+        notes.app.report_background()
+        await desk.advance(60)
+        await desk.restart()
+        await desk.advance(60)
+        happened = [each.what for each in desk.status().happenings if each.app == APP]
+        assert happened.count("connected") == 2 and "thawed" in happened
+        assert desk.state(APP) is AppState.SUSPENDED and desk.receipts(APP) == () and len(notes.runs) == 1
+
+
 async def test_a_killed_app_is_heard_no_more_and_a_crash_has_its_receipt() -> None:
     async with InMemoryDesk() as desk:
         notes = Notes()

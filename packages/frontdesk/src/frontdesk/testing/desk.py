@@ -123,6 +123,7 @@ class InMemoryDesk:
         machine = self._machine
         machine.kill_desk()
         machine.start_desk()
+        await self.settle()
         awake = [each for each in machine.running() if not each.frozen]
         await self.until(lambda: all(each.over or machine.door.is_connected(each.app) for each in awake), within=30.0)
 

@@ -14,7 +14,7 @@ from frontdesk.agent.core.limits import Limits
 from frontdesk.agent.loop import DeskLoop
 from frontdesk.agent.shell.event_log import EventLog
 from frontdesk.app.surroundings import AROUND, Greeting
-from frontdesk.terms import Condition, Manifest
+from frontdesk.terms import AppState, Condition, Manifest
 from frontdesk.testing.desk_clock import DeskClock
 from frontdesk.testing.front_door import VERSION, FrontDoor
 from frontdesk.testing.hand_clock import HandClock
@@ -118,13 +118,17 @@ class Machine:
             self.post(ev.PushLinkUp("the desk in memory", changed=False))
 
     def _survived(self, process: Process) -> None:
+        """As the keeper tells a desk, for what it launched; what was started by hand is no child of it."""
         life = self.core.lifecycle.life(process.app)
-        if life is not None and not life.pid and life.token == process.token:
-            self.post(ev.Launched(process.app, process.token, process.pid, process.started))
-        elif life is None or life.pid != process.pid:
-            process.kill()
+        if life is None or life.state is AppState.STOPPED:
+            if process.token:
+                process.kill()
             return
-        self.post(ev.Survived(process.app, child=True))
+        if not life.pid and life.token == process.token:
+            self.post(ev.Launched(process.app, process.token, process.pid, process.started))
+        elif life.pid != process.pid:
+            return
+        self.post(ev.Survived(process.app, child=bool(process.token)))
 
     async def switch_off(self) -> None:
         """Nothing of it is left."""
