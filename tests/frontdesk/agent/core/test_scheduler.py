@@ -2,6 +2,7 @@
 
 import math
 
+import msgspec
 import pytest
 
 from frontdesk.agent.core import effects as do
@@ -671,6 +672,59 @@ def test_one_app_at_a_time_does_processing_and_the_next_follows_when_it_is_throu
     driver.connect(APP)
     driver.complete(APP, "tidy0")
     assert driver.state(FILES.id) is S.LAUNCHING
+
+
+@pytest.mark.contract("S08", "S15")
+def test_of_one_app_those_come_along_that_are_wanted_within_a_quarter_of_an_hour(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    feed = msgspec.structs.replace(FEED, tasks=("news", "soon", "later"))
+    driver = desk(feed, limits=Limits(pending_refresh=3))
+    monkeypatch.setattr(driver.desk.habit, "wanted", lambda app, earliest, now: earliest + 1000)
+    driver.submit(APP, NEWS)
+    driver.pass_time(900)
+    driver.submit(APP, RefreshTask("soon"))
+    driver.pass_time(1)
+    driver.submit(APP, RefreshTask("later"))
+    driver.pass_time(99)
+    driver.connect(APP)
+    assert driver.at_work(APP) == ["news", "soon"]
+
+
+@pytest.mark.contract("S14", "S15", "S16")
+def test_at_midnight_what_waits_for_budget_or_habit_is_looked_at_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is known of the person is another then: use too old to count is left out, and budgets may be larger."""
+    driver = desk()
+    use = 0.0
+    monkeypatch.setattr(driver.desk.budgets, "_use", lambda app, now: use)
+    midnight = (T0 // 86400 + 1) * 86400
+    driver.pass_time(midnight - 1800 - T0)
+    assert driver.desk.next_wake() is None
+    driver.submit(APP, NEWS)
+    driver.connect(APP)
+    for _ in range(3):
+        driver.submit(APP, NEWS)
+        driver.complete(APP, "news")
+    driver.pass_time(1799)
+    use = 1.0
+    driver.pass_time(1)
+    (why,) = driver.desk.explain("news", driver.now)
+    assert why.next_look == pytest.approx(driver.now + 1800)
+    effects = driver.pass_time(1800)
+    assert len(of_type(do.Thaw, effects)) + len(of_type(do.Launch, effects)) == 1
+
+
+@pytest.mark.contract("S01")
+@pytest.mark.parametrize("ends", ["fails", "dies"])
+def test_what_a_new_manifest_does_not_declare_is_not_tried_again(ends: str) -> None:
+    driver = at_work(ProcessingTask("tidy0", retry=Retry()))
+    driver.handle(ev.AppAdded(msgspec.structs.replace(FEED, tasks=("news",))))
+    assert driver.at_work(APP) == ["tidy0"], "what runs goes on"
+    if ends == "fails":
+        driver.complete(APP, "tidy0", success=False)
+    else:
+        driver.exit(APP, 1)
+    assert driver.desk.pending(APP) == ()
 
 
 def test_an_app_that_submits_again_and_again_keeps_no_other_from_its_place() -> None:

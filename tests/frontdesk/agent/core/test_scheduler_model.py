@@ -4,6 +4,7 @@ Apps, budget and habit are pretended; conditions are the real machine. The model
 event it says which requests might run and which have to, and the scheduler has to have launched just those.
 """
 
+import math
 from dataclasses import dataclass, field
 
 from hypothesis import settings
@@ -112,6 +113,9 @@ class World:
 
     def refreshed(self, app: str, now: float) -> None:
         pass
+
+    def day_ends(self, now: float) -> float:
+        return math.inf
 
 
 class SchedulerAndModel(RuleBasedStateMachine):

@@ -112,6 +112,11 @@ class Habit:
         # Not saved: the next desk may at worst refresh once more for the same usual time, within the budget.
         self._of(app).served = now
 
+    def day_ends(self, now: float) -> float:
+        """When what is known of apps is another though nothing happens: from then on the oldest use does not count."""
+        # Rounded, it may come a little too early: then once more, soon.
+        return max((self._today(now) + 1) * DAY - self._local, now + MINUTE)
+
     def use(self, app: str, now: float) -> float:
         """The share of days on which the person opened the app, 0 to 1."""
         use = self._apps.get(app)

@@ -52,6 +52,10 @@ class Launching:
         for request in self._requests.of_app(app):
             self.place(request, now)
 
+    def place_all(self, now: float) -> None:
+        for request in self._requests:
+            self.place(request, now)
+
     def conditions_changed(self) -> None:
         self._waiting.look_again()
 
@@ -70,8 +74,12 @@ class Launching:
 
     def next_wake(self) -> float | None:
         """The moment of the first request that nothing else holds up."""
-        heads = [self._waiting.first(kind) for kind in KINDS if self._reasons.free_places(kind) > 0]
-        return min((head[0] for head in heads if head is not None), default=None)
+        return min((moment for kind in KINDS if (moment := self.next_of(kind)) is not None), default=None)
+
+    def next_of(self, kind: TaskKind) -> float | None:
+        """The same of one kind."""
+        head = self._waiting.first(kind) if self._reasons.free_places(kind) > 0 else None
+        return head[0] if head is not None else None
 
     # --- launching ------------------------------------------------------------------------------------------------
 

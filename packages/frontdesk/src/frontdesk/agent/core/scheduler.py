@@ -28,7 +28,6 @@ from frontdesk.terms import (
     AppState,
     ExistingWork,
     Explanation,
-    Manifest,
     Obstacle,
     PendingTask,
     Refusal,
@@ -64,6 +63,9 @@ class Scheduler:
         self._reasons = Reasons(limits, self._requests, self._runs, apps, conditions, budgets, habit)
         self._launching = Launching(limits, new_id, self._requests, self._runs, self._reasons, budgets, habit)
         self._outcome = Outcome(limits, self._requests, self._runs, self._launching)
+        self._habit = habit
+        self._day_ends = 0.0
+        """Then budgets and habits are others, and with them the moments that requests wait for."""
         self._started = False
         """All is restored; launches begin."""
         self._stopped_before: set[str] = set()
@@ -77,11 +79,18 @@ class Scheduler:
         if act is None:
             return []
         out = act(happened, now)
-        return out + self._launching.start(now) if self._launches else out
+        if not self._launches:
+            return out
+        if now >= self._day_ends:
+            self._place_all(now)
+        return out + self._launching.start(now)
 
     def next_wake(self) -> float | None:
         """When this machine wants ``TimePassed``: a run's expiry, or the first request that nothing else holds up."""
-        moments = [self._runs.next_wake(), self._launching.next_wake() if self._launches else None]
+        moments = [self._runs.next_wake()]
+        if self._launches:
+            day_ends = self._day_ends if self._launching.next_of(TaskKind.REFRESH) is not None else None
+            moments += [self._launching.next_wake(), day_ends]
         return min((moment for moment in moments if moment is not None), default=None)
 
     def saves(self) -> list[do.Effect]:
@@ -114,7 +123,7 @@ class Scheduler:
             ev.Disconnected: self._disconnected,
             ev.Awake: lambda awake, now: self._runs.give(awake.app, now),
             ev.Unreached: lambda lost, now: self._outcome.app_ended(lost.app, StopReason.UNREACHABLE, now),
-            ev.Ended: lambda ended, now: self._outcome.app_ended(ended.app, ended.receipt.reason, now),
+            ev.Ended: self._ended,
             ev.BoxOver: lambda over, now: self._runs.box_over(over.app, now),
             ev.SubmitAsked: self._submit,
             ev.CancelAsked: self._cancel,
@@ -195,7 +204,8 @@ class Scheduler:
         if request is None or request.app != said.app or request.run is None:
             return out
         end = request.run.expired or (TaskEnd.COMPLETED if said.success else TaskEnd.FAILED)
-        return out + self._outcome.of(request, end, now, success=said.success)
+        out += self._outcome.of(request, end, now, success=said.success)
+        return out + self._undeclared(said.app)
 
     # --- apps -----------------------------------------------------------------------------------------------------
 
@@ -204,13 +214,14 @@ class Scheduler:
         app = added.manifest.id
         if not self._started and self._apps.state(app) is AppState.STOPPED:
             self._stopped_before.add(app)
-        return self._undeclared(added.manifest)
+        return self._undeclared(app)
 
-    def _undeclared(self, manifest: Manifest) -> Out:
+    def _undeclared(self, app: str) -> Out:
+        manifest = self._apps.manifest(app)
         gone = [
             request
-            for request in self._requests.of_app(manifest.id)
-            if request.run is None and not declared(request.identifier, request.kind, manifest)
+            for request in self._requests.of_app(app)
+            if request.run is None and manifest and not declared(request.identifier, request.kind, manifest)
         ]
         for request in gone:
             self._launching.forget(request)
@@ -218,6 +229,9 @@ class Scheduler:
 
     def _app_removed(self, removed: ev.AppRemoved, now: float) -> Out:
         return [out for request in self._requests.of_app(removed.app) for out in self._launching.forget(request)]
+
+    def _ended(self, ended: ev.Ended, now: float) -> Out:
+        return self._outcome.app_ended(ended.app, ended.receipt.reason, now) + self._undeclared(ended.app)
 
     def _connected(self, hello: ev.Connected, now: float) -> Out:
         out: Out = []
@@ -268,11 +282,10 @@ class Scheduler:
         self._started = True
         out: Out = []
         for app in sorted({request.app for request in self._requests}):
-            manifest = self._apps.manifest(app)
-            if manifest is None:
+            if self._apps.manifest(app) is None:
                 out += [gone for request in self._requests.of_app(app) for gone in self._launching.forget(request)]
                 continue
-            out += self._undeclared(manifest)
+            out += self._undeclared(app)
             if app in self._stopped_before:
                 out += [gone for each in self._requests.running(app) for gone in self._launching.take_back(each, now)]
             if not self._apps.background_available(app):
@@ -300,11 +313,15 @@ class Scheduler:
     def _wall_clock(self, clock: ev.WallClock, now: float) -> Out:
         """Each ``earliest_begin`` is another moment by the desk's clock, and so is each that is saved (S07)."""
         moved, self._reasons.ahead = clock.ahead != self._reasons.ahead, clock.ahead
-        for request in self._requests if self._started else ():
-            self._launching.place(request, now)
-            if moved:
-                self._requests.changed(request)
+        if self._started:
+            self._place_all(now)
+        for request in self._requests if self._started and moved else ():
+            self._requests.changed(request)
         return []
+
+    def _place_all(self, now: float) -> None:
+        self._launching.place_all(now)
+        self._day_ends = self._habit.day_ends(now)
 
     def _machine_slept(self, slept: ev.MachineSlept, now: float) -> Out:
         self._runs.machine_slept(slept.seconds)
