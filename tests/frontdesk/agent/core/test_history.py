@@ -75,6 +75,29 @@ def test_a_span_knows_why_it_ran_unseen_and_what_held_it() -> None:
     assert asleep_now.why == ""
 
 
+def test_a_span_says_what_it_was_launched_for_and_what_came_to_that_before_it_was_there() -> None:
+    driver = Driver(NOTES, at_once=False)
+    driver.subscribe(APP)
+    driver.push(APP)
+    assert (spans(driver)[-1].state, spans(driver)[-1].why) == (S.LAUNCHING, "push")
+    driver.answer_launch(APP)
+    driver.handle(ev.OpenAsked(APP))
+    driver.now += 1
+    driver.connect(APP)
+    assert (spans(driver)[-1].state, spans(driver)[-1].why) == (S.BACKGROUND, "opened")
+
+
+def test_a_span_says_what_woke_it_and_no_more_holds_than_can_be_shown() -> None:
+    driver = asleep()
+    driver.subscribe(APP)
+    driver.now += 5
+    driver.push(APP)
+    for task in range(20):
+        driver.begin(APP, task, f"send {task}")
+    assert (spans(driver)[-1].state, spans(driver)[-1].why) == (S.BACKGROUND, "push")
+    assert len(spans(driver)[-1].holds) == 8
+
+
 def test_a_stop_is_the_reason_of_the_span_after_it() -> None:
     driver = asleep()
     driver.pass_time(601)
@@ -188,6 +211,15 @@ def test_a_burst_of_pushes_is_a_line_and_leaves_what_was_before_it() -> None:
     assert rest.text == f"{rest.count} × push for news"
     driver.desk_dies()
     assert [line for line in lines(driver) if line.what == "push"][-1] == rest, "as saved, too"
+
+
+def test_pushes_that_nobody_answered_are_a_line_too() -> None:
+    driver = asleep()
+    driver.subscribe(APP, fallback=None)
+    for _ in range(3):
+        driver.push(APP)
+    driver.pass_time(25)
+    assert [line.count for line in lines(driver) if line.what == "push_fallback"] == [3]
 
 
 def test_what_shows_something_or_comes_later_has_a_line_of_its_own() -> None:

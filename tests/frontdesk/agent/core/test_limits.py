@@ -2,6 +2,7 @@
 
 import pytest
 
+from frontdesk.agent.core import history, life, notifications, saying, subscriptions
 from frontdesk.agent.core.limits import Limits
 from frontdesk.terms import Growth, Retry
 
@@ -40,3 +41,17 @@ def test_the_defaults_are_those_of_the_contract(limits: dict[str, float]) -> Non
 @pytest.mark.contract("S19")
 def test_the_pauses_of_a_retry_are_those_of_the_contract() -> None:
     assert Retry() == Retry(30.0, 5 * 60 * MINUTE, Growth.EXPONENTIAL)
+
+
+@pytest.mark.contract("X02")
+def test_what_one_app_can_fill_is_no_more_than_it_was() -> None:
+    """Of the desk's memory, of its store, and of what people look at."""
+    assert (saying.MOST_ID, saying.MOST_TITLE, saying.MOST_TEXT, saying.MOST_ACTIONS) == (300, 300, 2000, 8)
+    assert (saying.MOST_NAME, saying.MOST_SUBMISSION) == (200, 64)
+    assert (life.MOST_TEXT, life.MOST_TASKS, life.MOST_NAME) == (2000, 20, 200)
+    assert (history.MOST_HAPPENINGS, history.MOST_OF_ONE_APP, history.KEPT, history.ROW) == (300, 100, 900.0, 2.0)
+    assert notifications.MOST_SHOWN == 200
+
+
+def test_times_of_the_push_service_are_those_that_were_decided() -> None:
+    assert (subscriptions.ANSWER_WITHIN, subscriptions.LINK_OUTLIVES) == (10.0, 30.0)

@@ -305,6 +305,71 @@ def test_with_an_empty_battery_and_power_saver_on_alerts_are_shown_and_those_to_
 
 
 @pytest.mark.contract("P02")
+@pytest.mark.parametrize("unseen", [False, True], ids=["in front", "for thirty seconds in the background"])
+def test_an_awake_app_has_twenty_five_seconds_for_a_push_too(unseen: bool) -> None:
+    driver = stopped()
+    driver.open(APP)
+    driver.begin(APP, 1)
+    if unseen:
+        driver.close(APP)
+    driver.push(APP)
+    driver.pass_time(24.9)
+    assert driver.shown == []
+    driver.pass_time(0.1)
+    assert driver.shown == [(APP, FALLBACK)]
+
+
+@pytest.mark.contract("P02", "L06")
+def test_the_desk_dies_over_a_push_and_the_app_has_twenty_five_seconds_from_its_return() -> None:
+    driver = suspended()
+    driver.push(APP)
+    driver.pass_time(10)
+    driver.desk_dies()
+    driver.connect(APP)
+    driver.begin(APP, 1)
+    back = driver.now
+    driver.pass_time(5)
+    assert driver.shown == []
+    driver.to_front(APP)
+    driver.pass_time(back + 24.9 - driver.now)
+    assert driver.shown == []
+    driver.pass_time(0.1)
+    assert driver.shown == [(APP, FALLBACK)]
+
+
+@pytest.mark.contract("L07")
+def test_the_pause_before_a_push_is_tried_again_is_a_minute_at_most() -> None:
+    driver = stopped(limits=Limits(retry_first=50.0))
+    driver.push(APP)
+    for pause in (50.0, 60.0):
+        driver.exit(APP, 1)
+        assert APP not in driver.processes
+        driver.pass_time(pause - 0.1)
+        assert APP not in driver.processes
+        driver.pass_time(0.1)
+        assert APP in driver.processes
+
+
+@pytest.mark.contract("P01")
+def test_a_removed_app_is_subscribed_to_nothing_any_more() -> None:
+    driver = stopped()
+    effects = driver.handle(ev.AppRemoved(APP))
+    assert of_type(do.UnregisterChannel, effects) == [do.UnregisterChannel(CHANNEL)]
+    assert not [key for machine, key in driver.saved if key.startswith(CHANNEL)]
+    driver.handle(ev.AppAdded(NOTES))
+    assert (wakes(driver.push(APP)), driver.shown) == (0, [])
+
+
+def test_an_app_that_is_registered_anew_begins_with_no_wakes() -> None:
+    driver = stopped(limits=Limits(push_wakes=1))
+    assert wakes(driver.push(APP)) == 1
+    driver.handle(ev.AppRemoved(APP))
+    driver.handle(ev.AppAdded(NOTES))
+    driver.subscribe(APP)
+    assert wakes(driver.push(APP)) == 1
+
+
+@pytest.mark.contract("P02")
 def test_quitting_shows_the_fallback_of_what_still_waits() -> None:
     driver = suspended()
     driver.push(APP)

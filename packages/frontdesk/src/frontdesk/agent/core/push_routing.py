@@ -108,9 +108,6 @@ class PushRouting:
                 return self._offer(app, now)
             case ev.Ended(app=app, receipt=receipt):
                 return self._ended(app, receipt.reason, now)
-            case ev.QuitAsked(app=app):
-                self._of(app).waking = False
-                return self._offer(app, now) if not self._of(app).awake else []
             case ev.AvailabilityChanged(app=app) if self._not_wakeable(app) and not self._of(app).awake:
                 self._of(app).waking = False
                 return self._offer(app, now)
