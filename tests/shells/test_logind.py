@@ -1,11 +1,13 @@
 """logind on a private bus, played by python-dbusmock: idleness, sleep, and locks that hold sleep off."""
 
 import asyncio
+import logging
 
 import pytest
 from dbus_fast import Variant
 
 from frontdesk.agent.core import events as ev
+from frontdesk.agent.shell import conditions
 from frontdesk.terms import Condition
 from tests.desks import PATIENCE
 from tests.shells.machine import Machine, bus, machine
@@ -110,3 +112,22 @@ async def test_a_lock_is_taken_whatever_an_app_calls_its_work(bus: PrivateBus, m
         machine.conditions.inhibit(True, "x" * 1_000_000)
         await locks_are(logind, [("sleep", "frontdesk", "x" * 200, "delay")])
         assert machine.words(IDLE) == [("no", "logind")]
+
+
+async def test_a_lock_that_could_not_be_had_is_asked_for_again_when_the_desk_is_awake(
+    bus: PrivateBus, machine: Machine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(conditions, "REFRESH", 0.0)
+    caplog.set_level(logging.INFO)
+    machine.start()
+    machine.conditions.inhibit(True, "a send is open")
+    async with mocked(bus.address, NAME, PATH, MANAGER, NAME, PATH, MANAGER) as logind:
+        async with asyncio.timeout(PATIENCE):
+            while "cannot be held off" not in caplog.text:  # noqa: ASYNC110 - a log tells nobody
+                await asyncio.sleep(0.01)
+        gives = "import os, dbus; ret = dbus.types.UnixFd(os.open('/dev/null', os.O_RDONLY))"
+        await logind.do("AddMethod", "sssss", [MANAGER, "Inhibit", "ssss", "h", gives])
+        machine.conditions.refresh()
+        async with asyncio.timeout(PATIENCE):
+            while set(machine.conditions._sleep._held) != {"sleep"}:  # noqa: ASYNC110 - nobody else needs to know
+                await asyncio.sleep(0.01)

@@ -90,7 +90,9 @@ class MachineSleep:
             self._is_over()
 
     def refresh(self) -> None:
-        """Nothing: what logind refuses it refuses until something else is asked of it."""
+        """A lock that was refused, or did not come in time, is asked for again."""
+        if self._wanted and not self._held:
+            self._changed.set()
 
     def _is_over(self) -> None:
         self._coming = False
