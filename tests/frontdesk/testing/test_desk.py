@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import cast
 
+import msgspec
 import pytest
 
 import frontdesk
@@ -274,6 +275,24 @@ async def test_the_loop_has_its_own_clock_back_afterwards() -> None:
         assert loop.time() == pytest.approx(before + 365 * 86400)
     assert loop.time() < before + 1000 and loop.get_task_factory() is None
     await asyncio.sleep(0.001)
+
+
+async def test_a_limit_that_is_none_is_refused_and_the_loop_has_its_own_clock_all_the_same() -> None:
+    before = asyncio.get_running_loop().time()
+    with pytest.raises(msgspec.ValidationError, match="backgruond"):
+        async with InMemoryDesk(limits={"backgruond": 5}):
+            pass
+    await asyncio.sleep(0.001)
+    assert asyncio.get_running_loop().time() > before
+
+
+async def test_a_second_desk_in_the_same_loop_is_refused_and_the_first_goes_on() -> None:
+    async with InMemoryDesk() as desk:
+        with pytest.raises(RuntimeError, match="already"):
+            async with InMemoryDesk():
+                pass
+        await desk.advance(hours=1)
+        assert desk.time() == START + 3600
 
 
 async def test_nothing_of_it_lies_in_the_home_of_the_person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

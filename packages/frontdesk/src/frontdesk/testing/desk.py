@@ -78,17 +78,18 @@ class InMemoryDesk:
             push_service=push_service,
             record=record,
         )
-        self._closing = AsyncExitStack()
 
     # --- coming and going -----------------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
         self._clock = HandClock(self._patience)
-        self._clock.take()
-        self._closing.callback(self._clock.give_back)
-        self._machine = self._make(clock=self._clock)
-        self._closing.push_async_callback(self._machine.switch_off)
-        await self.settle()
+        async with AsyncExitStack() as begun:
+            self._clock.take()
+            begun.callback(self._clock.give_back)
+            self._machine = self._make(clock=self._clock)
+            begun.push_async_callback(self._machine.switch_off)
+            await self.settle()
+            self._closing = begun.pop_all()
         return self
 
     async def __aexit__(

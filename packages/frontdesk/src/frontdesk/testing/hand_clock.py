@@ -42,7 +42,9 @@ class HandClock:
         self._real_run_in_executor: Callable[..., asyncio.Future[Any]] = loop.run_in_executor
 
     def take(self) -> None:
-        """From here on the clock stands still unless ``move_to`` moves it."""
+        """From here on the clock stands still unless ``move_to`` moves it. ``RuntimeError``: another hand has it."""
+        if "time" in vars(self._loop):
+            raise RuntimeError("This event loop has an in-memory desk already: install every app at that one.")
         for name in _TAKEN:
             setattr(self._loop, name, getattr(self, f"_{name}" if name != "time" else name))
 
