@@ -274,6 +274,12 @@ def test_no_second_desk_while_the_desk_of_a_killed_keeper_is_still_there(keeper:
         os.kill(desk, signal.SIGKILL)
 
 
+def test_a_desk_that_says_why_it_cannot_run_is_all_that_is_heard(home: Path) -> None:
+    keeper = Keeper(home, [sys.executable, "-c", "import sys; print('wrong setting', file=sys.stderr); sys.exit(78)"])
+    _, said = keeper.process.communicate(timeout=PATIENCE)
+    assert (keeper.process.returncode, said) == (78, "wrong setting\n")
+
+
 def test_a_home_of_too_long_a_name_is_refused_with_a_sentence(home: Path) -> None:
     keeper = Keeper(home / ("x" * 110))
     _, said = keeper.process.communicate(timeout=PATIENCE)

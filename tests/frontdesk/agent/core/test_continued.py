@@ -307,7 +307,7 @@ def test_stalled_but_completed_in_time_the_app_is_suspended_and_the_person_hears
     assert driver.state(APP) is S.SUSPENDED
     assert ends(driver) == [TaskEnd.STALLED]
     (body,) = bodies(driver)
-    assert "nothing new for 60 s" in body
+    assert "nothing new for 60 s. Begin it again in the app." in body, "what the person can do, not its author"
 
 
 @pytest.mark.contract("S18")

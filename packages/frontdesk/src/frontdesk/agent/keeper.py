@@ -17,7 +17,7 @@ from pathlib import Path
 
 from frontdesk import places
 from frontdesk.agent.shell import cgroup, process_table
-from frontdesk.agent.shell.desk_channel import ChannelLost, DeskChannel
+from frontdesk.agent.shell.desk_channel import ChannelClosed, ChannelLost, DeskChannel
 from frontdesk.agent.shell.one_desk import DeskIsThere, listen_for_apps, take_lock
 from frontdesk.agent.shell.pages import PageRefused, Pages, port_of
 from frontdesk.agent.shell.spawn import SpawnFailed, adopt_orphans, open_log, spawn
@@ -148,7 +148,8 @@ class Keeper:
                 self._drop_channel(error)
 
     def _drop_channel(self, why: ChannelLost | None = None) -> None:
-        if why is not None and self._stop_by is None:
+        # One that is merely closed goes with the desk's end, of which is told by its status, or by the desk itself.
+        if why is not None and self._stop_by is None and not isinstance(why, ChannelClosed):
             _say(f"the channel to the desk ended: {why}")
         if self._channel is not None:
             self._channel.close()

@@ -359,7 +359,7 @@ class Continued:
         if work.stage is Stage.RUNNING and at.look_at is not None and at.look_at <= now:
             at.look_at = at.new_at + self._limits.stalled
             if at.look_at <= now:
-                text = f"It told of nothing new for {self._limits.stalled:g} s. Report progress at least so often."
+                text = f"It told of nothing new for {self._limits.stalled:g} s. Begin it again in the app."
                 return self._expire(work, TaskEnd.STALLED, text, now)
             out += self._give_time(work.app, now)
         return out + self._showing.catch_up(work, now)

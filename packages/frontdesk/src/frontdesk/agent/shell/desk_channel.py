@@ -18,6 +18,10 @@ class ChannelLost(Exception):
     """The desk has closed its end, or it is broken."""
 
 
+class ChannelClosed(ChannelLost):
+    """The desk has closed its end, as by its own end."""
+
+
 class DeskChannel:
     """One end of a SOCK_SEQPACKET pair; it lives as long as one desk."""
 
@@ -68,7 +72,7 @@ class DeskChannel:
             raise ChannelLost(str(error)) from error
         try:
             if not data:
-                raise ChannelLost("the desk closed it")
+                raise ChannelClosed("the desk closed it")
             number, request = wire.decode_request(data)
             if fds and not isinstance(request, wire.Adopt):
                 raise WireError(Refusal.BAD_REQUEST, f"{type(request).__name__} hands nothing over.")
