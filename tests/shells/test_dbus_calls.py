@@ -1,4 +1,4 @@
-"""Calls that are answered with open files, over a real bus: no file stays open that nobody waits for."""
+"""Calls over a real bus: no file stays open that nobody waits for; and addresses that lead to none."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from dbus_fast import Message, MessageType
 from dbus_fast.aio import MessageBus
 
 from frontdesk.agent.shell import dbus_calls
-from frontdesk.agent.shell.dbus_calls import CallFailed, FileBus
+from frontdesk.agent.shell.dbus_calls import CallFailed, FileBus, NoBus
 from tests.desks import PATIENCE
 from tests.shells.private_bus import PrivateBus
 
@@ -160,3 +160,12 @@ async def test_files_beside_an_answer_that_needs_none_are_closed(desk: FileBus, 
     await locks.answer(await asyncio.wait_for(locks.asked.get(), PATIENCE), "s", 2)
     assert await asyncio.wait_for(asking, PATIENCE) == ["no lock"]
     await locks.all_given_back()
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["nonsense", "unix:", "unix:path=", "tcp:host=127.0.0.1,port=999999", "unix:path=/\0", "autolaunch:", ";"],
+)
+async def test_an_address_that_leads_nowhere_is_no_bus(address: str) -> None:
+    with pytest.raises(NoBus, match="No private bus at"):
+        await dbus_calls.connect_for_files(address, "private")

@@ -70,7 +70,8 @@ async def _connect(address: str, which: str, make: Callable[[], _Bus]) -> _Bus:
             bus = make()
             await bus.connect()
             return bus
-    except (OSError, EOFError, TimeoutError, ValueError, AuthError, InvalidAddressError) as error:
+    # OverflowError: of a port that is none.
+    except (OSError, EOFError, TimeoutError, ValueError, OverflowError, AuthError, InvalidAddressError) as error:
         raise NoBus(f"No {which} bus at {address} ({str(error) or 'no answer in time'})", told=True) from error
 
 
