@@ -180,6 +180,20 @@ async def test_what_is_asked_again_bears_the_same_name_and_the_next_submission_a
     assert asked[0][0].submission != asked[1][0].submission
 
 
+async def test_what_nobody_here_handles_is_warned_of_when_it_is_submitted(caplog: pytest.LogCaptureFixture) -> None:
+    class Connection:
+        async def ask(self, make: Callable[[int], wire.SubmitTask], kind: type[wire.Done]) -> wire.Done:
+            return wire.Done(1)
+
+    runs = ScheduledRuns(lambda message: True)
+    scheduler = TaskScheduler(runs, "", lambda: False, cast("Any", Connection))
+    scheduler.register("org.example.Notes.export.*", handler)
+    await scheduler.submit(RefreshTask("org.example.Notes.export.7"))
+    assert not caplog.records
+    await scheduler.submit(RefreshTask("org.example.Notes.fresh"))
+    assert "No handler is registered for 'org.example.Notes.fresh'" in caplog.text
+
+
 async def test_an_app_that_has_not_started_is_told_to(tmp_path: Path) -> None:
     with pytest.raises(DeskUnavailable, match=r"start\(\)"):
         await App("org.example.Notes").scheduler.submit(RefreshTask("a"))

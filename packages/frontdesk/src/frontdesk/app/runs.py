@@ -153,6 +153,13 @@ class ScheduledRuns:
         self._completions: dict[str, wire.CompleteTask] = {}
         self._expiring: set[asyncio.Future[None]] = set()
 
+    def handler(self, identifier: str) -> TaskHandler | None:
+        """The one of that name, else that of the longest declared beginning."""
+        if identifier in self.handlers:
+            return self.handlers[identifier]
+        fitting = [name for name in self.handlers if name.endswith(".*") and identifier.startswith(name[:-1])]
+        return self.handlers[max(fitting, key=len)] if fitting else None
+
     def in_hand(self) -> tuple[str, ...]:
         """For the next hello: what need not be given again."""
         return (*self._given, *self._completions)
@@ -196,7 +203,7 @@ class ScheduledRuns:
             task = self._given.get(run.run)
             if task is None or run.run in self._working:
                 continue
-            handler = self._handler(task.identifier)
+            handler = self.handler(task.identifier)
             if handler is None:
                 log.warning("No handler is registered for scheduled task %r: completed as failed.", task.identifier)
                 task.finish(False)
@@ -206,13 +213,6 @@ class ScheduledRuns:
             working.add_done_callback(functools.partial(self._ended, task))
 
     # --- inside -----------------------------------------------------------------------------------------------------
-
-    def _handler(self, identifier: str) -> TaskHandler | None:
-        """The one of that name, else that of the longest declared beginning."""
-        if identifier in self.handlers:
-            return self.handlers[identifier]
-        fitting = [name for name in self.handlers if name.endswith(".*") and identifier.startswith(name[:-1])]
-        return self.handlers[max(fitting, key=len)] if fitting else None
 
     async def _work(self, task: ScheduledTask, handler: TaskHandler) -> bool:
         try:

@@ -1,5 +1,6 @@
 """``app.scheduler``: have this app do something later, when it is due and the machine allows it (S01 – S19)."""
 
+import logging
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,8 @@ from frontdesk.terms import (
 )
 from frontdesk.wire import desk as wire
 from frontdesk.wire.manifest import parse_manifest
+
+log = logging.getLogger("frontdesk")
 
 
 class TaskScheduler:
@@ -98,6 +101,8 @@ class TaskScheduler:
                 again = f"The desk knows an earlier manifest; register it again: frontdesk apps add {self._manifest}"
                 raise RefusedError(error.reason, f"{error} {again}") from error
             raise
+        if self._runs.handler(request.identifier) is None:
+            log.warning("No handler is registered for %r: launched, it fails.", request.identifier)
 
     async def cancel(self, identifier: str) -> None:
         """Withdraw the request, if there is one; a run of it is expired (S13)."""
