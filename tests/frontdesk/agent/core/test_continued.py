@@ -505,7 +505,8 @@ def test_whatever_numbers_an_app_tells_the_share_is_one_or_unknown(
 def test_a_notice_has_what_is_known_and_never_100_percent_before_the_end() -> None:
     assert progress_notice("r", "Export", "", None).body == ""
     assert progress_notice("r", "Export", "", 0.5).body == "50 %"
-    assert percent(0.9999) == "99 %"
+    assert percent(0.9999) == percent(math.nextafter(1.0, 0.0)) == "99 %"
+    assert [percent(fraction_of(done, 100)) for done in range(101)] == [f"{done} %" for done in range(101)]
     assert run_of(notice_id("r")) == "r"
     assert run_of("an app's own") is None
 

@@ -41,4 +41,7 @@ def fraction_of(done: float, total: float) -> float | None:
 
 def percent(fraction: float | None) -> str:
     """In words for a person; never 100 % before all is done."""
-    return "" if fraction is None else f"{math.floor(100 * fraction)} %"
+    if fraction is None:
+        return ""
+    whole = math.floor(100 * fraction + 1e-9)  # 29 of 100 is 0.29, and a hundred times that a little less than 29
+    return f"{whole if fraction >= 1.0 else min(99, whole)} %"
