@@ -175,11 +175,15 @@ class Driver:
         return effects + self.handle(ev.MachineSlept(seconds), ev.TimePassed())
 
     def desk_dies(
-        self, *while_handling: ev.Event, committed: bool = True, background_off: frozenset[str] = frozenset()
+        self,
+        *while_handling: ev.Event,
+        committed: bool = True,
+        background_off: frozenset[str] = frozenset(),
+        conditions: dict[Condition, str] | None = None,
     ) -> list[do.Effect]:
         """SIGKILL for the desk, perhaps in the middle of a batch, before or after its commit; then the next one.
 
-        ``background_off``: what its settings have off in addition.
+        ``background_off``: what its settings have off in addition. ``conditions``: what it finds before it starts.
         """
         self._background_off |= background_off
         if while_handling:
@@ -210,7 +214,8 @@ class Driver:
                 found.append(ev.Launched(app, life.token, process.pid, process.started))
             found.append(ev.Survived(app, process.child))
         added = [ev.AppAdded(manifest) for manifest in self.manifests.values()]
-        effects = self.handle(*added, *found, ev.DeskStarted())
+        seen = [ev.ConditionSeen(condition, value, "test") for condition, value in (conditions or {}).items()]
+        effects = self.handle(*seen, *added, *found, ev.DeskStarted())
         for app, process in self.processes.items():
             life = self.desk.lifecycle.life(app)
             if life is not None and life.slept_from is None:

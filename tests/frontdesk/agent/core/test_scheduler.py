@@ -9,6 +9,7 @@ from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.limits import Limits
 from frontdesk.terms import (
+    VALUES,
     AppState,
     Condition,
     ExistingWork,
@@ -593,6 +594,26 @@ def test_background_running_switched_off_ends_what_runs(switch: str) -> None:
     assert expired.why is TaskEnd.SWITCHED_OFF
     driver.complete(APP, "tidy0", success=False)
     assert ends(driver) == [("tidy0", TaskEnd.SWITCHED_OFF)]
+
+
+@pytest.mark.contract("S09", "S10")
+@pytest.mark.parametrize("given", [True, False])
+@pytest.mark.parametrize("condition", [Condition.IDLE, Condition.NETWORK])
+def test_a_condition_that_was_lost_while_the_desk_was_away_is_lost(condition: Condition, given: bool) -> None:
+    driver = desk()
+    needy = ProcessingTask("tidy0", requires_network=True)
+    if given:
+        driver.submit(APP, needy)
+        driver.connect(APP)
+        driver.desk_dies(conditions={condition: VALUES[condition][-1]})
+        (expired,) = of_type(do.Send, driver.connect(APP))[1:2]
+        assert isinstance(expired.message, wire.ExpireRuns)
+    else:
+        driver.desk_dies(
+            ev.SubmitAsked(APP, 1, 1, needy, ExistingWork.REPLACE), conditions={condition: VALUES[condition][-1]}
+        )
+        assert driver.state(APP) is S.STOPPED
+        assert [task.state for task in driver.desk.pending(APP)] == [TaskState.PENDING]
 
 
 @pytest.mark.contract("L10")

@@ -8,12 +8,9 @@ from frontdesk.agent.core.limits import Limits
 from frontdesk.agent.core.obstacles import in_words
 from frontdesk.agent.core.requests import Request, Requests
 from frontdesk.agent.core.runs import Runs
-from frontdesk.terms import EXPIRED, ProcessingTask, StopReason, TaskEnd, WakeReason
+from frontdesk.terms import EXPIRED, ProcessingTask, Retry, StopReason, TaskEnd, WakeReason
 
 Out = list[do.Effect | ev.Signal]
-
-_DOUBLINGS_MOST = 64
-"""Past any limit of a pause; far more of them would be too large a number."""
 
 _NO_FAULT = frozenset({StopReason.LOGOUT, StopReason.MEMORY_PRESSURE, StopReason.SUSPENDED_LONG, StopReason.QUIT})
 """Ends of an app that say nothing against the task it worked on."""
@@ -87,7 +84,7 @@ class Outcome:
                 do.KeepTaskReceipt(runs.receipt(request, run, TaskEnd.APP_ENDED, now)),
                 do.Note(request.app, "run_over", text, about=about, name=name, why=TaskEnd.APP_ENDED),
             ]
-        pause = self._limits.retry_first * 2.0 ** min(request.deaths - 1, _DOUBLINGS_MOST)
-        request.not_before = now + min(pause, self._limits.retry_most)
+        pauses = Retry(first=self._limits.retry_first, most=self._limits.retry_most)
+        request.not_before = now + pauses.pause(request.deaths)
         text = f"{name}: the app ended over it, tried again in {in_words(request.not_before - now)}"
         return [*out, do.Note(request.app, "run_again", text, about=about, name=name)]

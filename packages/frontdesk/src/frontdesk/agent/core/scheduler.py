@@ -297,7 +297,8 @@ class Scheduler:
                 ]
                 out += self._switch_off(by_itself, now)
             self._launching.place_app(app, now)
-        return out
+        # The machine may be another than when the desk before died.
+        return out + self._end_without_conditions(now)
 
     def _desk_stopping(self, _: ev.DeskStopping, now: float) -> Out:
         self._reasons.stopping = True
@@ -330,6 +331,9 @@ class Scheduler:
     def _condition_changed(self, _: ev.ConditionChanged, now: float) -> Out:
         """Open and close classes; what runs and requires what is lost comes to its end (S09, S10, L12)."""
         self._launching.conditions_changed()
+        return self._end_without_conditions(now)
+
+    def _end_without_conditions(self, now: float) -> Out:
         out: Out = []
         lost: dict[TaskEnd, list[Request]] = {TaskEnd.CONDITION_LOST: [], TaskEnd.IN_USE: []}
         for request in self._requests.running():
