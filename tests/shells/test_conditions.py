@@ -3,7 +3,7 @@
 import asyncio
 import os
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pytest
 
 from frontdesk.agent.core import events as ev
