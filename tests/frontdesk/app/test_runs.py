@@ -5,6 +5,8 @@ import logging
 from collections.abc import Awaitable, Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from frontdesk.app import runs as app_runs
 from frontdesk.app.runs import PROGRESS_AT_ONCE, ScheduledRuns, ScheduledTask
@@ -359,6 +361,92 @@ async def test_an_app_that_left_and_started_again_is_given_its_run_again_and_com
     assert desk.runs.in_hand() == ()
     await desk.gives(a_run())
     assert desk == [wire.CompleteTask("r1", True)]
+
+
+RUNS = ("r1", "r2", "r3")
+STEPS = st.tuples(
+    st.sampled_from(
+        ["given", "expired", "kept", "returns", "fails", "completes", "says no", "lost", "back", "turn", "rest"]
+    ),
+    st.sampled_from(RUNS),
+)
+
+
+@pytest.mark.contract("S11", "S12", "L07")
+@given(
+    st.lists(STEPS, max_size=40), st.dictionaries(st.sampled_from(RUNS), st.sampled_from(["plain", "async", "fails"]))
+)
+def test_whatever_comes_in_whatever_order_each_run_is_begun_once_and_has_one_end(
+    history: list[tuple[str, str]], expiration_handlers: dict[str, str]
+) -> None:
+    asyncio.run(a_life(history, expiration_handlers))
+
+
+async def a_life(history: list[tuple[str, str]], expiration_handlers: dict[str, str]) -> None:
+    """Runs are given, told to end, completed in many ways, while the desk is lost and found."""
+    begun, told_to_end, given_out, kept = list[str](), list[str](), set[str](), set[str]()
+    words: dict[str, asyncio.Future[str]] = {}
+
+    async def handler(task: ScheduledTask) -> None:
+        def expire() -> None:
+            told_to_end.append(task.run)
+            task.set_task_completed(False)
+
+        async def expire_later() -> None:
+            await asyncio.sleep(0)
+            expire()
+
+        def fail() -> None:
+            told_to_end.append(task.run)
+            raise ValueError("on purpose")
+
+        begun.append(task.run)
+        how = {"plain": expire, "async": expire_later, "fails": fail}
+        task.expiration_handler = how.get(expiration_handlers.get(task.run, ""))
+        word = words[task.run] = asyncio.get_running_loop().create_future()
+        match await word:
+            case "fails":
+                raise ValueError("on purpose")
+            case "completes" | "says no" as said:
+                task.set_task_completed(said == "completes")
+
+    desk = Desk(refresh=handler)
+    for what, run in history:
+        match what:
+            case "given" if run not in kept:  # again, too: the desk cannot know what went down with a connection
+                given_out.add(run)
+                message = wire.RunTasks((a_run(run),), 30.0)
+                desk.runs.take(message)
+                desk.runs.start(message)
+            case "expired":
+                desk.runs.take(wire.ExpireRuns((run,), TaskEnd.IN_USE, 5.0))
+            case "kept" if any(isinstance(each, wire.CompleteTask) and each.run == run for each in desk):
+                kept.add(run)
+                desk.runs.take(wire.RunKept(run))
+            case "returns" | "fails" | "completes" | "says no" if run in words and not words[run].done():
+                words[run].set_result(what)
+            case "lost":
+                desk.reachable = False
+            case "back":
+                desk.reachable = True
+                desk.runs.repeat()
+            case "turn":
+                await asyncio.sleep(0)
+            case "rest":
+                await settled()
+    await settled()
+    for word in words.values():
+        if not word.done():
+            word.set_result("returns")
+    await settled()
+    desk.reachable = True
+    desk.runs.repeat()
+    ends = {(each.run, each.success) for each in desk if isinstance(each, wire.CompleteTask)}
+    assert sorted(run for run, _ in ends) == sorted(given_out), "each run has one end, said as often as need be"
+    assert len(begun) == len(set(begun)) and len(told_to_end) == len(set(told_to_end))
+    for run in given_out:
+        desk.runs.take(wire.RunKept(run))
+    assert desk.runs.in_hand() == ()
 
 
 # --- progress ---------------------------------------------------------------------------------------------------------
