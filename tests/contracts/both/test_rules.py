@@ -72,7 +72,7 @@ async def test_time_is_full_again_after_the_app_was_in_front(ground: Ground) -> 
 async def test_ending_what_is_not_open_is_noted_and_too_many_open_tasks_are_not_borne(ground: Ground) -> None:
     player = await ground.launch()
     await player.do("end", task=4711)
-    await ground.until(lambda row: row.state is S.FOREGROUND)
+    await player.do("pending")  # which is answered, so what was said before it has been heard
     assert "task_unknown" in await ground.happenings()
     for number in range(int(LIMITS["most_tasks"]) + 1):
         player.order("begin", name=f"task {number}", handler="forgets")
