@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tools.breaking.__main__ import BESIDE, TESTS, looked_at_by
 from tools.breaking.breaks import breaks_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,6 +43,12 @@ def test_what_is_no_break(source: str) -> None:
 
 def test_a_break_after_letters_of_two_bytes_is_in_its_place() -> None:
     assert [each.source for each in breaks_of("Ü = 'ü'; MOST = 3", LIMITS)] == ["Ü = 'ü'; MOST = (3 * 3 + 1)"]
+
+
+def test_a_machine_is_tried_with_its_own_tests_first_then_with_those_of_all() -> None:
+    assert looked_at_by("life") == [TESTS / "test_life.py", TESTS, BESIDE]
+    assert looked_at_by("rehearsal") == [TESTS, BESIDE]
+    assert (TESTS / "test_life.py").exists() and BESIDE.is_dir()
 
 
 def _over(source: str, tests: Path) -> int:

@@ -20,6 +20,8 @@ from tools.breaking.breaks import Break, breaks_of
 ROOT = Path(__file__).resolve().parents[2]
 CORE = ROOT / "packages" / "frontdesk" / "src" / "frontdesk" / "agent" / "core"
 TESTS = ROOT / "tests" / "frontdesk" / "agent" / "core"
+BESIDE = ROOT / "tests" / "frontdesk" / "testing"
+"""What the core says of recorded days is looked at here."""
 NO_MACHINES = {"__init__", "events", "effects", "limits"}
 """Files that only say what there is."""
 UNTIL = 120.0
@@ -40,6 +42,9 @@ def main() -> int:
     if chosen.list:
         print("\n".join(_line(file, each) for file, each in breaks))
         return 0
+    if any(_fails(files[0], files[0].read_text(encoding="utf-8"), tests) for tests in (TESTS, BESIDE)):
+        print("The tests fail, or hang, with nothing broken at all, and would notice everything. Mend that first.")
+        return 2
     with concurrent.futures.ThreadPoolExecutor(chosen.at_once) as pool:
         unnoticed = 0
         for (file, each), noticed in zip(breaks, pool.map(lambda one: _is_noticed(*one), breaks), strict=True):
@@ -55,15 +60,19 @@ def _line(file: Path, each: Break) -> str:
 
 
 def _is_noticed(file: Path, each: Break) -> bool:
+    return any(_fails(file, each.source, tests) for tests in looked_at_by(file.stem))
+
+
+def looked_at_by(machine: str) -> list[Path]:
     """Its own tests first: most breaks are noticed there, and the others need not run."""
-    own = TESTS / f"test_{file.stem}.py"
-    return (own.exists() and _fails(file, each, own)) or _fails(file, each, TESTS)
+    own = TESTS / f"test_{machine}.py"
+    return [*([own] if own.exists() else []), TESTS, BESIDE]
 
 
-def _fails(file: Path, each: Break, tests: Path) -> bool:
+def _fails(file: Path, source: str, tests: Path) -> bool:
     command = [sys.executable, "-m", "tools.breaking.run", f"frontdesk.agent.core.{file.stem}", str(tests)]
     try:
-        done = subprocess.run(command, input=each.source.encode(), cwd=ROOT, capture_output=True, timeout=UNTIL)
+        done = subprocess.run(command, input=source.encode(), cwd=ROOT, capture_output=True, timeout=UNTIL)
     except subprocess.TimeoutExpired:
         return True
     return done.returncode != 0

@@ -15,7 +15,7 @@ from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.background_switch import ALL
 from frontdesk.agent.core.dispatcher import Dispatcher
 from frontdesk.agent.core.limits import Limits
-from frontdesk.terms import AppState, Manifest, Notification, PushKind, StopReason, Verdict, WakeReason
+from frontdesk.terms import AppState, Condition, Manifest, Notification, PushKind, StopReason, Verdict, WakeReason
 from frontdesk.wire import desk as wire
 from tests.frontdesk.agent.core.core_driver import CLOCK, FALLBACK, MAIL, NOTES, Driver, channel_of, of_type
 
@@ -369,6 +369,22 @@ def test_after_any_history_the_saved_form_holds_all_that_was_accepted(
                 assert again.subscriptions.of_channel(channel) == driver.desk.subscriptions.of_channel(channel)
         assert set(again.notifications.shown()) == set(driver.desk.notifications.shown())
         assert again.subscriptions.uaid == driver.desk.subscriptions.uaid
+
+
+@pytest.mark.contract("L06", "S14")
+def test_the_next_desk_knows_the_habit_and_what_is_simulated() -> None:
+    driver = Driver(*MANIFESTS)
+    for _ in range(3):
+        driver.open(NOTES.id)
+        driver.sleep(NOTES.id)
+        driver.pass_time(24 * HOUR)
+    driver.handle(ev.ConditionForced(Condition.POWER, "battery"))
+    usual = driver.desk.habit.usual_times(NOTES.id, driver.now)
+    assert usual
+    driver.desk_dies()
+    assert driver.desk.habit.usual_times(NOTES.id, driver.now) == usual
+    assert driver.desk.conditions.reading(Condition.POWER).forced
+    assert driver.desk.conditions.value(Condition.POWER) == "battery"
 
 
 # --- small things of the dispatcher itself ---------------------------------------------------------------------------

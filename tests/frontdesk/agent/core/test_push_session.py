@@ -48,6 +48,17 @@ def test_it_says_who_it_was_and_learns_who_it_is() -> None:
     assert session.received(hello(), 1.0) == [ps.Tell(ps.Connected(UAID, changed=False))]
 
 
+def test_a_connection_that_does_not_come_about_is_given_up_after_half_a_minute() -> None:
+    session = PushSession(UAID, 0.0)
+    session.wake(0.0)
+    assert session.next_wake() == 30.0
+    assert session.wake(30.0) == [ps.Drop("no connection within 30 s")]
+
+
+def test_its_numbers_are_those_that_were_decided() -> None:
+    assert (ps.REPLY_WITHIN, ps.KEEP_ALIVE, ps.STEADY_AFTER, ps.MOST_ACKS) == (30.0, 1800.0, 30.0, 1000)
+
+
 def test_the_first_time_there_is_nothing_to_lose() -> None:
     session = PushSession(None, 0.0)
     session.wake(0.0)

@@ -164,7 +164,7 @@ def test_what_is_in_the_log_reads_like_something_for_a_person() -> None:
     assert words(ev.AppAdded(NOTES)) == "AppAdded org.example.notes"
     assert words(do.Save("lifecycle", "a", b"abc")) == "Save lifecycle a (3 bytes)"
     assert words(do.Launch("a", "token")) == "Launch a token"
-    assert "Push(" not in words(do.Note("a", "push", "a push came"))
+    assert words(do.Note("a", "push", "a push came")) == "Note a: a push came"
 
 
 # --- the bytes --------------------------------------------------------------------------------------------------------
