@@ -29,6 +29,8 @@ class Upower:
         self.on_battery: object = Variant("b", False)
         self.asked: asyncio.Queue[str] = asyncio.Queue()
         self.hangs = False
+        self.silent_on: set[str | None] = set()
+        """Objects it says nothing of."""
         self.changes_meanwhile = False
         self.thinks = 0.0
         """Seconds over each answer."""
@@ -42,7 +44,7 @@ class Upower:
         if message.message_type is not MessageType.METHOD_CALL:
             return None
         self.asked.put_nowait(message.member or "")
-        if self.hangs:
+        if self.hangs or message.path in self.silent_on:
             return True
         if self.changes_meanwhile and message.path != PATH:
             self.changes_meanwhile = False
@@ -181,6 +183,23 @@ async def test_a_service_that_hangs_costs_the_desk_half_a_second_once_and_is_ask
     machine.conditions.refresh()
     await machine.until(Condition.POWER, "external", "UPower")
     assert len([each for each in caplog.records if "did not answer" in each.getMessage()]) <= 2
+
+
+async def test_what_of_a_service_could_not_be_read_is_read_when_the_desk_is_awake_anyway(
+    bus: PrivateBus, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conditions, "REFRESH", 0.0)
+    upower = await started(bus.address)
+    machine.start()
+    await machine.until(Condition.POWER, "external", "UPower")
+    upower.silent_on = {PATH}
+    with monkeypatch.context() as impatient:
+        impatient.setattr(dbus_calls, "ANSWER_WITHIN", 0.1)
+        await upower.says(False)
+        await machine.until(Condition.POWER, "battery", PSUTIL)
+    upower.silent_on = set()
+    machine.conditions.refresh()
+    await machine.until(Condition.POWER, "external", "UPower")
 
 
 async def test_what_changes_while_it_is_read_is_read_again(bus: PrivateBus, machine: Machine) -> None:

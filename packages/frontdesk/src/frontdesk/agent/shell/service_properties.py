@@ -106,6 +106,7 @@ class ServiceProperties:
         self._stand_in = stand_in
         self._changed = asyncio.Event()
         self._failed = False
+        """Something of it could not be read the last time; that it is there now, nobody tells."""
         self._complaints: set[str] = set()
 
     async def serve(self, bus: MessageBus) -> None:
@@ -140,9 +141,10 @@ class ServiceProperties:
                 said[path] = Said({})
                 troubles.append(f"{path}: {trouble}")
         means = self._facts.means(said)
-        self._failed = len(troubles) == len(said)
-        self._complain(troubles if self._failed else [wrong for each in said.values() for wrong in each.wrong])
-        if self._failed:
+        self._failed = bool(troubles)
+        nothing_said = len(troubles) == len(said)
+        self._complain(troubles if nothing_said else [wrong for each in said.values() for wrong in each.wrong])
+        if nothing_said:
             self._nothing_known()
             return
         if self._stand_in is not None and self._stand_in.for_condition not in means:
