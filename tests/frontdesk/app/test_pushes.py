@@ -54,7 +54,7 @@ async def test_the_handlers_answer_goes_to_the_desk(
 
 
 @pytest.mark.contract("P02")
-@pytest.mark.parametrize("what", ["none", "raises", "wrong answer"])
+@pytest.mark.parametrize("what", ["none", "raises", "awaits what was cancelled", "wrong answer"])
 async def test_a_handler_that_is_missing_fails_or_answers_wrongly_means_the_fallback(
     what: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -64,6 +64,8 @@ async def test_a_handler_that_is_missing_fails_or_answers_wrongly_means_the_fall
     async def handler(push: Push) -> Any:
         if what == "raises":
             raise ValueError("on purpose")
+        if what == "awaits what was cancelled":
+            raise asyncio.CancelledError
         return "show it"
 
     if what != "none":

@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 
+from frontdesk.app.cancellation import is_cancellation
 from frontdesk.errors import TaskExpired
 from frontdesk.wire import desk as wire
 
@@ -105,7 +106,9 @@ class BackgroundTasks:
 async def _logged(result: Awaitable[None], name: str) -> None:
     try:
         await result
-    except Exception:
+    except (Exception, asyncio.CancelledError) as error:
+        if is_cancellation(error):
+            raise
         log.exception("The expiration handler of background task %r failed.", name)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from frontdesk.app.cancellation import is_cancellation
 from frontdesk.terms import Notification, Verdict
 from frontdesk.wire import desk as wire
 
@@ -86,7 +87,9 @@ class Pushes:
             return SHOW_AS_IT_IS
         try:
             answer: Any = await handler(push)
-        except Exception:
+        except (Exception, asyncio.CancelledError) as error:
+            if is_cancellation(error):
+                raise
             log.exception("The handler for pushes of %r failed: the desk shows the fallback.", push.subscription)
             return SHOW_AS_IT_IS
         if not isinstance(answer, Answer):

@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from frontdesk.app.background_tasks import ExpirationHandler
+from frontdesk.app.cancellation import is_cancellation
 from frontdesk.terms import TaskKind
 from frontdesk.wire import desk as wire
 
@@ -218,7 +219,7 @@ class ScheduledRuns:
         try:
             await handler(task)
         except (Exception, asyncio.CancelledError) as error:
-            if _is_cancellation(error):
+            if is_cancellation(error):
                 raise
             log.exception("The handler of scheduled task %r failed: completed as failed.", task.identifier)
             return False
@@ -253,7 +254,7 @@ class ScheduledRuns:
             if inspect.isawaitable(result):
                 await result
         except (Exception, asyncio.CancelledError) as error:
-            if _is_cancellation(error):
+            if is_cancellation(error):
                 raise
             log.exception("The expiration handler of scheduled task %r failed: cancelled.", task.identifier)
             self._cut_off(task, seconds)
@@ -266,9 +267,3 @@ class ScheduledRuns:
             return
         working.cancel()
         asyncio.get_running_loop().call_later(min(CLEAN_UP, seconds / 2), task.finish, False)
-
-
-def _is_cancellation(error: BaseException) -> bool:
-    """Somebody wants this task to end. A ``CancelledError`` out of what it awaited is a failure like others."""
-    task = asyncio.current_task()
-    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
