@@ -107,7 +107,7 @@ def test_what_it_is_about_the_app() -> None:
     failed = (Obstacle.APP_FAILED, NOW + 40.0)
     found = of_app(TaskKind.REFRESH, failed, NOW, in_front=True, first="sync")
     assert [reason.obstacle for reason in found] == [Obstacle.APP_FAILED, Obstacle.APP_IN_FRONT, Obstacle.APP_BUSY]
-    assert found[0].text == "the app failed at its last start, next try in 40 s"
+    assert found[0].text == "the app failed when it last ran, next try in 40 s"
     assert of_app(TaskKind.PROCESSING, None, NOW, in_front=True, first="") == ()
 
 

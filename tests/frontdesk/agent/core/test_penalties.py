@@ -21,7 +21,7 @@ def test_an_app_that_fails_is_not_launched_unseen_for_a_while_and_that_is_said()
     driver.push(APP)
     driver.exit(APP, 1)
     said, until = borne(driver)
-    assert said == "It is not launched unseen: it failed at its last start." and until == driver.now + 1.0
+    assert said == "It is not launched unseen: it failed when it last ran." and until == driver.now + 1.0
     driver.pass_time(1.0)
     driver.exit(APP, 1)
     said, until = borne(driver)

@@ -235,7 +235,7 @@ class Obstacle(enum.StrEnum):
     APP_QUIT = "app_quit"
     """The person quit the app and has not opened it since (L04)."""
     APP_FAILED = "app_failed"
-    """The app failed at its last start: the pause before it is launched again (L07)."""
+    """The app failed when it last ran: the pause before it is launched again (L07)."""
     APP_IN_FRONT = "app_in_front"
     """The person has the app open: it refreshes itself."""
     POWER_SAVER = "power_saver"
@@ -269,7 +269,7 @@ _IN_THE_WAY = {
     Obstacle.RETRY_PAUSE: "pause after a failure",
     Obstacle.BACKGROUND_OFF: "background running is off",
     Obstacle.APP_QUIT: "you quit the app",
-    Obstacle.APP_FAILED: "pause after a failed start",
+    Obstacle.APP_FAILED: "pause after the app failed",
     Obstacle.APP_IN_FRONT: "the app is open",
     Obstacle.POWER_SAVER: "power saver is on",
     Obstacle.BATTERY_CRITICAL: "battery almost empty",

@@ -118,7 +118,7 @@ def _power(conditions: Known) -> str:
 _OF_APP = {
     Obstacle.BACKGROUND_OFF: "its background running is switched off",
     Obstacle.APP_QUIT: "you quit the app: open it again and it goes on",
-    Obstacle.APP_FAILED: "the app failed at its last start",
+    Obstacle.APP_FAILED: "the app failed when it last ran",
     Obstacle.APP_BUSY: "the app is on its way out",
     Obstacle.DESK_STOPPING: "the desk is being stopped",
 }

@@ -13,7 +13,7 @@ def penalty(
     ``failures``: how often in a row it failed (L07). ``pushes_wait_until``: it was woken as often as it may be (P02).
     """
     if not_launchable is not None and not_launchable[0] is Obstacle.APP_FAILED:
-        often = f"{failures} times in a row" if failures > 1 else "at its last start"
+        often = f"{failures} times in a row" if failures > 1 else "when it last ran"
         return f"It is not launched unseen: it failed {often}.", not_launchable[1]
     if pushes_wait_until is not None:
         often = f"{limits.push_wakes} times within {in_words(limits.push_wakes_in)}"
