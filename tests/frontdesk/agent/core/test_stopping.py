@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
-from frontdesk.terms import AppState, StopReason
+from frontdesk.terms import AppState, Condition, Manifest, ProcessingTask, StopReason
 from frontdesk.wire import desk as wire
 from frontdesk.wire.frames import MOST_BYTES, frame
 from tests.frontdesk.agent.core.core_driver import (
@@ -265,6 +265,22 @@ def test_the_next_run_is_told_once() -> None:
     driver.open(APP)
     (welcome,) = [each for each in driver.processes[APP].inbox if isinstance(each, wire.Welcome)]
     assert [each.reason for each in welcome.receipts] == [StopReason.EXITED]
+
+
+@pytest.mark.contract("L05", "S11", "S12")
+def test_told_to_end_for_a_lost_condition_it_has_five_seconds_and_not_the_rest_of_its_time() -> None:
+    album = Manifest("org.example.album", "Album", ("album",), background=("processing",), tasks=("sort",))
+    driver = Driver(album)
+    driver.submit(album.id, ProcessingTask("sort", requires_external_power=True))
+    driver.connect(album.id)
+    driver.pass_time(100)
+    driver.is_now(Condition.POWER, "battery")
+    assert isinstance(driver.processes[album.id].inbox[-1], wire.ExpireRuns)
+    driver.pass_time(4.9)
+    assert driver.receipts == []
+    driver.pass_time(0.1)
+    (receipt,) = driver.receipts
+    assert (receipt.reason, receipt.tasks, receipt.used) == (StopReason.TASK_NOT_COMPLETED, ("sort",), 105.0)
 
 
 @pytest.mark.contract("L05", "X02")
