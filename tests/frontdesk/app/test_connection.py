@@ -8,7 +8,7 @@ import pytest
 
 from frontdesk.app.connection import DeskConnection
 from frontdesk.app.surroundings import Greeting
-from frontdesk.errors import WireError
+from frontdesk.errors import DeskUnavailable, WireError
 from frontdesk.terms import Notification, Verdict
 from frontdesk.wire import desk as wire
 from frontdesk.wire.frames import MOST_BYTES, FrameReader, frame
@@ -104,3 +104,24 @@ async def test_what_cannot_be_said_is_logged_and_is_no_reason_to_leave_the_desk(
     with pytest.raises((WireError, UnicodeEncodeError)):
         await connection.ask(lambda request: wire.Notify(request, Notification("n", title)), wire.Done)
     await connection.close()
+
+
+@pytest.mark.parametrize("desk_is_there", [True, False])
+async def test_who_waits_for_an_answer_while_the_app_leaves_hears_so_at_once(desk_is_there: bool) -> None:
+    lines: list[Line] = []
+
+    def answer(line: Line, message: wire.ToDesk) -> None:
+        if isinstance(message, wire.ControlHello) and not lines:
+            lines.append(line)
+            line.say(WELCOME)
+
+    connection = client(answer)
+    await connection.open()
+    if not desk_is_there:
+        lines[0].die()
+    asking = asyncio.create_task(connection.ask(wire.GetStatus, wire.Done))
+    await asyncio.sleep(0)
+    await connection.close()
+    with pytest.raises(DeskUnavailable, match="has left the desk"):
+        await asyncio.wait_for(asking, 1.0)
+    assert not connection.connected

@@ -87,6 +87,7 @@ class DeskConnection:
         self._transport: asyncio.WriteTransport | None = None
         self._welcomed = asyncio.Event()
         self._welcome: wire.Welcome | None = None
+        self._closed = False
         self._ended = asyncio.Event()
         self._refusal: wire.Refused | None = None
         self._nonsense: WireError | None = None
@@ -122,7 +123,8 @@ class DeskConnection:
         return self._welcome
 
     async def close(self) -> None:
-        """End the connection for good."""
+        """End the connection for good. Who waits for an answer hears so."""
+        self._closed = True
         if self._keeping is not None:
             self._keeping.cancel()
             await asyncio.gather(self._keeping, return_exceptions=True)
@@ -130,10 +132,11 @@ class DeskConnection:
             self._flush()
             self._transport.close()
             await self._ended.wait()
+        self._welcomed.set()
 
     @property
     def connected(self) -> bool:
-        return self._welcomed.is_set()
+        return self._welcomed.is_set() and not self._closed
 
     @property
     def refusal(self) -> wire.Refused | None:
@@ -182,6 +185,8 @@ class DeskConnection:
             async with asyncio.timeout(within):
                 while True:
                     await self._welcomed.wait()
+                    if self._closed:
+                        raise DeskUnavailable("This app has left the desk and hears no answer. It may have been done.")
                     answer = self._asked[request] = asyncio.get_running_loop().create_future()
                     if not self._send_question(make(request)):
                         continue  # the desk was lost between its welcome and this
