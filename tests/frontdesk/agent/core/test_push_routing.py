@@ -350,6 +350,30 @@ def test_the_pause_before_a_push_is_tried_again_is_a_minute_at_most() -> None:
         assert APP in driver.processes
 
 
+@pytest.mark.contract("P02")
+def test_what_came_too_late_for_a_wake_is_given_as_soon_as_the_person_opens_the_app() -> None:
+    driver = suspended()
+    driver.push(APP)
+    driver.pass_time(22)
+    driver.push(APP)
+    assert len(driver.pushes(APP)) == 1
+    driver.to_front(APP)
+    assert len(driver.pushes(APP)) == 2
+
+
+@pytest.mark.contract("P02")
+def test_a_push_that_came_while_the_connection_was_broken_is_in_time_when_the_app_is_back() -> None:
+    driver = suspended()
+    driver.open(APP)
+    driver.begin(APP, 1)
+    driver.close(APP)
+    driver.drop_connection(APP)
+    driver.push(APP, ttl=5.0)
+    driver.pass_time(10)
+    driver.connect(APP)
+    assert len(driver.pushes(APP)) == 1
+
+
 @pytest.mark.contract("P01")
 def test_a_removed_app_is_subscribed_to_nothing_any_more() -> None:
     driver = stopped()

@@ -47,7 +47,6 @@ class _AppPushes:
     def __init__(self) -> None:
         self.awake = False
         self.waking = False
-        self.foreground = False
         self.due: dict[str, float] = {}
         """Pushes the app is working on, and until when it may."""
         self.wakes: list[float] = []
@@ -99,10 +98,7 @@ class PushRouting:
                 at.awake, at.waking, at.retry_at = True, False, None
                 return self._offer(app, now)
             case ev.CameForeground(app=app):
-                self._of(app).foreground = True
                 return self._offer(app, now)
-            case ev.LeftForeground(app=app):
-                self._of(app).foreground = False
             case ev.Slept(app=app):
                 self._of(app).awake = False
                 return self._offer(app, now)
@@ -218,7 +214,7 @@ class PushRouting:
         if at.waking:
             return out + self._in_time(waiting)
         if at.awake:
-            left = None if at.foreground else self._seconds_left(app, now)
+            left = self._seconds_left(app, now)
             if left is not None and left <= self._limits.expiry_lead:
                 # Too late for this wake (P02): they wait, and are given together in the next.
                 return out
@@ -306,7 +302,7 @@ class PushRouting:
                 out.append(self._save_waiting(each))
                 pause = min(self._limits.retry_first * 2.0 ** (each.tries - 1), self._limits.retry_most)
                 at.retry_at = max(at.retry_at or 0.0, now + pause)
-        at.awake = at.waking = at.foreground = False
+        at.awake = at.waking = False
         at.due.clear()
         return out + self._offer(app, now)
 
