@@ -656,6 +656,22 @@ def test_by_hand_a_task_runs_although_background_running_is_off() -> None:
     assert driver.at_work(APP) == ["news"]
 
 
+@pytest.mark.contract("L10")
+@pytest.mark.parametrize("what", ["switched off", "cancelled", "condition lost", "nothing"])
+def test_an_app_whose_pause_after_a_crash_is_over_is_launched_only_if_it_is_still_wanted(what: str) -> None:
+    driver = at_work()
+    driver.exit(APP, 1)
+    simulate(driver, "tidy0")
+    if what == "switched off":
+        driver.handle(ev.BackgroundSwitched("*", on=False))
+    elif what == "cancelled":
+        driver.handle(ev.CancelAsked(APP, 1, 1, ()))
+    elif what == "condition lost":
+        driver.is_now(Condition.POWER_SAVER, "on")
+    effects = driver.pass_time(driver.limits.retry_first)
+    assert len(of_type(do.Launch, effects)) == (what == "nothing")
+
+
 def test_a_removed_app_takes_its_requests_along() -> None:
     driver = at_work()
     driver.submit(APP, later(60))
@@ -693,6 +709,39 @@ def test_one_app_at_a_time_does_processing_and_the_next_follows_when_it_is_throu
     driver.connect(APP)
     driver.complete(APP, "tidy0")
     assert driver.state(FILES.id) is S.LAUNCHING
+
+
+@pytest.mark.contract("S10", "S15")
+def test_a_network_that_comes_and_goes_while_the_app_is_launched_costs_nothing_of_its_budget(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    driver = desk()
+    refreshed: list[str] = []
+    monkeypatch.setattr(driver.desk.habit, "refreshed", lambda app, now: refreshed.append(app))
+    driver.submit(APP, RefreshTask("news", requires_network=True))
+    for _ in range(5):
+        driver.is_now(Condition.NETWORK, "offline")
+        driver.is_now(Condition.NETWORK, "online")
+    assert (driver.desk.budgets.budget(APP, driver.now).left, refreshed) == (3.0, [])
+    driver.connect(APP)
+    assert driver.at_work(APP) == ["news"]
+    assert (driver.desk.budgets.budget(APP, driver.now).left, refreshed) == (2.0, [APP])
+
+
+@pytest.mark.contract("S15", "S17")
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_given_twice_a_launch_counts_once_and_by_hand_not_at_all(by_hand: bool) -> None:
+    driver = desk()
+    driver.is_now(Condition.POWER_SAVER, "on" if by_hand else "off")
+    driver.submit(APP, NEWS)
+    if by_hand:
+        simulate(driver, "news")
+    driver.connect(APP)
+    driver.processes[APP].runs.clear()
+    driver.drop_connection(APP)
+    driver.connect(APP)
+    assert driver.at_work(APP) == ["news"]
+    assert driver.desk.budgets.budget(APP, driver.now).left == (3.0 if by_hand else 2.0)
 
 
 @pytest.mark.contract("S08", "S15")
@@ -798,6 +847,8 @@ def test_refreshes_of_several_apps_that_are_soon_wanted_are_launched_together(mo
     assert driver.state(APP) is S.STOPPED, "it goes along with another, never by itself before it is wanted"
     driver.pass_time(0.1)
     assert [driver.state(app) for app in usual] == [S.LAUNCHING, S.LAUNCHING, S.STOPPED, S.STOPPED]
+    driver.connect(APP)
+    driver.connect(FILES.id)
     assert refreshed == [APP, FILES.id], "the habit is told, so that the same usual time is not aimed at again"
 
 

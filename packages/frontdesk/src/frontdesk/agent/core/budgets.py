@@ -86,7 +86,7 @@ class Budgets:
     # --- spending -------------------------------------------------------------------------------------------------
 
     def spend(self, app: str, now: float) -> None:
-        """The app is launched for refresh. Launched by hand with nothing left, it does not run into debt."""
+        """The app was launched for refresh. It never runs into debt."""
         self._buckets[app] = _Bucket(max(0.0, self._left(app, now) - 1.0), now)
         self._changed.add(app)
 

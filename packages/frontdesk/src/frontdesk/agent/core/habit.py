@@ -108,7 +108,7 @@ class Habit:
         return latest
 
     def refreshed(self, app: str, now: float) -> None:
-        """The app is being refreshed now."""
+        """The app was launched for refresh, and has it now."""
         # Not saved: the next desk may at worst refresh once more for the same usual time, within the budget.
         self._of(app).served = now
 

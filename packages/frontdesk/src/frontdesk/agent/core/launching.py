@@ -6,7 +6,7 @@ from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.limits import Limits
 from frontdesk.agent.core.reasons import Allowance, Reasons, Usual
-from frontdesk.agent.core.requests import Request, Requests
+from frontdesk.agent.core.requests import Request, Requests, Run
 from frontdesk.agent.core.runs import Runs, about
 from frontdesk.agent.core.waiting import Waiting
 from frontdesk.terms import Obstacle, TaskKind, WakeReason
@@ -121,16 +121,31 @@ class Launching:
         along = [each for each in mine if self._waiting.may_start(each.number, now, soon)]
         if first not in along:
             return []
-        if first.kind is TaskKind.REFRESH:
-            self._budgets.spend(first.app, now)
-            self._habit.refreshed(first.app, now)
         return self._launch(along, now)
 
-    def _launch(self, along: list[Request], now: float, why: str = "due", ignores: tuple[Obstacle, ...] = ()) -> Out:
+    def give(self, app: str, now: float) -> Out:
+        """The app is awake, and gets what it was woken for. Only now the launch counts, for budget and habit: of one$
+        that came to nothing, because a network came and went, the app had nothing (S14, S15)."""
+        counted = [
+            request.run
+            for request in self._requests.running(app)
+            if request.kind is TaskKind.REFRESH and request.run is not None and not request.run.free
+        ]
+        for run in counted:
+            run.free = True
+        if counted:
+            self._budgets.spend(app, now)
+            self._habit.refreshed(app, now)
+        return self._runs.give(app, now)
+
+    def _launch(
+        self, along: list[Request], now: float, why: str = "due", ignores: tuple[Obstacle, ...] | None = None
+    ) -> Out:
+        """``ignores``: it is by hand, and this stands in its way."""
         app = along[0].app
         out: Out = []
         for request in along:
-            out += self._runs.begin(request, self._new_id(), ignores)
+            out += self._runs.begin(request, Run(self._new_id(), ignores=ignores or (), free=ignores is not None))
             name = request.identifier
             text = f"{name} is {why}{'' if request.attempt == 1 else f', try {request.attempt}'}"
             out.append(do.Note(app, "run_begun", text, about=about(request), name=name, why=request.kind))

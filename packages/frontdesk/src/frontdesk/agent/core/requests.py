@@ -30,6 +30,8 @@ class Run(msgspec.Struct):
     """Why its expiration handler was called; None: it was not."""
     ignores: tuple[Obstacle, ...] = ()
     """What stood in its way when it was launched by hand (S17)."""
+    free: bool = False
+    """It costs its app nothing of its budget: launched by hand (S17), or given before (S15)."""
     lost: tuple[Obstacle, ...] = ()
     """What came to stand in its way while it ran: expired over it (S10)."""
 

@@ -12,7 +12,7 @@ from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.limits import Limits
 from frontdesk.agent.core.requests import Request, Requests, Run
 from frontdesk.agent.core.waiting import Heap
-from frontdesk.terms import Obstacle, Requirement, StopReason, TaskEnd, TaskKind, TaskReceipt
+from frontdesk.terms import Requirement, StopReason, TaskEnd, TaskKind, TaskReceipt
 from frontdesk.wire import desk as wire
 
 Out = list[do.Effect | ev.Signal]
@@ -67,11 +67,11 @@ class Runs:
 
     # --- beginning ------------------------------------------------------------------------------------------------
 
-    def begin(self, request: Request, run: str, ignores: tuple[Obstacle, ...] = ()) -> Out:
+    def begin(self, request: Request, run: Run) -> Out:
         """It is to be run: its app is held from now on, and given it when it is awake."""
-        self._requests.begin_run(request, Run(run, ignores=ignores))
+        self._requests.begin_run(request, run)
         self._count(request, 1)
-        return [self._hold(request, run)]
+        return [self._hold(request, run.id)]
 
     def restored(self) -> None:
         """The desk before has left these running."""

@@ -121,7 +121,7 @@ class Scheduler:
             ev.LeftForeground: self._left_foreground,
             ev.Connected: self._connected,
             ev.Disconnected: self._disconnected,
-            ev.Awake: lambda awake, now: self._runs.give(awake.app, now),
+            ev.Awake: lambda awake, now: self._launching.give(awake.app, now),
             ev.Unreached: lambda lost, now: self._outcome.app_ended(lost.app, StopReason.UNREACHABLE, now),
             ev.Ended: self._ended,
             ev.BoxOver: lambda over, now: self._runs.box_over(over.app, now),

@@ -68,6 +68,9 @@ class Waking:
         """The pause after it has failed is over."""
         at.retry_at = None
         wanted, at.wanted = at.wanted, None
+        if wanted is WakeReason.SCHEDULED and not at.holds:
+            # Its tasks were cancelled, switched off, or have lost a condition meanwhile.
+            wanted = None
         out = self._lives.watch_page(life.app, on=True)
         return out + self.wake(life, at, wanted, now) if wanted is not None else out
 
