@@ -108,6 +108,7 @@ def test_what_it_is_about_the_app() -> None:
     found = of_app(TaskKind.REFRESH, failed, NOW, in_front=True, first="sync")
     assert [reason.obstacle for reason in found] == [Obstacle.APP_FAILED, Obstacle.APP_IN_FRONT, Obstacle.APP_BUSY]
     assert found[0].text == "the app failed when it last ran, next try in 40 s"
+    assert found[2].text == "sync is running, and comes first", "which may be an earlier request of the same name"
     assert of_app(TaskKind.PROCESSING, None, NOW, in_front=True, first="") == ()
 
 

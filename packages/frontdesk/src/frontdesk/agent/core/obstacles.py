@@ -136,7 +136,7 @@ def of_app(
     if in_front and kind is TaskKind.REFRESH:
         found.append(Reason(Obstacle.APP_IN_FRONT, "the app is open in front of you: it refreshes itself"))
     if first:
-        found.append(Reason(Obstacle.APP_BUSY, f"{first} of the same app comes first", now=first))
+        found.append(Reason(Obstacle.APP_BUSY, f"{first} is running, and comes first", now=first))
     return tuple(found)
 
 
