@@ -29,7 +29,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     suspended: Seconds = 600.0
     """A suspended app is stopped after this (L03)."""
     receipts_kept: Seconds = 30 * 86400.0
-    """How long receipts are kept (L05)."""
+    """How long receipts are kept, the newest 5,000 of each app at most (L05)."""
     launch: Seconds = 20.0
     """Time a launched app has to connect; also the time a running one has to connect again to a new desk."""
     opening: Seconds = 10.0
