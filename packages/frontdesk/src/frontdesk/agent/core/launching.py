@@ -124,7 +124,7 @@ class Launching:
         return self._launch(along, now)
 
     def give(self, app: str, now: float) -> Out:
-        """The app is awake, and gets what it was woken for. Only now the launch counts, for budget and habit: of one$
+        """The app is awake, and gets what it was woken for. Only now the launch counts, for budget and habit: of one
         that came to nothing, because a network came and went, the app had nothing (S14, S15)."""
         counted = [
             request.run
