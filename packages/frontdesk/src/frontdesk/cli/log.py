@@ -12,6 +12,8 @@ from frontdesk.cli.apps import app_id
 from frontdesk.cli.wording import duration, printable
 from frontdesk.terms import Receipt, TaskReceipt
 
+_NOTHING = "There is no receipt of {}: no process of it has ended, and no task of it was expired or given up."
+
 
 def add_to(subjects: "argparse._SubParsersAction[Any]") -> None:
     log = subjects.add_parser(
@@ -30,7 +32,7 @@ async def _run(chosen: argparse.Namespace) -> int:
     if chosen.json:
         print(msgspec.json.format(msgspec.json.encode(receipts)).decode())
     else:
-        print("\n".join(line(receipt) for receipt in receipts) or f"No run of {chosen.app} has ended yet.")
+        print("\n".join(line(receipt) for receipt in receipts) or _NOTHING.format(chosen.app))
     return 0
 
 
