@@ -52,9 +52,10 @@ class Launching:
         for request in self._requests.of_app(app):
             self.place(request, now)
 
-    def place_all(self, now: float) -> None:
+    def place_all(self, now: float, kinds: tuple[TaskKind, ...] = KINDS) -> None:
         for request in self._requests:
-            self.place(request, now)
+            if request.kind in kinds:
+                self.place(request, now)
 
     def conditions_changed(self) -> None:
         self._waiting.look_again()

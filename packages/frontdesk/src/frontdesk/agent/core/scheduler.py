@@ -82,7 +82,8 @@ class Scheduler:
         if not self._launches:
             return out
         if now >= self._day_ends:
-            self._place_all(now)
+            self._launching.place_all(now, (TaskKind.REFRESH,))
+            self._day_ends = self._habit.day_ends(now)
         return out + self._launching.start(now)
 
     def next_wake(self) -> float | None:
@@ -315,14 +316,11 @@ class Scheduler:
         """Each ``earliest_begin`` is another moment by the desk's clock, and so is each that is saved (S07)."""
         moved, self._reasons.ahead = clock.ahead != self._reasons.ahead, clock.ahead
         if self._started:
-            self._place_all(now)
+            self._launching.place_all(now)
+            self._day_ends = self._habit.day_ends(now)
         for request in self._requests if self._started and moved else ():
             self._requests.changed(request)
         return []
-
-    def _place_all(self, now: float) -> None:
-        self._launching.place_all(now)
-        self._day_ends = self._habit.day_ends(now)
 
     def _machine_slept(self, slept: ev.MachineSlept, now: float) -> Out:
         self._runs.machine_slept(slept.seconds)
