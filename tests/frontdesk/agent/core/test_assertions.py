@@ -378,14 +378,15 @@ def test_a_task_is_taken_up_again_and_the_time_used_counts() -> None:
     assert driver.receipts[0].used == 30.0
 
 
-@pytest.mark.contract("A13")
-def test_the_absence_of_the_desk_does_not_cost_the_handlers_their_time() -> None:
+@pytest.mark.contract("A13", "A07")
+@pytest.mark.parametrize("away", [4, 15])
+def test_the_absence_of_the_desk_does_not_cost_the_handlers_their_time(away: float) -> None:
     driver = in_front()
     driver.begin(APP, 1)
     driver.sleep(APP)
     driver.pass_time(24)
     driver.desk_dies()
-    driver.pass_time(15)
+    driver.pass_time(away)
     assert driver.receipts == [], "without its connection its time is not up"
     driver.connect(APP)
     driver.pass_time(0.1)
