@@ -1107,6 +1107,20 @@ def test_an_end_that_was_not_the_apps_own_fault_is_no_try(reason: StopReason, at
     assert (task.state, task.attempt) == (TaskState.PENDING, attempt)
 
 
+@pytest.mark.contract("L04", "L07")
+def test_launched_by_hand_while_the_app_leaves_since_it_was_quit_its_end_is_no_try() -> None:
+    driver = at_work()
+    driver.submit(APP, ProcessingTask("tidy1"))
+    driver.handle(ev.QuitAsked(APP))
+    driver.complete(APP, "tidy0", success=False)
+    driver.handle(ev.OpenAsked(APP))
+    simulate(driver, "tidy1")
+    driver.exit(APP, 0)
+    driver.connect(APP)
+    assert driver.at_work(APP) == ["tidy1"]
+    assert [task.attempt for task in driver.desk.pending(APP)] == [1]
+
+
 @pytest.mark.contract("L04")
 def test_an_app_that_was_quit_before_it_was_given_its_task_keeps_it() -> None:
     driver = desk()
