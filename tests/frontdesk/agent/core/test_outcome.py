@@ -57,3 +57,10 @@ def test_whose_time_was_up_is_told_to_do_it_in_parts() -> None:
         TaskEnd.TIME_OVER,
         "Its time was up. Do a part of it in each run, and submit again for the rest.",
     )
+
+
+@pytest.mark.contract("L05", "S09")
+def test_who_has_no_retry_is_told_to_submit_again_when_somebody_comes_back() -> None:
+    driver = at_work(None)
+    driver.is_now(Condition.IDLE, "no")
+    assert told(driver)[1] == "Somebody came back to the machine. Submit it again, or give it a retry."
