@@ -13,17 +13,17 @@ import time
 from collections.abc import Callable
 
 from frontdesk.agent.core import events as ev
-from frontdesk.agent.core.budgets import Budgets
-from frontdesk.agent.core.conditions import Conditions
-from frontdesk.agent.core.habit import Habit
 from frontdesk.agent.core.limits import Limits
-from frontdesk.agent.core.obstacles import NotLaunchable
-from frontdesk.agent.core.scheduler import Scheduler
+from frontdesk.agent.core.machine.conditions import Conditions
+from frontdesk.agent.core.scheduled.budgets import Budgets
+from frontdesk.agent.core.scheduled.habit import Habit
+from frontdesk.agent.core.scheduled.obstacles import NotLaunchable
+from frontdesk.agent.core.scheduled.scheduler import Scheduler
 from frontdesk.terms import AppState, Condition, ExistingWork, Manifest, ProcessingTask
 
 NOW = 1_700_000_000.0
 PER_APP = 10
-RATIO = 4.0
+RATIO = 8.0
 ROUNDS = 2000
 
 

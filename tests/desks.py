@@ -19,8 +19,8 @@ from typing import Any
 import pytest_asyncio
 
 from frontdesk import AppState, AppStatus, DeskControl, DeskStatus, DeskUnavailable, TaskState
-from frontdesk.agent.core.recording import read
-from frontdesk.agent.core.replaying import FAILS, differences
+from frontdesk.agent.core.recorded.recording import read
+from frontdesk.agent.core.recorded.replaying import FAILS, differences
 
 PUPPET = Path(__file__).parent / "apps" / "puppet.py"
 APP = "org.example.Puppet"

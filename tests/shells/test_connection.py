@@ -319,9 +319,7 @@ async def test_a_refused_request_raises_and_the_connection_goes_on(played: Playe
 @pytest.mark.contract("X03")
 async def test_a_desk_that_is_too_old_for_a_message_is_not_sent_it(played: PlayedDesk) -> None:
     client, _ = await connected(played)  # to one that speaks version 1
-    with pytest.raises(
-        VersionMismatch, match=r"needs protocol 2, and this desk speaks 1\. Nothing was asked"
-    ):
+    with pytest.raises(VersionMismatch, match=r"needs protocol 2, and this desk speaks 1\. Nothing was asked"):
         await client.connection.ask(lambda request: wire.SubmitTask(request, RefreshTask("a")), wire.Done)
     assert client.connection.send(wire.CompleteTask("r1", True)) is False
     assert client.connection.send(wire.EndTask(7)) is True

@@ -7,7 +7,7 @@ import pytest
 
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.limits import Limits
-from frontdesk.agent.core.recording import Batch, Begun, Full, read
+from frontdesk.agent.core.recorded.recording import Batch, Begun, Full, read
 from frontdesk.agent.shell.event_log import EventLog
 from tests.desks import DeskHome
 from tests.full_disk import no_room

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from frontdesk.agent.core import push_session as ps
+from frontdesk.agent.core.pushes import push_session as ps
 from frontdesk.agent.shell.push_connection import PushConnection
 from frontdesk.push.core import connection as service_side
 from tests.shells.push_service import child, nobody_connected, running

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from frontdesk.agent.core import push_session as ps
+from frontdesk.agent.core.pushes import push_session as ps
 from frontdesk.agent.shell.push_connection import PushConnection
 from frontdesk.wire import webpush
 from tests.homeserver import PASSWORD, Homeserver, homeserver

@@ -34,9 +34,9 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="name the breaks, try none")
     parser.add_argument("--at-once", type=int, default=os.cpu_count() or 1, help="tried at the same time")
     chosen = parser.parse_args()
-    files = [file for file in sorted(CORE.glob("*.py")) if file.stem not in NO_MACHINES]
+    files = [file for file in sorted(CORE.rglob("*.py")) if file.stem not in NO_MACHINES]
     if chosen.machines:
-        files = [CORE / f"{name}.py" for name in chosen.machines]
+        files = [file for file in files if file.stem in chosen.machines]
     limits = frozenset(field.name for field in msgspec.structs.fields(Limits))
     breaks = [(file, each) for file in files for each in breaks_of(file.read_text(encoding="utf-8"), limits)]
     if chosen.list:
@@ -60,22 +60,26 @@ def _line(file: Path, each: Break) -> str:
 
 
 def _is_noticed(file: Path, each: Break) -> bool:
-    return any(_fails(file, each.source, tests) for tests in looked_at_by(file.stem))
+    return any(_fails(file, each.source, tests) for tests in looked_at_by(file))
 
 
-def looked_at_by(machine: str) -> list[Path]:
+def looked_at_by(file: Path) -> list[Path]:
     """Its own tests first: most breaks are noticed there, and the others need not run."""
-    own = TESTS / f"test_{machine}.py"
+    own = TESTS / file.relative_to(CORE).with_name(f"test_{file.name}")
     return [*([own] if own.exists() else []), TESTS, BESIDE]
 
 
 def _fails(file: Path, source: str, tests: Path) -> bool:
-    command = [sys.executable, "-m", "tools.breaking.run", f"frontdesk.agent.core.{file.stem}", str(tests)]
+    command = [sys.executable, "-m", "tools.breaking.run", _module(file), str(tests)]
     try:
         done = subprocess.run(command, input=source.encode(), cwd=ROOT, capture_output=True, timeout=UNTIL)
     except subprocess.TimeoutExpired:
         return True
     return done.returncode != 0
+
+
+def _module(file: Path) -> str:
+    return ".".join(("frontdesk.agent.core", *file.relative_to(CORE).with_suffix("").parts))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.dispatcher import Dispatcher
 from frontdesk.agent.core.limits import Limits
-from frontdesk.agent.core.recording import Recording
+from frontdesk.agent.core.recorded.recording import Recording
 from frontdesk.cli.main import main
 from frontdesk.cli.replay import summary
 from frontdesk.terms import Manifest

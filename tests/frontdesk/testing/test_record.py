@@ -10,10 +10,10 @@ import frontdesk
 from frontdesk import Condition, ProcessingTask, PushKind, RefreshTask
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core.limits import Limits
-from frontdesk.agent.core.recorded_day import take_apart
-from frontdesk.agent.core.recording import Batch, read
-from frontdesk.agent.core.rehearsal import Moment, Rehearsal, shifts
-from frontdesk.agent.core.replaying import differences
+from frontdesk.agent.core.recorded.recorded_day import take_apart
+from frontdesk.agent.core.recorded.recording import Batch, read
+from frontdesk.agent.core.recorded.rehearsal import Moment, Rehearsal, shifts
+from frontdesk.agent.core.recorded.replaying import differences
 from frontdesk.cli.main import main
 from frontdesk.testing import START, InMemoryDesk
 from frontdesk.wire import desk as wire

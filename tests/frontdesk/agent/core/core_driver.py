@@ -12,7 +12,7 @@ from typing import TypeVar
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.dispatcher import Dispatcher
-from frontdesk.agent.core.life import Life
+from frontdesk.agent.core.life.life import Life
 from frontdesk.agent.core.limits import Limits
 from frontdesk.terms import (
     AppState,

@@ -12,8 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
-from frontdesk.agent.core.background_switch import ALL
 from frontdesk.agent.core.dispatcher import Dispatcher
+from frontdesk.agent.core.life.background_switch import ALL
 from frontdesk.agent.core.limits import Limits
 from frontdesk.terms import AppState, Condition, Manifest, Notification, PushKind, StopReason, Verdict, WakeReason
 from frontdesk.wire import desk as wire

@@ -2,8 +2,10 @@
 
 import pytest
 
-from frontdesk.agent.core import history, life, notifications, saying, subscriptions
+from frontdesk.agent.core import history, notifications, saying
+from frontdesk.agent.core.life import life
 from frontdesk.agent.core.limits import Limits
+from frontdesk.agent.core.pushes import subscriptions
 from frontdesk.terms import Growth, Retry
 
 MINUTE, DAY = 60.0, 86400.0

@@ -4,7 +4,7 @@ import pytest
 
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
-from frontdesk.agent.core.subscriptions import LINK_OUTLIVES
+from frontdesk.agent.core.pushes.subscriptions import LINK_OUTLIVES
 from frontdesk.terms import AppState, Condition, StopReason
 from frontdesk.wire import desk as wire
 from tests.frontdesk.agent.core.core_driver import NOTES, Driver

@@ -63,7 +63,7 @@ def test_what_others_say_is_no_event_of_an_app(message: wire.ToDesk) -> None:
 def test_a_submitted_task_is_as_it_was_said() -> None:
     task = ProcessingTask("org.example.Notes.upkeep", earliest_begin=5.0, requires_network=True)
     assert heard(wire.SubmitTask(3, task, ExistingWork.KEEP)) == ev.SubmitAsked(APP, ASKER, 3, task, ExistingWork.KEEP)
-    assert heard(wire.CancelTasks(4, ("a", "b"))) == ev.CancelAsked(APP, ASKER, 4, ("a", "b"))
+    assert heard(wire.CancelTasks(4, ("a", "b"))) == ev.CancelAsked(APP, ASKER, 4, frozenset({"a", "b"}))
     assert heard(wire.CompleteTask("r1", True)) == ev.RunCompleted(APP, "r1", True)
     assert heard(wire.TellProgress("r1", 2, 9, "t", "s")) == ev.ProgressTold(APP, "r1", 2, 9, "t", "s")
 

@@ -120,7 +120,7 @@ def test_what_is_withdrawn_before_it_ran_says_so() -> None:
     driver = asleep()
     driver.is_now(Condition.IDLE, "no")
     driver.submit(APP, TIDY)
-    driver.handle(ev.CancelAsked(APP, 1, 2, ()))
+    driver.handle(ev.CancelAsked(APP, 1, 2, frozenset()))
     assert told(driver, "Task “tidy” withdrawn") == "The scheduled task “tidy” of Feeds was cancelled."
 
 

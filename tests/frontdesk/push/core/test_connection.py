@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frontdesk.agent.core.push_session import PushSession, SendFrame
-from frontdesk.agent.core.push_session import Stage as Greeting
+from frontdesk.agent.core.pushes.push_session import PushSession, SendFrame
+from frontdesk.agent.core.pushes.push_session import Stage as Greeting
 from frontdesk.push.core.connection import (
     HELLO_WITHIN,
     PING_AFTER,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.dispatcher import Dispatcher
-from frontdesk.agent.core.permission import MOST_IDENTIFIER
+from frontdesk.agent.core.scheduled.permission import MOST_IDENTIFIER
 from frontdesk.agent.in_turn import InTurn
 from frontdesk.agent.shell.app_server import Connection
 from frontdesk.agent.shell.registry import Registry

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from frontdesk.agent.core.progress_notice import percent
+from frontdesk.agent.core.scheduled.progress_notice import percent
 from frontdesk.app.control import DeskControl
 from frontdesk.cli.apps import app_id
 from frontdesk.cli.conditions import LIFT

@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 
-from frontdesk.agent.core.obstacles import in_words
-from frontdesk.agent.core.recorded_day import take_apart
-from frontdesk.agent.core.recording import Batch, Begun, Frame, Full, read
-from frontdesk.agent.core.rehearsal import Moment, Rehearsal, Shift, shifts
-from frontdesk.agent.core.replaying import Difference, differences
+from frontdesk.agent.core.recorded.recorded_day import take_apart
+from frontdesk.agent.core.recorded.recording import Batch, Begun, Frame, Full, read
+from frontdesk.agent.core.recorded.rehearsal import Moment, Rehearsal, Shift, shifts
+from frontdesk.agent.core.recorded.replaying import Difference, differences
+from frontdesk.agent.core.scheduled.obstacles import in_words
 from frontdesk.agent.shell.settings import read_settings
 from frontdesk.cli.wording import printable
 from frontdesk.errors import FrontdeskError

@@ -4,7 +4,7 @@ import datetime
 import textwrap
 from collections.abc import Sequence
 
-from frontdesk.agent.core.obstacles import in_words
+from frontdesk.agent.core.scheduled.obstacles import in_words
 
 
 def duration(seconds: float) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from frontdesk.agent.core.progress_notice import percent
+from frontdesk.agent.core.scheduled.progress_notice import percent
 from frontdesk.dashboard.core.wording import until
 from frontdesk.dashboard.markup import Markup, Part, joined, tag
 from frontdesk.terms import AppStatus, Budget, Condition, Explanation, Reading, Reason, TaskState

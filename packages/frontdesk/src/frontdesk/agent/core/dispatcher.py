@@ -5,25 +5,15 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from frontdesk.agent.core import (
-    assertions,
-    background_switch,
-    budgets,
-    conditions,
-    consumption,
-    continued,
-    habit,
-    history,
-    lifecycle,
-    notifications,
-    push_routing,
-    scheduler,
-    subscriptions,
-)
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
+from frontdesk.agent.core import history, notifications
+from frontdesk.agent.core.life import assertions, background_switch, consumption, lifecycle
+from frontdesk.agent.core.life.penalties import penalty
 from frontdesk.agent.core.limits import Limits
-from frontdesk.agent.core.penalties import penalty
+from frontdesk.agent.core.machine import conditions
+from frontdesk.agent.core.pushes import push_routing, subscriptions
+from frontdesk.agent.core.scheduled import budgets, continued, habit, scheduler
 from frontdesk.terms import AppStatus, Explanation, PendingTask, TaskKind
 
 

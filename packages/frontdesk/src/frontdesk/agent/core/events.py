@@ -336,7 +336,7 @@ class CancelAsked(Report, frozen=True):
 
     asker: int
     request: int
-    identifiers: tuple[str, ...]
+    identifiers: frozenset[str]
 
 
 class RunCompleted(Report, frozen=True):

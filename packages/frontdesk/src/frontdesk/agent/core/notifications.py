@@ -4,7 +4,7 @@ import msgspec
 
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
-from frontdesk.agent.core.progress_notice import run_of
+from frontdesk.agent.core.scheduled.progress_notice import run_of
 from frontdesk.terms import Notification, Shown
 from frontdesk.wire import desk as wire
 

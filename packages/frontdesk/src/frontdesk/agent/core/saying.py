@@ -65,7 +65,7 @@ def _said_of_scheduled_tasks(app: str, asker: int, message: wire.ToDesk) -> ev.R
         case wire.SubmitTask(request=request, task=task, existing=existing, submission=submission):
             return ev.SubmitAsked(app, asker, request, _short_task(task), existing, submission[:MOST_SUBMISSION])
         case wire.CancelTasks(request=request, identifiers=identifiers):
-            return ev.CancelAsked(app, asker, request, identifiers)
+            return ev.CancelAsked(app, asker, request, frozenset(identifiers))
         case wire.CompleteTask(run=run, success=success):
             return ev.RunCompleted(app, run, success)
         case wire.TellProgress(run=run, done=done, total=total, title=title, subtitle=subtitle):

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Callable
 
 from frontdesk.agent.core import events as ev
-from frontdesk.agent.core.sources import Sources
+from frontdesk.agent.core.machine.sources import Sources
 from frontdesk.agent.shell import power_supply, routes
 from frontdesk.agent.shell.clock import Clock
 from frontdesk.agent.shell.logind import LOGIND, MachineSleep

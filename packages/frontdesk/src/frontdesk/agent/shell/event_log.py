@@ -10,7 +10,7 @@ from typing import BinaryIO
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.limits import Limits
-from frontdesk.agent.core.recording import Recording
+from frontdesk.agent.core.recorded.recording import Recording
 
 log = logging.getLogger("frontdesk.desk")
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 
 import aiohttp
 
-from frontdesk.agent.core import push_session
-from frontdesk.agent.core.push_session import PushEvent, PushSession
+from frontdesk.agent.core.pushes import push_session
+from frontdesk.agent.core.pushes.push_session import PushEvent, PushSession
 from frontdesk.wire import autopush
 
 _CLOSE_WITHIN = 2.0

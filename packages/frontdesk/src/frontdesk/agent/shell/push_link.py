@@ -4,8 +4,8 @@ import logging
 from collections.abc import Callable
 
 from frontdesk.agent.core import events as ev
-from frontdesk.agent.core import push_session
-from frontdesk.agent.core.subscriptions import Subscribed
+from frontdesk.agent.core.pushes import push_session
+from frontdesk.agent.core.pushes.subscriptions import Subscribed
 from frontdesk.agent.shell.push_connection import PushConnection
 from frontdesk.errors import WireError
 from frontdesk.wire import webpush
