@@ -106,7 +106,7 @@ def measured(desk: Desk) -> dict[str, float]:
         desk.submit(some_app(turn), "task3", turn)
 
     def cancel(turn: int) -> None:
-        desk.tell(ev.CancelAsked(some_app(turn), 1, 1, ("task3",)))
+        desk.tell(ev.CancelAsked(some_app(turn), 1, 1, frozenset({"task3"})))
 
     def idle_changes(turn: int) -> None:
         value = "no" if turn % 2 else "yes"
