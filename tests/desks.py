@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest_asyncio
 
-from frontdesk import AppState, AppStatus, DeskControl, DeskStatus, DeskUnavailable, TaskState
+from frontdesk import AppState, AppStatus, Condition, DeskControl, DeskStatus, DeskUnavailable, TaskState
 from frontdesk.agent.core.recorded.recording import read
 from frontdesk.agent.core.recorded.replaying import FAILS, differences
 
@@ -29,6 +29,16 @@ PATIENCE = 30.0
 
 MODES = ("continued", "processing", "push", "refresh")
 """What a puppet may do in the background."""
+
+GOOD = {
+    Condition.POWER: "external",
+    Condition.BATTERY: "100",
+    Condition.POWER_SAVER: "off",
+    Condition.NETWORK: "online",
+    Condition.METERED: "no",
+    Condition.IDLE: "yes",
+}
+"""Conditions under which everything may run, whatever the computer of the tests is like."""
 
 Heard = dict[str, Any]
 

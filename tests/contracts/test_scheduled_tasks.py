@@ -20,21 +20,11 @@ from frontdesk import (
     TaskRequest,
     TaskState,
 )
-from tests.desks import APP, DeskHome, Strings, row_of
+from tests.desks import APP, GOOD, DeskHome, Strings, row_of
 
 FRESH, MORE, UPKEEP = "org.example.Puppet.fresh", "org.example.Puppet.more", "org.example.Puppet.upkeep"
 TASKS = {FRESH: "completes", MORE: "waits", UPKEEP: "waits"}
 HOUR = 3600.0
-
-GOOD = {
-    Condition.POWER: "external",
-    Condition.BATTERY: "100",
-    Condition.POWER_SAVER: "off",
-    Condition.NETWORK: "online",
-    Condition.METERED: "no",
-    Condition.IDLE: "yes",
-}
-"""Conditions under which everything may run, whatever the computer of the tests is like."""
 
 
 async def ready(home: DeskHome, tasks: dict[str, str] = TASKS) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from frontdesk.agent.core import events as ev
-from frontdesk.agent.core.limits import Limits
 from frontdesk.agent.core.recorded.recording import Batch, Begun, Full, read
+from frontdesk.agent.core.setup import Setup
 from frontdesk.agent.shell.event_log import EventLog
 from tests.desks import DeskHome
 from tests.full_disk import no_room
@@ -15,7 +15,7 @@ from tests.full_disk import no_room
 
 def begin(file: Path, most_bytes: int = 1 << 20) -> EventLog:
     log = EventLog(file, lambda: "an id", most_bytes)
-    log.begin(desk_version="1", limits=Limits(), background_off=(), push_service_set=False, memory={}, saved=())
+    log.begin(Setup(push_service_set=False), ())
     return log
 
 
@@ -50,7 +50,7 @@ def test_it_ends_when_it_has_its_size_and_says_so(tmp_path: Path, caplog: pytest
 def test_the_log_of_the_next_desk_has_all_its_room_again(tmp_path: Path) -> None:
     log, sizes = EventLog(tmp_path / "events.log", lambda: "an id", 6000), []
     for _ in range(2):
-        log.begin(desk_version="1", limits=Limits(), background_off=(), push_service_set=False, memory={}, saved=())
+        log.begin(Setup(push_service_set=False), ())
         for at in range(1000):
             log.batch(float(at), [ev.TimePassed()], [], None)
         sizes.append((tmp_path / "events.log").stat().st_size)

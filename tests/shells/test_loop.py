@@ -11,7 +11,7 @@ import pytest
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.dispatcher import Dispatcher
-from frontdesk.agent.core.limits import Limits
+from frontdesk.agent.core.setup import Setup
 from frontdesk.agent.loop import DeskLoop
 from frontdesk.agent.shell.clock import Clock
 from frontdesk.agent.shell.machine_clock import MachineClock
@@ -30,7 +30,7 @@ class Stand:
 
     def __init__(self, folder: Path) -> None:
         self.store = Store(folder / "desk.sqlite3", 1000.0)
-        self.core = Dispatcher(Limits(), lambda: "id")
+        self.core = Dispatcher(Setup(), lambda: "id")
         self.carried: list[do.Effect] = []
         self.errors: list[BaseException | None] = []
         self.failed = asyncio.Event()

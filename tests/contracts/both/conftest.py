@@ -8,8 +8,8 @@ import pytest
 import pytest_asyncio
 
 from frontdesk.testing import InMemoryDesk
-from tests.contracts.both.ground import GOOD, LIMITS, Ground, MemoryGround, RealGround
-from tests.desks import DeskHome, desk_home
+from tests.contracts.both.ground import LIMITS, Ground, MemoryGround, RealGround
+from tests.desks import GOOD, DeskHome, desk_home
 
 WAYS = ("completes", "waits", "forgets", "unguarded", "fails")
 """How a puppet does a scheduled task; its tasks are called by that."""

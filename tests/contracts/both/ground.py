@@ -42,16 +42,6 @@ LIMITS = {
 }
 """Of both desks: seconds and counts."""
 
-GOOD = {
-    Condition.POWER: "external",
-    Condition.BATTERY: "100",
-    Condition.POWER_SAVER: "off",
-    Condition.NETWORK: "online",
-    Condition.METERED: "no",
-    Condition.IDLE: "yes",
-}
-"""A machine on which everything may run."""
-
 
 class Player(Protocol):
     """One run of the app: what it hears, and orders for it (``tests.apps.puppet``)."""

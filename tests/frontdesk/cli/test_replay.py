@@ -9,8 +9,8 @@ import pytest
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.dispatcher import Dispatcher
-from frontdesk.agent.core.limits import Limits
 from frontdesk.agent.core.recorded.recording import Recording
+from frontdesk.agent.core.setup import Setup
 from frontdesk.cli.main import main
 from frontdesk.cli.replay import summary
 from frontdesk.terms import Manifest
@@ -23,10 +23,8 @@ T0 = 1_700_000_000.0
 def log(tmp_path: Path) -> Path:
     """A desk starts, an app is opened."""
     recording, ids = Recording(), ["token"]
-    core = Dispatcher(Limits(), lambda: ids[0], desk_version="1")
-    written = recording.begun(
-        desk_version="1", limits=Limits(), background_off=(), push_service_set=True, memory={}, saved=()
-    )
+    core = Dispatcher(Setup(desk_version="1"), lambda: ids[0])
+    written = recording.begun(Setup(desk_version="1"), ())
     batches: list[list[ev.Event]] = [[ev.AppAdded(NOTES), ev.DeskStarted()], [ev.OpenAsked(NOTES.id)]]
     for at, events in enumerate(batches):
         effects = core.handle(events, T0 + at)

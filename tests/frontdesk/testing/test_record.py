@@ -119,7 +119,7 @@ async def test_each_desk_has_a_log_of_its_own(tmp_path: Path) -> None:
 
 def test_lived_again_under_the_same_limits_the_days_are_as_they_were(log: Path) -> None:
     day = take_apart(read(log.read_bytes()))
-    moments = Rehearsal(day, day.begun.limits).live()
+    moments = Rehearsal(day, day.begun.setup.limits).live()
     assert [(round(moment.at), moment.name) for moment in moments if moment.what == "task"] == given(log)
 
 

@@ -14,6 +14,7 @@ from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.dispatcher import Dispatcher
 from frontdesk.agent.core.life.life import Life
 from frontdesk.agent.core.limits import Limits
+from frontdesk.agent.core.setup import Setup
 from frontdesk.terms import (
     AppState,
     AppStatus,
@@ -458,14 +459,8 @@ class Driver:
         return f"id-{self._ids}"
 
     def _new_desk(self) -> Dispatcher:
-        desk = Dispatcher(
-            self.limits,
-            self._new_id,
-            desk_version="1.2.3",
-            background_off=self._background_off,
-            push_service_set=self._push_service_set,
-            memory=self._memory,
-        )
+        off = tuple(sorted(self._background_off))
+        desk = Dispatcher(Setup(self.limits, "1.2.3", off, self._push_service_set, self._memory or {}), self._new_id)
         self.listener = Listener()
         self.listener.ask = desk.lifecycle.not_launchable
         setattr(desk, "_machines", (*desk._machines, self.listener))  # noqa: B010 (as below)

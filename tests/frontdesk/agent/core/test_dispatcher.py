@@ -15,6 +15,7 @@ from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.dispatcher import Dispatcher
 from frontdesk.agent.core.life.background_switch import ALL
 from frontdesk.agent.core.limits import Limits
+from frontdesk.agent.core.setup import Setup
 from frontdesk.terms import AppState, Condition, Manifest, Notification, PushKind, StopReason, Verdict, WakeReason
 from frontdesk.wire import desk as wire
 from tests.frontdesk.agent.core.core_driver import CLOCK, FALLBACK, MAIL, NOTES, Driver, channel_of, of_type
@@ -340,7 +341,7 @@ TestNonsenseHistory.settings = settings(max_examples=EXAMPLES, stateful_step_cou
 
 def restored(driver: Driver) -> Dispatcher:
     numbers = iter(range(10**6))
-    desk = Dispatcher(driver.limits, lambda: f"new-{next(numbers)}")
+    desk = Dispatcher(Setup(driver.limits), lambda: f"new-{next(numbers)}")
     for (machine, key), value in driver.saved.items():
         desk.restore(machine, key, value)
     for manifest in driver.manifests.values():

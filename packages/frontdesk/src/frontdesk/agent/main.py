@@ -16,6 +16,7 @@ from frontdesk import places
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.dispatcher import Dispatcher
+from frontdesk.agent.core.setup import Setup
 from frontdesk.agent.loop import DeskLoop
 from frontdesk.agent.reception import Reception
 from frontdesk.agent.shell import browser, desk_run
@@ -59,14 +60,14 @@ class Desk:
         self._own_run = DeskRun(store, boot_id())
         self._version = importlib.metadata.version("frontdesk")
         self._event_log = EventLog(places.state_folder() / "events.log", lambda: secrets.token_hex(16))
-        self._dispatcher = Dispatcher(
+        self._setup = Setup(
             settings.limits,
-            self._event_log.draw,
-            desk_version=self._version,
-            background_off=frozenset(settings.background_off),
-            push_service_set=bool(settings.push_service),
-            memory=settings.memory_in_bytes,
+            self._version,
+            settings.background_off,
+            bool(settings.push_service),
+            settings.memory_in_bytes,
         )
+        self._dispatcher = Dispatcher(self._setup, self._event_log.draw)
         self._registry = Registry()
         self._screen = Screen()
         self._loop = DeskLoop(
@@ -192,14 +193,7 @@ class Desk:
                 self._dispatcher.restore(machine, key, value)
         self._own_run.begin(self._clock.now())
         if self._settings.record or os.environ.get(RECORD) == "1":
-            self._event_log.begin(
-                desk_version=self._version,
-                limits=self._settings.limits,
-                background_off=self._settings.background_off,
-                push_service_set=bool(self._settings.push_service),
-                memory=self._settings.memory_in_bytes,
-                saved=restored,
-            )
+            self._event_log.begin(self._setup, restored)
 
     # --- when it fails --------------------------------------------------------------------------------------------
 

@@ -59,7 +59,7 @@ def _compare(log: bytes, limits: Path, as_json: bool) -> int:
     if not limits.is_file():
         raise FrontdeskError(f"{limits} is no file. Nothing was compared; name a settings.toml.")
     day = take_apart(read(log))
-    recorded, other = (Rehearsal(day, each).live() for each in (day.begun.limits, read_settings(limits).limits))
+    recorded, other = (Rehearsal(day, each).live() for each in (day.begun.setup.limits, read_settings(limits).limits))
     found = shifts(recorded, other)
     if as_json:
         print(
@@ -122,7 +122,7 @@ class _Seen:
     def passing(self, frames: Iterable[Frame]) -> Iterable[Frame]:
         for frame in frames:
             if isinstance(frame, Begun):
-                self.version = frame.desk_version
+                self.version = frame.setup.desk_version
             elif isinstance(frame, Batch):
                 self.batches += 1
                 self.first = frame.now if self.first is None else self.first

@@ -11,6 +11,7 @@ from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.dispatcher import Dispatcher
 from frontdesk.agent.core.limits import Limits
+from frontdesk.agent.core.setup import Setup
 from frontdesk.agent.loop import DeskLoop
 from frontdesk.agent.shell.event_log import EventLog
 from frontdesk.app.surroundings import AROUND, Greeting
@@ -75,12 +76,8 @@ class Machine:
         self.ahead = 0.0
         self.began = self.desk_clock.now()
         """When the desk that is there now did."""
-        self.core = Dispatcher(
-            self._limits,
-            self._new_id if log is None else log.draw,
-            desk_version=VERSION,
-            push_service_set=self._push_service,
-        )
+        setup = Setup(self._limits, VERSION, push_service_set=self._push_service)
+        self.core = Dispatcher(setup, self._new_id if log is None else log.draw)
         record = None if log is None else log.batch
         self._loop = DeskLoop(self.core, self.store, self.desk_clock, self._carry_out, lambda: None, record)
         self.door = FrontDoor(self.core, self._loop.post, self.desk_clock.now)
@@ -89,14 +86,7 @@ class Machine:
             self.core.restore(machine, key, form)
         if log is not None:
             log.close()
-            log.begin(
-                desk_version=VERSION,
-                limits=self._limits,
-                background_off=(),
-                push_service_set=self._push_service,
-                memory={},
-                saved=saved,
-            )
+            log.begin(setup, saved)
         self._tell_all()
 
     def kill_desk(self) -> None:

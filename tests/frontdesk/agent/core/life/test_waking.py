@@ -8,6 +8,7 @@ from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.dispatcher import Dispatcher
 from frontdesk.agent.core.limits import Limits
+from frontdesk.agent.core.setup import Setup
 from frontdesk.terms import AppState, Obstacle, StopReason, WakeReason
 from frontdesk.wire import desk as wire
 from tests.frontdesk.agent.core.core_driver import (
@@ -289,7 +290,7 @@ def test_a_run_that_ended_while_there_was_no_desk_is_told_as_it_was_and_what_wai
     driver.sleep(NOTES.id)
     driver.push(NOTES.id)
     ended = driver.processes.pop(NOTES.id)
-    driver.desk = Dispatcher(driver.limits, lambda: "another token")
+    driver.desk = Dispatcher(Setup(driver.limits), lambda: "another token")
     for (machine, key), value in driver.saved.items():
         driver.desk.restore(machine, key, value)
     driver.handle(ev.AppAdded(NOTES), ev.Exited(NOTES.id, ended.pid, 0), ev.DeskStarted())

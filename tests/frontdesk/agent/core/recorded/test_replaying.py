@@ -17,6 +17,7 @@ from frontdesk.agent.core.dispatcher import Dispatcher
 from frontdesk.agent.core.limits import Limits
 from frontdesk.agent.core.recorded.recording import Batch, Begun, Full, LogBroken, Recording, read
 from frontdesk.agent.core.recorded.replaying import differences, words
+from frontdesk.agent.core.setup import Setup
 from frontdesk.terms import (
     Condition,
     ContinuedTask,
@@ -53,13 +54,12 @@ class RecordedDesk:
         self.ids: list[str] = []
         self.numbers = count(self.first_id)
         self.recording = Recording()
-        self.core = Dispatcher(self.limits, self.new_id, desk_version="1")
+        setup = Setup(self.limits, "1")
+        self.core = Dispatcher(setup, self.new_id)
         rows = [(machine, key, value) for (machine, key), value in self.saved.items()]
         for row in rows:
             self.core.restore(*row)
-        self.log = self.recording.begun(
-            desk_version="1", limits=self.limits, background_off=(), push_service_set=True, memory={}, saved=rows
-        )
+        self.log = self.recording.begun(setup, rows)
 
     def new_id(self) -> str:
         self.ids.append(f"id-{next(self.numbers)}")
@@ -125,7 +125,8 @@ def test_a_desk_that_begins_with_what_was_saved_is_run_again_from_that() -> None
 def test_another_policy_is_found_where_it_first_decides_otherwise() -> None:
     frames = list(read(a_day().log))
     assert isinstance(frames[0], Begun)
-    other = msgspec.structs.replace(frames[0], limits=Limits(background=12.0))
+    setup = msgspec.structs.replace(frames[0].setup, limits=Limits(background=12.0))
+    other = msgspec.structs.replace(frames[0], setup=setup)
     found = next(differences([other, *frames[1:]]))
     assert "TimeBox(seconds=30.0)" in found.expected and "TimeBox(seconds=12.0)" in found.actual
     assert found.after.startswith("Connected org.example.notes") and (found.batch, found.at) == (4, T0)

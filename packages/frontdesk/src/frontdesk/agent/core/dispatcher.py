@@ -1,7 +1,7 @@
 """Hands every event to the machines, their signals to each other, and gathers what they want done. Thin on purpose."""
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -10,10 +10,10 @@ from frontdesk.agent.core import events as ev
 from frontdesk.agent.core import history, notifications
 from frontdesk.agent.core.life import assertions, background_switch, consumption, lifecycle
 from frontdesk.agent.core.life.penalties import penalty
-from frontdesk.agent.core.limits import Limits
 from frontdesk.agent.core.machine import conditions
 from frontdesk.agent.core.pushes import push_routing, subscriptions
 from frontdesk.agent.core.scheduled import budgets, continued, habit, scheduler
+from frontdesk.agent.core.setup import Setup
 from frontdesk.terms import AppStatus, Explanation, PendingTask, TaskKind
 
 
@@ -22,20 +22,16 @@ class Dispatcher:
 
     def __init__(
         self,
-        limits: Limits,
+        setup: Setup,
         new_id: Callable[[], str],
-        *,
-        desk_version: str = "0",
-        background_off: frozenset[str] = frozenset(),
-        push_service_set: bool = True,
-        memory: Mapping[str, int] | None = None,
     ) -> None:
+        limits = setup.limits
         self._limits = limits
-        self.background = background_switch.BackgroundSwitch(background_off)
-        self.lifecycle = lifecycle.Lifecycle(limits, new_id, desk_version, self.background.allows)
+        self.background = background_switch.BackgroundSwitch(frozenset(setup.background_off))
+        self.lifecycle = lifecycle.Lifecycle(limits, new_id, setup.desk_version, self.background.allows)
         self.assertions = assertions.Assertions(limits, self.background.allows)
-        self.consumption = consumption.Consumption(limits, self.lifecycle.in_background, memory or {})
-        self.subscriptions = subscriptions.Subscriptions(limits, self._not_wakeable, service_set=push_service_set)
+        self.consumption = consumption.Consumption(limits, self.lifecycle.in_background, setup.memory)
+        self.subscriptions = subscriptions.Subscriptions(limits, self._not_wakeable, service_set=setup.push_service_set)
         self.push_routing = push_routing.PushRouting(
             limits,
             new_id,

@@ -3,14 +3,14 @@
 import errno
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
-from frontdesk.agent.core.limits import Limits
 from frontdesk.agent.core.recorded.recording import Recording
+from frontdesk.agent.core.setup import Setup
 
 log = logging.getLogger("frontdesk.desk")
 
@@ -33,16 +33,7 @@ class EventLog:
         self._room = most_bytes
         self._out: BinaryIO | None = None
 
-    def begin(
-        self,
-        *,
-        desk_version: str,
-        limits: Limits,
-        background_off: Iterable[str],
-        push_service_set: bool,
-        memory: Mapping[str, int],
-        saved: Iterable[tuple[str, str, bytes]],
-    ) -> None:
+    def begin(self, setup: Setup, saved: Iterable[tuple[str, str, bytes]]) -> None:
         """Before the core is told anything."""
         try:
             if self._file.exists():
@@ -53,16 +44,7 @@ class EventLog:
             log.error("%s cannot be made (%s): nothing is recorded.", self._file, error.strerror)
             return
         self._room = self._most_bytes
-        self._write(
-            self._recording.begun(
-                desk_version=desk_version,
-                limits=limits,
-                background_off=background_off,
-                push_service_set=push_service_set,
-                memory=memory,
-                saved=saved,
-            )
-        )
+        self._write(self._recording.begun(setup, saved))
 
     def draw(self) -> str:
         """An id for the core."""

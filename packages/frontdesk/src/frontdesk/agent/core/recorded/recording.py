@@ -8,15 +8,15 @@ knows the desk are secrets that no decision depends on: in the log stand others 
 
 import hashlib
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Union
 
 import msgspec
 
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
-from frontdesk.agent.core.limits import Limits
 from frontdesk.agent.core.pushes import subscriptions
+from frontdesk.agent.core.setup import Setup
 from frontdesk.errors import FrontdeskError
 
 FORMAT = 1
@@ -38,11 +38,7 @@ class Begun(msgspec.Struct, frozen=True, tag="begun"):
     """How a desk began: with this the same events lead to the same decisions."""
 
     format: int
-    desk_version: str
-    limits: Limits
-    background_off: tuple[str, ...]
-    push_service_set: bool
-    memory: dict[str, int]
+    setup: Setup
     saved: tuple[tuple[str, str, bytes], ...]
     """Everything that was restored: machine, key, value."""
 
@@ -89,16 +85,7 @@ class Recording:
     def __init__(self) -> None:
         self._instead: dict[bytes, bytes] = {}
 
-    def begun(
-        self,
-        *,
-        desk_version: str,
-        limits: Limits,
-        background_off: Iterable[str],
-        push_service_set: bool,
-        memory: Mapping[str, int],
-        saved: Iterable[tuple[str, str, bytes]],
-    ) -> bytes:
+    def begun(self, setup: Setup, saved: Iterable[tuple[str, str, bytes]]) -> bytes:
         """The first frame."""
         restored = tuple(saved)
         for machine, _, value in restored:
@@ -107,9 +94,7 @@ class Recording:
                 self._hide(known.private_key, known.auth, known.endpoint, known.told)
             elif machine == subscriptions.LINK:
                 self._hide(value.decode())
-        return self._frame(
-            Begun(FORMAT, desk_version, limits, tuple(sorted(background_off)), push_service_set, dict(memory), restored)
-        )
+        return self._frame(Begun(FORMAT, setup, restored))
 
     def batch(
         self,

@@ -77,14 +77,8 @@ class Rehearsal:
         self._done = {key: deque(each) for key, each in day.done.items()}
         self._answered = {key: deque(each) for key, each in day.answered.items()}
         begun = day.begun
-        self._core = Dispatcher(
-            limits,
-            lambda: f"rehearsed-{next(self._numbers)}",
-            desk_version=begun.desk_version,
-            background_off=frozenset(begun.background_off),
-            push_service_set=begun.push_service_set,
-            memory=begun.memory,
-        )
+        setup = msgspec.structs.replace(begun.setup, limits=limits)
+        self._core = Dispatcher(setup, lambda: f"rehearsed-{next(self._numbers)}")
         for machine, key, value in begun.saved:
             self._core.restore(machine, key, value)
         for at, event in day.outside:

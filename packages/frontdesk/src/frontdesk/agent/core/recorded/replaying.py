@@ -39,14 +39,7 @@ class Rerun:
         self._ids: list[str] = []
         self._extra = 0
         self.batches = 0
-        self.core = Dispatcher(
-            begun.limits,
-            self._new_id,
-            desk_version=begun.desk_version,
-            background_off=frozenset(begun.background_off),
-            push_service_set=begun.push_service_set,
-            memory=begun.memory,
-        )
+        self.core = Dispatcher(begun.setup, self._new_id)
         for machine, key, value in begun.saved:
             self.core.restore(machine, key, value)
 
