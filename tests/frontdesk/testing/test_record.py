@@ -159,3 +159,102 @@ def test_shifts_are_earlier_later_or_on_one_side_only() -> None:
     found = [(shift.recorded, shift.other) for shift in shifts(met(0, 10, 20), met(0.1, 5))]
     assert found == [(START + 10, START + 5), (START + 20, None)]
     assert [(shift.recorded, shift.other) for shift in shifts([], met(7))] == [(None, START + 7)]
+
+
+# --- a busy day: windows closed, pushes answered, work expired, quit, killed, the clock set -----------------------
+
+NIGHT, EXPORT = f"{APP}.night", f"{APP}.export"
+BUSY = f"""
+id = "{APP}"
+name = "Feed"
+command = ["feed"]
+background = ["push", "refresh", "processing", "continued"]
+tasks = ["{FRESH}", "{NIGHT}", "{EXPORT}"]
+"""
+
+
+async def busy() -> None:
+    """Exports while it is seen and on without its window; holds on to its time; works all night."""
+    app = frontdesk.App(APP)
+    kept: list[int] = []
+
+    @app.scheduler.task(FRESH)
+    async def refresh(task: frontdesk.ScheduledTask) -> None:
+        await app.scheduler.submit(RefreshTask(FRESH, app.time() + 6 * HOUR))
+        await asyncio.sleep(10)
+
+    @app.scheduler.task(NIGHT)
+    async def night(task: frontdesk.ScheduledTask) -> None:
+        await asyncio.sleep(HOUR)  # never done: expired each time
+
+    @app.scheduler.task(EXPORT)
+    async def export(task: frontdesk.ScheduledTask) -> None:
+        for part in range(6):
+            await asyncio.sleep(30)
+            task.report_progress(part + 1, 6)
+
+    @app.push_handler("news")
+    async def push(push: frontdesk.Push) -> frontdesk.Answer:
+        await asyncio.sleep(7)
+        return frontdesk.SHOW_AS_IT_IS
+
+    async def opened() -> None:
+        app.report_foreground()
+        await app.subscribe("news", kind=PushKind.CHANGEABLE_ALERT)
+        await app.scheduler.submit(frontdesk.ContinuedTask(EXPORT, title="Export"))
+        await asyncio.sleep(60)
+        kept.append(app.begin_background_task("hold on", lambda: app.end_background_task(kept[-1])))
+        app.report_background()
+
+    app.on_open = opened
+    async with app:
+        for task in (RefreshTask(FRESH, app.time() + 2 * HOUR), ProcessingTask(NIGHT)):
+            await app.scheduler.submit(task, frontdesk.ExistingWork.KEEP)
+        await app.run_until_quit()
+
+
+@pytest.fixture
+async def busy_log(tmp_path: Path) -> Path:
+    file = tmp_path / "events.log"
+    async with InMemoryDesk(record=file) as desk:
+        desk.install(BUSY, busy)
+        await desk.open(APP)
+        await desk.advance(minutes=8)
+        await desk.push(APP, "news", b"what was said")
+        await desk.advance(seconds=90)
+        await desk.set_wall_clock(desk.time() + HOUR)
+        await desk.advance(hours=3)
+        await desk.set_condition(Condition.IDLE, "yes")
+        await desk.advance(hours=1)
+        await desk.set_condition(Condition.IDLE, "no")
+        await desk.open(APP)
+        await desk.advance(minutes=2)
+        await desk.kill(APP)
+        await desk.advance(minutes=2)
+        await desk.open(APP)
+        await desk.advance(seconds=45)
+        await desk.quit(APP)
+        await desk.advance(hours=8)
+    return file
+
+
+def met(log: Path) -> list[tuple[int, str, str]]:
+    """What the app of the recorded desk met, as a rehearsal tells it."""
+    found: list[tuple[int, str, str]] = []
+    batches = [frame for frame in read(log.read_bytes()) if isinstance(frame, Batch)]
+    for now, effect in ((round(batch.now), effect) for batch in batches for effect in batch.decided() or ()):
+        match effect:
+            case do.Note(what="launched" | "thawed" | "stopped" as what, why=why):
+                found.append((now, what, str(why)))
+            case do.Send(message=wire.RunTasks(runs=runs)):
+                found += [(now, "task", run.identifier) for run in runs]
+    return found
+
+
+def test_lived_again_under_the_same_limits_a_busy_day_is_as_it_was(busy_log: Path) -> None:
+    day = take_apart(read(busy_log.read_bytes()))
+    moments = Rehearsal(day, day.begun.setup.limits).live()
+    again = [(round(moment.at), moment.what, moment.name) for moment in moments]
+    recorded = met(busy_log)
+    assert {what for _, what, _ in recorded} == {"launched", "thawed", "stopped", "task"}
+    assert again == recorded

@@ -120,9 +120,11 @@ class _Reader:
                 if app in self._launching:
                     self.hellos.setdefault(app, []).append(now - self._launching.pop(app))
                 return False
-            case ev.Exited(app=app) if app in self._ending:
-                self._ending.discard(app)
-                return False
+            case ev.Exited(app=app):
+                self._runs = {name: run for name, run in self._runs.items() if run.app != app}
+                if app in self._ending:
+                    self._ending.discard(app)
+                    return False
             case ev.ProgressTold(run=run) if run in self._runs:
                 self._runs[run].progress.append((now - self._runs[run].began, event))
             case ev.RunCompleted(run=name, success=success) if name in self._runs:
