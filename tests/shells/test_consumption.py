@@ -201,9 +201,10 @@ async def test_all_of_an_app_is_measured_whatever_session_it_is_in_and_whoever_h
     until(lambda: (tmp_path / "main").exists() and process_table.cpu_seconds([burner]) > burnt + 0.3)
     second, _ = await consumption.measure(APP, meant)
     assert second is not None and second - first >= 0.3
-    os.kill(burner, signal.SIGKILL)
-    os.kill(family["holder"], signal.SIGKILL)
-    until(lambda: (found := process_table.read(burner)) is None or found.ended)
+    killed = burner, family["holder"]
+    for pid in killed:
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: all((found := process_table.read(pid)) is None or found.ended for pid in killed))
     third, held = await consumption.measure(APP, meant)
     assert third is not None and third >= second, "the counter ran backwards when a process ended"
     assert held is not None and held < 64 * MIB
