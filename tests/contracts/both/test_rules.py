@@ -24,7 +24,7 @@ async def test_tasks_keep_the_app_awake_and_the_last_to_end_lets_it_sleep(ground
     row = await ground.until(lambda row: [hold.name for hold in row.holds] == ["upload", "save"])
     assert row.state is S.BACKGROUND and row.seconds_left is not None and row.seconds_left <= LIMITS["background"]
     await player.do("end", task=tasks[0])
-    assert [hold.name for hold in (await ground.row()).holds] == ["save"]
+    await ground.until(lambda row: [hold.name for hold in row.holds] == ["save"])
     player.order("end", task=tasks[1])
     await until_state(ground, S.SUSPENDED)
     assert player.count("expired") == 0
