@@ -4,6 +4,7 @@ Messages are not indexed as they come, since each may have woken Lobby for it: t
 (``upkeep``), or until somebody searches.
 """
 
+import sqlite3
 from collections.abc import Sequence
 
 from lobby.core.search import question
@@ -75,3 +76,11 @@ class SearchIndex:
             pages = -MERGED_PAGES if begin else MERGED_PAGES
             db.execute("INSERT INTO words (words, rank) VALUES ('merge', ?)", (pages,))
             return db.total_changes - before >= 2
+
+
+def forget_all(db: sqlite3.Connection) -> None:
+    """No word is left in the index, as part of a transaction that deletes all events next."""
+    # One by one they would only be marked as deleted there, until the next upkeep.
+    db.execute("INSERT INTO words (words) VALUES ('delete-all')")
+    db.execute("DELETE FROM indexed")
+    db.execute("DELETE FROM unindexed")

@@ -4,7 +4,7 @@ import json
 import sqlite3
 from collections.abc import Iterable
 
-from lobby import intake
+from lobby import intake, search_index
 from lobby.core.batch import Batch, Member, Page
 from lobby.core.event import TEXT_MOST, Happened, Kind, read_event
 from lobby.core.outbox import Item, Phase
@@ -262,6 +262,7 @@ class Store:
     def forget_all(self) -> None:
         """All data of the account is gone. Raises NotKept."""
         with self._db.transaction() as db:
+            search_index.forget_all(db)
             for table in ("notes", "rooms", "invitations", "members", "events", "sealed", "outbox"):
                 db.execute(f"DELETE FROM {table}")
         self._db.compact()
