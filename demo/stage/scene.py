@@ -13,7 +13,9 @@ _SHORT = 2.0
 """Seconds within which a background task that is over is one line of the list, not two; and several of them are one."""
 _STEPS = frozenset({"connected", "settled", "stopping"})
 """Steps on the way to what another line tells."""
-_OF_SCHEDULED_TASKS = frozenset({"request_kept", "request_cancelled", "run_begun", "run_expired", "run_over"})
+_OF_SCHEDULED_TASKS = frozenset(
+    {"request_kept", "request_cancelled", "run_begun", "run_expired", "run_over", "run_again"}
+)
 
 
 @dataclasses.dataclass(frozen=True)

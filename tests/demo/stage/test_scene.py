@@ -142,11 +142,13 @@ def test_a_scheduled_task_is_told_by_its_short_name() -> None:
     happenings = (
         Happening(NOW, APP, "request_kept", f"processing {name} submitted", "r1", name),
         Happening(NOW + 1, APP, "run_begun", f"{name} is due", "r1", name),
-        Happening(NOW + 2, APP, "run_over", f"{name}: completed", "r1", name),
+        Happening(NOW + 2, APP, "run_again", f"{name}: the app ended over it, tried again in 30 s", "r1", name),
+        Happening(NOW + 3, APP, "run_over", f"{name}: completed", "r1", name),
     )
     assert [event.text for event in reversed(see(status(happenings=happenings)).listed)] == [
         "Processing “upkeep” submitted",
         "Task “upkeep” is due",
+        "Task “upkeep”: the app ended over it, tried again in 30 s",
         "Task “upkeep”: completed",
     ]
 
