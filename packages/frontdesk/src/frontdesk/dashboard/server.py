@@ -143,15 +143,13 @@ class Dashboard:
     async def _events(self, request: web.Request) -> web.StreamResponse:
         answer = web.StreamResponse(headers={**_HEADERS, "Content-Type": "text/event-stream"})
         await answer.prepare(request)
-        sent: dict[str, str] = {}
         before: Seen | None = None
         # The person closing the page is the ordinary end of this stream.
         with contextlib.suppress(ConnectionResetError):
             async for _ in self._source.changes():
                 seen = self._source.seen()
                 for name, html in page.parts(seen, before).items():
-                    if html and sent.get(name) != html:
-                        sent[name] = html
+                    if html:
                         await answer.write(f"event: {name}\ndata: {json.dumps(html)}\n\n".encode())
                 before = seen
                 await asyncio.sleep(_AT_MOST_EVERY)
