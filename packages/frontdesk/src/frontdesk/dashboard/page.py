@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from frontdesk.dashboard.core.lanes import WORDS, Gap, held_by
-from frontdesk.dashboard.core.wording import clock, length, until
+from frontdesk.dashboard.core.wording import clock, length, short, until
 from frontdesk.dashboard.markup import Markup, joined, tag
 from frontdesk.dashboard.scheduled import conditions, launches_left, scheduled_tasks
 from frontdesk.dashboard.timeline import Strip, live, time_line
@@ -262,7 +262,7 @@ def _log(seen: Seen) -> Markup:
 
 def _receipt(receipt: Receipt | TaskReceipt, name: str) -> Markup:
     if isinstance(receipt, TaskReceipt):
-        title = f"{name}, {receipt.identifier.removeprefix(f'{receipt.app}.')}: {receipt.end.words}"
+        title = f"{name}, {short(receipt.identifier, receipt.app)}: {receipt.end.words}"
         ran = f", after {length(receipt.used)}" if receipt.used is not None else ""
         used = f" (limit {receipt.limit:g} s)" if receipt.limit is not None else ""
     else:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from frontdesk.agent.core.scheduled.progress_notice import percent
-from frontdesk.dashboard.core.wording import until
+from frontdesk.dashboard.core.wording import short, until
 from frontdesk.dashboard.markup import Markup, Part, joined, tag
 from frontdesk.terms import AppStatus, Budget, Condition, Explanation, Reading, Reason, TaskState
 
@@ -34,9 +34,8 @@ def scheduled_tasks(app: AppStatus, now: float) -> str:
 
 
 def _task(each: Explanation, now: float) -> Markup:
-    short = each.identifier.removeprefix(f"{each.app}.")
     attempt = f", try {each.attempt}" if each.attempt > 1 else ""
-    head = joined(tag("b", short, title=each.identifier), f" · {each.kind} task{attempt}")
+    head = joined(tag("b", short(each.identifier, each.app), title=each.identifier), f" · {each.kind} task{attempt}")
     if each.state is TaskState.RUNNING:
         done = f", {percent(each.progress)} done" if each.progress is not None else ""
         return tag("li", head, tag("p", f"running{done}"), data_state="running")

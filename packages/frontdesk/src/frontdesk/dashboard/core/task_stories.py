@@ -1,7 +1,7 @@
 """Tells what became of each run of a scheduled task: asked for, due, woken for, told to end, done or tried again."""
 
 from frontdesk.dashboard.core.threads import SOON, Kind, Telling, Thread
-from frontdesk.dashboard.core.wording import length
+from frontdesk.dashboard.core.wording import length, short
 from frontdesk.terms import Happening, TaskEnd, TaskKind
 
 _TOLD_TO_END = {
@@ -113,5 +113,4 @@ class TaskStories:
 
 
 def _short(line: Happening) -> str:
-    """The identifier without the app's own id before it."""
-    return line.name.removeprefix(f"{line.app}.")
+    return short(line.name, line.app)

@@ -35,6 +35,11 @@ def length(seconds: float) -> str:
     raise AssertionError("minutes fit everything")
 
 
+def short(identifier: str, app: str) -> str:
+    """A scheduled task's identifier without the app's own id before it."""
+    return identifier.removeprefix(f"{app}.")
+
+
 def sentence(words: str) -> str:
     """With a capital at its beginning and a full stop at its end."""
     return words[:1].upper() + words[1:] + ("" if words.endswith((".", "!", "?", "…", ".”")) else ".")
