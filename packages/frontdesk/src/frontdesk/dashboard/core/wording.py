@@ -12,8 +12,10 @@ def until(at: float, now: float) -> str:
     """A moment to come: ``10:31:05`` within the hour, then ``12:40``, ``tomorrow 07:15``, ``27 Mar 07:15``."""
     moment, today = datetime.datetime.fromtimestamp(at), datetime.date.fromtimestamp(now)
     days = (moment.date() - today).days
-    if days == 0 or at - now < 3600.0:
-        return clock(at) if at - now < 3600.0 else f"{moment:%H:%M}"
+    if at - now < 3600.0:
+        return clock(at)
+    if days == 0:
+        return f"{moment:%H:%M}"
     return f"tomorrow {moment:%H:%M}" if days == 1 else f"{moment.day} {moment:%b} {moment:%H:%M}"
 
 
