@@ -87,9 +87,6 @@ class Requests:
     def __iter__(self) -> Iterator[Request]:
         return iter(list(self._by_number.values()))
 
-    def __len__(self) -> int:
-        return len(self._by_number)
-
     # --- looking --------------------------------------------------------------------------------------------------
 
     def numbered(self, number: int) -> Request | None:

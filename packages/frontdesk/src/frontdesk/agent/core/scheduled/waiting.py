@@ -117,10 +117,6 @@ class Waiting:
         for of, queue in self._queues.items():
             queue.open = self._is_open(*of)
 
-    def is_open(self, of: _Class) -> bool:
-        queue = self._queues.get(of)
-        return queue.open if queue is not None else self._is_open(*of)
-
     def may_start(self, number: int, now: float, soon: float) -> bool:
         """Whether it may run now, its conditions hold, and it is wanted by the moment ``soon``."""
         of = self._class_of.get(number)
