@@ -267,6 +267,8 @@ class Database:
             db.execute("PRAGMA auto_vacuum = INCREMENTAL")
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
+            # What is deleted is not to stay in a free page; whether SQLite does so unasked depends on who built it.
+            db.execute("PRAGMA secure_delete = ON")
             if not as_closed:
                 found = db.execute("PRAGMA quick_check(1)").fetchone()
                 if found[0] != "ok":
