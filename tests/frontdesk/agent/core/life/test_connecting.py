@@ -44,6 +44,50 @@ def test_running_apps_are_not_harmed_and_sleepers_stay_asleep() -> None:
     assert driver.reasons(APP) == [StopReason.SUSPENDED_LONG]
 
 
+@pytest.mark.contract("L03", "L06")
+@pytest.mark.parametrize("ahead", [7 * 86400.0, -7 * 86400.0], ids=["forward", "back"])
+def test_a_clock_that_was_set_makes_no_sleep_longer_or_shorter_for_the_next_desk(ahead: float) -> None:
+    driver = asleep()
+    driver.pass_time(100)
+    driver.handle(ev.WallClock(ahead, 0.0))
+    driver.now += ahead  # the next desk begins with the wall clock
+    driver.desk_dies()
+    driver.pass_time(499.9)
+    assert driver.state(APP) is S.SUSPENDED
+    driver.pass_time(0.1)
+    assert [(each.reason, each.used) for each in driver.receipts] == [(StopReason.SUSPENDED_LONG, 600.0)]
+
+
+@pytest.mark.contract("L13")
+def test_nor_is_an_app_told_that_it_slept_for_so_long() -> None:
+    driver = asleep()
+    driver.pass_time(100)
+    driver.handle(ev.WallClock(7200.0, 0.0))
+    driver.now += 7200.0
+    driver.desk_dies()
+    driver.handle(ev.OpenAsked(APP))
+    driver.connect(APP)
+    assert [each for each in driver.processes[APP].inbox if isinstance(each, wire.Resumed)] == [wire.Resumed(100.0)]
+
+
+@pytest.mark.contract("L01", "L11")
+@pytest.mark.parametrize(("held", "seconds"), [("settling", 5.0), ("opening", 10.0)])
+def test_nor_is_an_app_held_awake_for_as_long_as_a_clock_was_set_back(held: str, seconds: float) -> None:
+    driver = in_front()
+    driver.close(APP)
+    if held == "opening":
+        driver.handle(ev.PageVisited(APP))
+        driver.ready(APP)
+    driver.handle(ev.WallClock(-7200.0, 0.0))
+    driver.now -= 7200.0
+    driver.desk_dies()
+    driver.connect(APP)
+    driver.pass_time(seconds - 0.1)
+    assert [hold.kind for hold in driver.status(APP).holds] == [held]
+    driver.pass_time(0.1)
+    assert driver.state(APP) is S.SUSPENDED
+
+
 @pytest.mark.contract("L06", "L13")
 def test_a_sleeper_that_is_no_child_of_this_keeper_is_woken_to_hand_over_its_page() -> None:
     driver = asleep()

@@ -44,6 +44,20 @@ def test_the_next_desk_knows_what_was_left_before_the_night() -> None:
     assert driver.status(APP).seconds_left == 20.0
 
 
+@pytest.mark.contract("A03", "A13")
+@pytest.mark.parametrize("ahead", [3600.0, -3600.0], ids=["forward", "back"])
+def test_the_next_desk_knows_it_also_when_the_clock_was_set(ahead: float) -> None:
+    driver = in_front()
+    driver.begin(APP, 1)
+    driver.sleep(APP)
+    driver.pass_time(10)
+    driver.handle(ev.WallClock(ahead, 0.0))
+    driver.now += ahead
+    driver.desk_dies()
+    driver.connect(APP)
+    assert driver.status(APP).seconds_left == 20.0
+
+
 @pytest.mark.contract("L01")
 def test_the_time_to_answer_ready_does_not_run() -> None:
     driver = in_front()

@@ -53,6 +53,7 @@ class Assertions:
         self._background_available = background_available
         self._apps: dict[str, _Tasks] = {}
         self._inhibits = False
+        self._ahead = 0
         self._saved_as: dict[str, bytes] = {}
 
     # --- the three calls ------------------------------------------------------------------------------------------
@@ -78,6 +79,8 @@ class Assertions:
                 for box in (tasks.box for tasks in self._apps.values()):
                     if box is not None:
                         box.begun += seconds
+            case ev.WallClock(ahead=ahead):
+                self._ahead = round(ahead)
             case ev.BackgroundSwitched():
                 off = [app for app in self._apps if not self._background_available(app)]
                 return [out for app in off for out in self._curtail(app, now)]
@@ -110,7 +113,7 @@ class Assertions:
     def saves(self) -> list[do.Effect]:
         """``Save`` for every box that has changed. Tasks need no saving: apps bring them when they reconnect (A13)."""
         changed: list[do.Effect] = []
-        boxes = {app: msgspec.msgpack.encode(tasks.box) for app, tasks in self._apps.items() if tasks.box is not None}
+        boxes = {app: self._form(tasks.box) for app, tasks in self._apps.items() if tasks.box is not None}
         for app, form in boxes.items():
             if self._saved_as.get(app) != form:
                 changed.append(do.Save(MACHINE, app, form))
@@ -276,6 +279,10 @@ class Assertions:
                 ),
             ]
         return []
+
+    def _form(self, box: Box) -> bytes:
+        """In wall time, with which the next desk begins its own: it must have as much left there (A13)."""
+        return msgspec.msgpack.encode(msgspec.structs.replace(box, begun=box.begun + self._ahead))
 
     def _of(self, app: str) -> _Tasks:
         return self._apps.setdefault(app, _Tasks())

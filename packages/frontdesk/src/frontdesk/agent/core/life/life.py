@@ -126,3 +126,19 @@ class Moments:
 def over(moment: float | None, now: float) -> bool:
     """It was set, and has come."""
     return moment is not None and moment <= now
+
+
+def later(moment: float | None, seconds: float) -> float | None:
+    return None if moment is None else moment + seconds
+
+
+def moved(life: Life, seconds: float) -> Life:
+    """The same with all its moments later by so much."""
+    return msgspec.structs.replace(
+        life,
+        since=life.since + seconds,
+        ran_since=life.ran_since + seconds,
+        slept_from=later(life.slept_from, seconds),
+        settle_until=later(life.settle_until, seconds),
+        opening_until=later(life.opening_until, seconds),
+    )

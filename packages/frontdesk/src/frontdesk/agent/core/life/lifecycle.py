@@ -18,7 +18,7 @@ from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.life.background_switch import ALL
 from frontdesk.agent.core.life.connecting import Connecting
 from frontdesk.agent.core.life.foreground import Foreground
-from frontdesk.agent.core.life.life import Life, Moments, over
+from frontdesk.agent.core.life.life import Life, Moments, later, over
 from frontdesk.agent.core.life.lives import MACHINE, Lives, Out
 from frontdesk.agent.core.life.stopping import Stopping
 from frontdesk.agent.core.life.waking import Waking
@@ -111,6 +111,7 @@ class Lifecycle:
             ev.DeskStopping: lambda happened, now: self._stopping.desk_stopping(now),
             ev.SleepComing: lambda happened, now: [do.Note("", "sleep_coming", "the machine is about to sleep")],
             ev.MachineSlept: lambda happened, now: self._slept(happened.seconds),
+            ev.WallClock: lambda clock, now: self._clock_set(clock.ahead),
             ev.BackgroundSwitched: lambda switched, now: self._switched(switched.app),
             ev.AnswerAsked: lambda asked, now: [do.Answer(asked.asker, wire.Done(asked.request))],
             ev.Launched: lambda answer, now: self._connecting.launched(answer),
@@ -206,18 +207,23 @@ class Lifecycle:
             if switch in (app, ALL) and self._lives.moments[app].connected
         ]
 
-    # --- the machine's sleep --------------------------------------------------------------------------------------
+    # --- the machine's sleep and clock ----------------------------------------------------------------------------
 
     def _slept(self, seconds: float) -> Out:
         """What an app had a time for it could not do in this one."""
         for app, life in self._lives.lives.items():
             at = self._lives.moments[app]
-            life.settle_until = _later(life.settle_until, seconds)
-            life.opening_until = _later(life.opening_until, seconds)
-            at.connect_by = _later(at.connect_by, seconds)
-            at.quit_by = _later(at.quit_by, seconds)
-            at.opened_at = _later(at.opened_at, seconds)
+            life.settle_until = later(life.settle_until, seconds)
+            life.opening_until = later(life.opening_until, seconds)
+            at.connect_by = later(at.connect_by, seconds)
+            at.quit_by = later(at.quit_by, seconds)
+            at.opened_at = later(at.opened_at, seconds)
         return [do.Note("", "slept", f"the machine slept for {seconds:.0f} s")] if seconds >= 1.0 else []
+
+    def _clock_set(self, ahead: float) -> Out:
+        """Whole seconds: two clocks are never read in one moment, and not for that is everything saved again."""
+        self._lives.ahead = round(ahead)
+        return []
 
     # --- holds ----------------------------------------------------------------------------------------------------
 
@@ -339,7 +345,3 @@ class Lifecycle:
             launches=at.launches,
             background_off=not self._background_available(app),
         )
-
-
-def _later(moment: float | None, seconds: float) -> float | None:
-    return None if moment is None else moment + seconds

@@ -4,7 +4,7 @@ import msgspec
 
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
-from frontdesk.agent.core.life.life import MOVES, Life, Moments
+from frontdesk.agent.core.life.life import MOVES, Life, Moments, moved
 from frontdesk.agent.core.limits import Limits
 from frontdesk.terms import AppState, Manifest
 
@@ -24,6 +24,9 @@ class Lives:
         self.moments: dict[str, Moments] = {}
         self.leaving = False
         """The desk is being stopped: nothing is woken any more."""
+        self.ahead = 0
+        """Whole seconds that the wall clock is ahead of the desk's. In the saved form moments are in wall time: with
+        that the next desk begins its own, and nobody has slept for longer because a clock was set."""
         self._saved_as: dict[str, bytes] = {}
 
     def begin(self, app: str, now: float) -> None:
@@ -53,7 +56,7 @@ class Lives:
         """``Save`` for every app whose saved form has changed since the last call."""
         changed: list[do.Effect] = []
         for app, life in self.lives.items():
-            form = msgspec.msgpack.encode(life)
+            form = msgspec.msgpack.encode(moved(life, self.ahead))
             if self._saved_as.get(app) != form:
                 self._saved_as[app] = form
                 changed.append(do.Save(MACHINE, app, form))
