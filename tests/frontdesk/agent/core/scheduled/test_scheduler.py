@@ -1101,7 +1101,7 @@ def test_an_app_in_front_that_does_not_come_back_gets_its_task_again() -> None:
 def test_an_end_that_was_not_the_apps_own_fault_is_no_try(reason: StopReason, attempt: int) -> None:
     driver = at_work()
     scheduler = driver.desk.scheduler
-    scheduler.handle(ev.DeskStopping(), driver.now)
+    driver.desk.lifecycle.handle(ev.DeskStopping(), driver.now)
     scheduler.handle(ev.Ended(APP, Receipt(APP, reason, driver.now, "")), driver.now)
     (task,) = scheduler.pending(APP)
     assert (task.state, task.attempt) == (TaskState.PENDING, attempt)

@@ -13,7 +13,6 @@ from frontdesk.terms import (
     ContinuedTask,
     Explanation,
     Manifest,
-    Obstacle,
     Reason,
     Requirement,
     TaskKind,
@@ -47,7 +46,7 @@ class Apps(Protocol):
 
 
 class Reasons:
-    """All the facts there are, and the requests they are about. ``ahead`` and ``stopping`` are set as they change."""
+    """All the facts there are, and the requests they are about. ``ahead`` is set as it changes."""
 
     def __init__(
         self,
@@ -61,8 +60,6 @@ class Reasons:
     ) -> None:
         self.ahead = 0.0
         """Wall time is the desk's and this."""
-        self.stopping = False
-        """The desk is being stopped."""
         self._limits = limits
         self._requests = requests
         self._runs = runs
@@ -112,7 +109,7 @@ class Reasons:
     def of_app(self, request: Request, now: float) -> tuple[Reason, ...]:
         app = request.app
         first = self._comes_first(request)
-        stands = (Obstacle.DESK_STOPPING, None) if self.stopping else self._apps.not_launchable(app, now)
+        stands = self._apps.not_launchable(app, now)
         return obstacles.of_app(request.kind, stands, now, in_front=self.in_front(app), first=first)
 
     def moments(self, request: Request, now: float) -> Moments:

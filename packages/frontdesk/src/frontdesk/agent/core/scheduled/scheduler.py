@@ -79,7 +79,7 @@ class Scheduler:
         if act is None:
             return []
         out = act(happened, now)
-        if not self._launches:
+        if not self._started:
             return out
         if now >= self._day_ends:
             self._launching.place_all(now, (TaskKind.REFRESH,))
@@ -89,7 +89,7 @@ class Scheduler:
     def next_wake(self) -> float | None:
         """When this machine wants ``TimePassed``: a run's expiry, or the first request that nothing else holds up."""
         moments = [self._runs.next_wake()]
-        if self._launches:
+        if self._started:
             day_ends = self._day_ends if self._launching.next_of(TaskKind.REFRESH) is not None else None
             moments += [self._launching.next_wake(), day_ends]
         return min((moment for moment in moments if moment is not None), default=None)
@@ -102,10 +102,6 @@ class Scheduler:
         """Take back one request; all of them before ``AppAdded`` and ``DeskStarted``."""
         self._requests.restore(value)
 
-    @property
-    def _launches(self) -> bool:
-        return self._started and not self._reasons.stopping
-
     def _what_goes_where(self) -> dict[type, Callable[[Any, float], Out]]:
         return {
             ev.DeskStarted: self._desk_started,
@@ -114,7 +110,6 @@ class Scheduler:
             ev.TimePassed: self._time_passed,
             ev.WallClock: self._wall_clock,
             ev.MachineSlept: self._machine_slept,
-            ev.DeskStopping: self._desk_stopping,
             ev.ConditionChanged: self._condition_changed,
             ev.AvailabilityChanged: self._availability_changed,
             ev.QuitAsked: lambda asked, now: self._switched_off(asked.app, now),
@@ -301,10 +296,6 @@ class Scheduler:
         # The machine may be another than when the desk before died.
         return out + self._end_without_conditions(now)
 
-    def _desk_stopping(self, _: ev.DeskStopping, now: float) -> Out:
-        self._reasons.stopping = True
-        return []
-
     def _time_passed(self, _: ev.TimePassed, now: float) -> Out:
         out, given_up = self._runs.time_passed(now)
         for request in given_up:
@@ -370,7 +361,7 @@ class Scheduler:
 
     def _not_by_hand(self, app: str, now: float) -> str:
         stands = self._apps.not_launchable(app, now)
-        if self._reasons.stopping or (stands is not None and stands[0] is Obstacle.DESK_STOPPING):
+        if stands is not None and stands[0] is Obstacle.DESK_STOPPING:
             return "The desk is being stopped. Nothing was changed."
         if stands is not None and stands[0] is Obstacle.APP_QUIT:
             return "You quit the app: open it again first. Nothing was changed."
