@@ -26,7 +26,7 @@ def add_to(subjects: "argparse._SubParsersAction[Any]") -> None:
     condition = what.add_parser(
         "condition",
         help="have the desk take conditions to be so until they are lifted; without words: what they are now",
-        epilog="  ".join(f"{each}: {conditions.possible(each)}." for each in Condition),
+        epilog="  ".join(f"{each}: {each.possible}." for each in Condition),
     )
     condition.add_argument("words", metavar="NAME=VALUE", nargs="*", help="such as power=battery; to lift: NAME")
     condition.add_argument("--lift", action="store_true", help="what is really so counts again; no NAME: for all")
@@ -59,7 +59,7 @@ async def _condition(words: list[str], lift: bool) -> int:
             lines = aligned(conditions.rows(status.conditions, status.now))
             print("\n".join(printable(line) for line in lines) or "The desk knows of no condition.")
     for condition, value in forced:
-        so = conditions.valued(condition, value)
+        so = condition.worded(value)
         print(f"{condition} is {so} from now on, whatever is really so. Lift it: {conditions.LIFT} {condition}")
     return 0
 
@@ -75,7 +75,7 @@ async def _lift(named: list[Condition]) -> int:
     for condition in [each for each in Condition if each in before and (each in named or not named)]:
         reading = readings[condition]
         by = f" ({reading.source})" if reading.source else ""
-        print(printable(f"{condition} is what is really so again: {conditions.valued(condition, reading.value)}{by}."))
+        print(printable(f"{condition} is what is really so again: {condition.worded(reading.value)}{by}."))
     for condition in [each for each in named if each not in before]:
         print(f"{condition} was not simulated.", file=sys.stderr)
     if not named and not before:
@@ -90,7 +90,7 @@ def _forced(word: str) -> tuple[Condition, str]:
     value = value.removesuffix("%") if condition is Condition.BATTERY else value
     if not equals or value not in VALUES[condition]:
         said = f"{condition} cannot be {value!r}" if equals else f"{word} has no value"
-        can_be = f"{condition}=VALUE, where VALUE is {conditions.possible(condition)}"
+        can_be = f"{condition}=VALUE, where VALUE is {condition.possible}"
         raise FrontdeskError(f"{said}: write {can_be}. Nothing was changed.")
     return condition, value
 

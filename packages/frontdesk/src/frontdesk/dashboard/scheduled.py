@@ -69,17 +69,11 @@ def conditions(readings: Sequence[Reading], now: float) -> Markup:
 
 
 def _read(reading: Reading, now: float) -> list[Part]:
-    value = _value(reading.condition, reading.value)
+    value = reading.condition.worded(reading.value)
     if reading.forced:
         by = f", says {reading.source}" if reading.source else ""
-        lift = f"really {_value(reading.condition, reading.seen)}{by}"
+        lift = f"really {reading.condition.worded(reading.seen)}{by}"
         return [f"{value} ", _SIMULATED, tag("small", lift)]
     if not reading.value:
         return [value, tag("small", "no source can tell; counts as met")]
     return [value, tag("small", reading.source) if reading.source else ""]
-
-
-def _value(condition: Condition, value: str) -> str:
-    if not value:
-        return "unknown"
-    return f"{value} %" if condition is Condition.BATTERY else value

@@ -23,6 +23,17 @@ class Condition(enum.StrEnum):
     MEMORY = "memory"
     """``ok`` or ``short`` (L03)."""
 
+    def worded(self, value: str) -> str:
+        """A value of it for a person: ``63 %``, ``battery``, ``unknown``."""
+        if not value:
+            return "unknown"
+        return f"{value} %" if self is Condition.BATTERY else value
+
+    @property
+    def possible(self) -> str:
+        """What it can be, for a person: ``external or battery``, ``0 to 100``."""
+        return "0 to 100" if self is Condition.BATTERY else " or ".join(VALUES[self])
+
 
 VALUES: dict[Condition, tuple[str, ...]] = {
     Condition.POWER: ("external", "battery"),

@@ -119,6 +119,6 @@ def _note(condition: Condition, value: str, source: str = "", how: str = "") -> 
 
 
 def _not_understood(condition: Condition, value: str, source: str) -> do.Note:
-    can_be = "0 to 100" if condition is Condition.BATTERY else " or ".join(VALUES[condition])
-    text = f"{condition}: {value[:40]!r}, told by {source[:40]}, is none of its values ({can_be}); it stays as it was"
+    told = f"{value[:40]!r}, told by {source[:40]}, is none of its values ({condition.possible})"
+    text = f"{condition}: {told}; it stays as it was"
     return do.Note("", "condition_refused", text, name=condition, why="not understood")
