@@ -4,13 +4,12 @@ import argparse
 import asyncio
 from typing import Any
 
+from frontdesk.agent.core.life.background_switch import ALL as EVERY_APP
 from frontdesk.app.control import DeskControl
 from frontdesk.cli.apps import app_id
 from frontdesk.cli.wording import printable
 
 ALL = "all"
-EVERY_APP = "*"
-"""What the desk calls the switch for all."""
 
 
 def add_to(subjects: "argparse._SubParsersAction[Any]") -> None:
