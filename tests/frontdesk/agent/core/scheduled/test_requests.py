@@ -90,12 +90,13 @@ def test_numbers_go_on_after_a_restart() -> None:
 
 
 def test_under_one_identifier_stand_the_run_and_the_one_after_it() -> None:
-    requests = with_one(Run("r1"))
+    run = Run("r1")
+    requests = with_one(run)
     after = requests.add(APP, RefreshTask("tidy"), T0)
     assert [each.number for each in requests.line(APP, "tidy")] == [1, 2]
     assert requests.identifiers_pending(APP, TaskKind.PROCESSING) == set()
     assert requests.identifiers_pending(APP, TaskKind.REFRESH) == {"tidy"}
-    assert requests.run("r1") is requests.line(APP, "tidy")[0]
+    assert requests.run("r1") == (requests.line(APP, "tidy")[0], run)
     requests.remove(requests.line(APP, "tidy")[0])
     assert requests.line(APP, "tidy") == (after,)
     assert requests.running() == []

@@ -997,9 +997,8 @@ def test_while_a_task_that_asked_for_external_power_runs_the_app_may_use_all_pro
     driver.now += 1
     assert told_of_cpu(ev.TimePassed()) == []
     assert told_of_cpu(awake) == [True]
-    (run,) = scheduler._requests.running(APP)
-    assert run.run is not None
-    assert told_of_cpu(ev.RunCompleted(APP, run.run.id, success=True)) == [False]
+    ((_, run),) = scheduler._requests.running(APP)
+    assert told_of_cpu(ev.RunCompleted(APP, run.id, success=True)) == [False]
     driver.submit(APP, ProcessingTask("tidy1"))
     assert told_of_cpu(awake) == []
 

@@ -128,9 +128,7 @@ class Launching:
         """The app is awake, and gets what it was woken for. Only now the launch counts, for budget and habit: of one
         that came to nothing, because a network came and went, the app had nothing (S14, S15)."""
         counted = [
-            request.run
-            for request in self._requests.running(app)
-            if request.kind is TaskKind.REFRESH and request.run is not None and not request.run.free
+            run for request, run in self._requests.running(app) if request.kind is TaskKind.REFRESH and not run.free
         ]
         for run in counted:
             run.free = True

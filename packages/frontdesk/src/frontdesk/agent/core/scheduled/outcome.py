@@ -6,7 +6,7 @@ from frontdesk.agent.core.limits import Limits
 from frontdesk.agent.core.scheduled import runs
 from frontdesk.agent.core.scheduled.launching import Launching
 from frontdesk.agent.core.scheduled.obstacles import in_words
-from frontdesk.agent.core.scheduled.requests import Request, Requests
+from frontdesk.agent.core.scheduled.requests import Request, Requests, Run
 from frontdesk.agent.core.scheduled.runs import Runs
 from frontdesk.terms import EXPIRED, ProcessingTask, Retry, StopReason, TaskEnd, WakeReason
 
@@ -53,10 +53,7 @@ class Outcome:
         """What the app was at work on comes again, after a pause and only so often (L07)."""
         self._running.disconnected(app)
         out: Out = []
-        for request in self._requests.running(app):
-            run = request.run
-            if run is None:
-                continue
+        for request, run in self._requests.running(app):
             if run.expired is not None:
                 out += self.of(request, run.expired, now)
             elif run.began is None and why is StopReason.REPLACED:
@@ -65,18 +62,18 @@ class Outcome:
             elif why in _NO_FAULT:
                 out += self._running.over(request)
             else:
-                out += self._died(request, now)
+                out += self._died(request, run, now)
         self._launching.place_app(app, now)
         return out
 
-    def _died(self, request: Request, now: float) -> Out:
-        run, name = request.run, request.identifier
+    def _died(self, request: Request, run: Run, now: float) -> Out:
+        name = request.identifier
         out = self._running.over(request)
         request.deaths += 1
         request.attempt += 1
         self._requests.changed(request)
         about = runs.about(request)
-        if run is not None and request.deaths >= self._limits.task_tries:
+        if request.deaths >= self._limits.task_tries:
             self._requests.remove(request)
             text = f"{name} given up: the app ended {request.deaths} times over it"
             return [

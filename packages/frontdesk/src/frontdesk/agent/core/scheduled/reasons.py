@@ -146,7 +146,7 @@ class Reasons:
         if not self._runs.at_work(request.app, request.kind):
             return ""
         return next(
-            (each.identifier for each in self._requests.running(request.app) if each.kind is request.kind),
+            (each.identifier for each, _ in self._requests.running(request.app) if each.kind is request.kind),
             "",
         )
 

@@ -72,6 +72,10 @@ class Request(msgspec.Struct):
         return PendingTask(self.task, self.submitted, state, self.attempt)
 
 
+Running = tuple[Request, Run]
+"""A request that has a run, and that run."""
+
+
 class Requests:
     """All of them. Under one identifier of an app stand one or two: the one that runs, and the one to run after it."""
 
@@ -79,8 +83,8 @@ class Requests:
         self._limits = limits
         self._by_number: dict[int, Request] = {}
         self._apps: dict[str, dict[str, list[Request]]] = {}
-        self._running: dict[str, Request] = {}
-        self._running_of: dict[str, dict[int, Request]] = {}
+        self._running: dict[str, Running] = {}
+        self._running_of: dict[str, dict[int, Running]] = {}
         self._changed: set[int] = set()
         self._next = 0
 
@@ -108,12 +112,12 @@ class Requests:
     def apps_with(self, identifier: str) -> list[str]:
         return [app for app, lines in self._apps.items() if identifier in lines]
 
-    def running(self, app: str | None = None) -> list[Request]:
+    def running(self, app: str | None = None) -> list[Running]:
         """Those with a run, in the order of their numbers: of one app, or of all."""
         mine = self._running.values() if app is None else self._running_of.get(app, {}).values()
-        return sorted(mine, key=lambda request: request.number)
+        return sorted(mine, key=lambda running: running[0].number)
 
-    def run(self, run: str) -> Request | None:
+    def run(self, run: str) -> Running | None:
         return self._running.get(run)
 
     def identifiers_pending(self, app: str, kind: TaskKind) -> set[str]:
@@ -169,8 +173,7 @@ class Requests:
             self._enter_run(request, request.run)
 
     def _enter_run(self, request: Request, run: Run) -> None:
-        self._running[run.id] = request
-        self._running_of.setdefault(request.app, {})[request.number] = request
+        self._running[run.id] = self._running_of.setdefault(request.app, {})[request.number] = (request, run)
 
     # --- saved form -----------------------------------------------------------------------------------------------
 

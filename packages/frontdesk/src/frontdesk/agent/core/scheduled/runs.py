@@ -75,7 +75,7 @@ class Runs:
 
     def restored(self) -> None:
         """The desk before has left these running."""
-        for request in self._requests.running():
+        for request, _ in self._requests.running():
             self._count(request, 1)
 
     def give(self, app: str, now: float) -> Out:
@@ -84,9 +84,9 @@ class Runs:
         out: Out = []
         for kind in (TaskKind.REFRESH, TaskKind.PROCESSING):
             fresh = [
-                (request, request.run)
-                for request in self._requests.running(app)
-                if request.run is not None and request.run.began is None and request.kind is kind
+                (request, run)
+                for request, run in self._requests.running(app)
+                if run.began is None and request.kind is kind
             ]
             if not fresh:
                 continue
@@ -157,7 +157,7 @@ class Runs:
 
     def box_over(self, app: str, now: float) -> Out:
         """The app's box of background time is over, and with it went what held it; its runs may have more time."""
-        runs = [(request, request.run) for request in self._requests.running(app) if request.run is not None]
+        runs = self._requests.running(app)
         given = [(request, run) for request, run in runs if run.began is not None]
         late = [request for request, run in given if run.expired is not None and run.deadline <= now + 0.001]
         if late:
@@ -166,7 +166,7 @@ class Runs:
 
     def more_time(self, app: str, now: float) -> Out:
         """Background time of the app begins, or has to reach as far as its runs do."""
-        ends = [each.run.deadline for each in self._requests.running(app) if each.run and each.run.began is not None]
+        ends = [run.deadline for _, run in self._requests.running(app) if run.began is not None]
         return [ev.GiveTime(app, max(ends) - now)] if ends and max(ends) > now else []
 
     def _stop(self, app: str, owing: list[Request], now: float) -> ev.Stop:
@@ -190,10 +190,7 @@ class Runs:
         self._connected.add(app)
         out: Out = []
         lead = self._limits.expiry_lead
-        for request in self._requests.running(app):
-            run = request.run
-            if run is None:
-                continue
+        for request, run in self._requests.running(app):
             out.append(self._hold(request, run.id))
             if run.id not in brought:
                 run.began = None
@@ -212,14 +209,13 @@ class Runs:
     def disconnected(self, app: str) -> None:
         """Nothing can be told to it, so no deadline counts, until it is back or gone."""
         self._connected.discard(app)
-        for request in self._requests.running(app):
+        for request, _ in self._requests.running(app):
             self._moments.drop(request.number)
 
     def machine_slept(self, seconds: float) -> None:
         """Nobody could use time in which nothing ran."""
-        for request in self._requests.running():
-            run = request.run
-            if run is not None and run.began is not None:
+        for request, run in self._requests.running():
+            if run.began is not None:
                 run.began, run.deadline = run.began + seconds, run.deadline + seconds
                 self._requests.changed(request)
                 if self._moments.moment(request.number) is not None:
@@ -247,9 +243,8 @@ class Runs:
         free = any(
             request.kind is TaskKind.PROCESSING
             and Requirement.EXTERNAL_POWER in request.task.requires
-            and request.run is not None
-            and request.run.began is not None
-            for request in self._requests.running(app)
+            and run.began is not None
+            for request, run in self._requests.running(app)
         )
         if free == (app in self._cpu_free):
             return []

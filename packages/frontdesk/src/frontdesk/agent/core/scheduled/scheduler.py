@@ -22,7 +22,7 @@ from frontdesk.agent.core.scheduled.obstacles import Known
 from frontdesk.agent.core.scheduled.outcome import Outcome
 from frontdesk.agent.core.scheduled.permission import declared, refusal
 from frontdesk.agent.core.scheduled.reasons import Allowance, Apps, Reasons, Usual
-from frontdesk.agent.core.scheduled.requests import MACHINE, Request, Requests
+from frontdesk.agent.core.scheduled.requests import MACHINE, Request, Requests, Running
 from frontdesk.agent.core.scheduled.runs import Runs, about
 from frontdesk.terms import (
     AppState,
@@ -196,10 +196,11 @@ class Scheduler:
 
     def _completed(self, said: ev.RunCompleted, now: float) -> Out:
         out: Out = [do.SendKept(said.app, wire.RunKept(said.run))]
-        request = self._requests.run(said.run)
-        if request is None or request.app != said.app or request.run is None:
+        running = self._requests.run(said.run)
+        if running is None or running[0].app != said.app:
             return out
-        end = request.run.expired or (TaskEnd.COMPLETED if said.success else TaskEnd.FAILED)
+        request, run = running
+        end = run.expired or (TaskEnd.COMPLETED if said.success else TaskEnd.FAILED)
         out += self._outcome.of(request, end, now, success=said.success)
         return out + self._undeclared(said.app)
 
@@ -231,9 +232,8 @@ class Scheduler:
 
     def _connected(self, hello: ev.Connected, now: float) -> Out:
         out: Out = []
-        for request in self._requests.running(hello.app):
-            run = request.run
-            if run is not None and run.expired is not None and run.id not in hello.runs:
+        for request, run in self._requests.running(hello.app):
+            if run.expired is not None and run.id not in hello.runs:
                 # It was to end before the app ever heard of it.
                 out += self._outcome.of(request, run.expired, now)
         return out + self._runs.connected(hello.app, hello.runs, now)
@@ -263,12 +263,12 @@ class Scheduler:
         self._launching.place_app(app, now)
         return out
 
-    def _switch_off(self, running: list[Request], now: float) -> Out:
+    def _switch_off(self, running: list[Running], now: float) -> Out:
         out: Out = []
-        for request in running:
-            if request.run is not None and request.run.began is None:
+        for request, run in running:
+            if run.began is None:
                 out += self._launching.take_back(request, now)
-        return out + self._runs.expire(running, TaskEnd.SWITCHED_OFF, now)
+        return out + self._runs.expire([request for request, _ in running], TaskEnd.SWITCHED_OFF, now)
 
     # --- the machine, and time ------------------------------------------------------------------------------------
 
@@ -283,13 +283,14 @@ class Scheduler:
                 continue
             out += self._undeclared(app)
             if app in self._stopped_before:
-                out += [gone for each in self._requests.running(app) for gone in self._launching.take_back(each, now)]
+                running = self._requests.running(app)
+                out += [gone for each, _ in running for gone in self._launching.take_back(each, now)]
             if not self._apps.background_available(app):
                 # Switched off in the settings since; what was launched by hand all the same goes on (S17).
                 by_itself = [
-                    request
-                    for request in self._requests.running(app)
-                    if request.run is not None and Obstacle.BACKGROUND_OFF not in request.run.ignores
+                    (request, run)
+                    for request, run in self._requests.running(app)
+                    if Obstacle.BACKGROUND_OFF not in run.ignores
                 ]
                 out += self._switch_off(by_itself, now)
             self._launching.place_app(app, now)
@@ -325,10 +326,7 @@ class Scheduler:
     def _end_without_conditions(self, now: float) -> Out:
         out: Out = []
         lost: dict[TaskEnd, list[Request]] = {TaskEnd.CONDITION_LOST: [], TaskEnd.IN_USE: []}
-        for request in self._requests.running():
-            run = request.run
-            if run is None:
-                continue
+        for request, run in self._requests.running():
             stands = {reason.obstacle for reason in self._reasons.of_machine(request.task.requires)} - {*run.ignores}
             if stands and run.began is None:
                 out += self._launching.take_back(request, now)
