@@ -6,14 +6,12 @@ from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.limits import Limits
 from frontdesk.agent.core.scheduled.reasons import Allowance, Reasons, Usual
-from frontdesk.agent.core.scheduled.requests import Request, Requests, Run
+from frontdesk.agent.core.scheduled.requests import KINDS, Request, Requests, Run
 from frontdesk.agent.core.scheduled.runs import Runs, about
 from frontdesk.agent.core.scheduled.waiting import Waiting
 from frontdesk.terms import Obstacle, TaskKind, WakeReason
 
 Out = list[do.Effect | ev.Signal]
-
-KINDS = (TaskKind.REFRESH, TaskKind.PROCESSING)
 
 
 class Launching:

@@ -15,6 +15,9 @@ from frontdesk.terms import Obstacle, PendingTask, ProcessingTask, TaskEnd, Task
 MACHINE = "scheduler"
 """Under this word requests are saved."""
 
+KINDS = (TaskKind.REFRESH, TaskKind.PROCESSING)
+"""The kinds of request that are kept here."""
+
 
 class Run(msgspec.Struct):
     """One delivery of a request to its app."""

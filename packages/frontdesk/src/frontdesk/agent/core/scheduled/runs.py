@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.limits import Limits
-from frontdesk.agent.core.scheduled.requests import Request, Requests, Run
+from frontdesk.agent.core.scheduled.requests import KINDS, Request, Requests, Run
 from frontdesk.agent.core.scheduled.waiting import Heap
 from frontdesk.terms import Requirement, StopReason, TaskEnd, TaskKind, TaskReceipt
 from frontdesk.wire import desk as wire
@@ -48,7 +48,7 @@ class Runs:
         self._moments = Heap()
         """When the next thing is due for a run, by the number of its request; of connected apps only."""
         self._connected: set[str] = set()
-        self._at_work: dict[TaskKind, dict[str, int]] = {kind: {} for kind in TaskKind}
+        self._at_work: dict[TaskKind, dict[str, int]] = {kind: {} for kind in KINDS}
         """How many runs of a kind each app has."""
         self._cpu_free: set[str] = set()
 
@@ -82,7 +82,7 @@ class Runs:
         """The app is awake: what it was woken for, each kind with the time of one launch (S08, S09)."""
         self._connected.add(app)
         out: Out = []
-        for kind in (TaskKind.REFRESH, TaskKind.PROCESSING):
+        for kind in KINDS:
             fresh = [
                 (request, run)
                 for request, run in self._requests.running(app)

@@ -17,12 +17,12 @@ from typing import Any
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.limits import Limits
-from frontdesk.agent.core.scheduled.launching import KINDS, Launching
+from frontdesk.agent.core.scheduled.launching import Launching
 from frontdesk.agent.core.scheduled.obstacles import Known
 from frontdesk.agent.core.scheduled.outcome import Outcome
 from frontdesk.agent.core.scheduled.permission import declared, refusal
 from frontdesk.agent.core.scheduled.reasons import Allowance, Apps, Reasons, Usual
-from frontdesk.agent.core.scheduled.requests import MACHINE, Request, Requests, Running
+from frontdesk.agent.core.scheduled.requests import KINDS, MACHINE, Request, Requests, Running
 from frontdesk.agent.core.scheduled.runs import Runs, about
 from frontdesk.terms import (
     AppState,
@@ -294,6 +294,7 @@ class Scheduler:
                 ]
                 out += self._switch_off(by_itself, now)
             self._launching.place_app(app, now)
+        self._day_ends = self._habit.day_ends(now)
         # The machine may be another than when the desk before died.
         return out + self._end_without_conditions(now)
 
