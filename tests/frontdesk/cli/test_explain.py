@@ -14,7 +14,7 @@ MORNING = NOW + 12_000
 """07:15, 3 h 20 min later."""
 
 POWER = Reason(Obstacle.NO_EXTERNAL_POWER, "needs external power: on battery, 63 %", "battery", "external")
-EARLY = Reason(Obstacle.TOO_EARLY, "its earliest begin is to come, in 3 h 20 min", until=MORNING)
+EARLY = Reason(Obstacle.TOO_EARLY, "may begin at the earliest in 3 h 20 min", until=MORNING)
 
 
 def task(*reasons: Reason, app: str = "a.b", state: TaskState = TaskState.PENDING, **more: object) -> Explanation:
@@ -29,7 +29,7 @@ def test_each_reason_with_its_value_and_when_it_ends() -> None:
         "Photos (a.b)",
         "  a.b.copy: processing, pending for 2 h, attempt 2",
         "    - needs external power: on battery, 63 %",
-        "    - its earliest begin is to come, in 3 h 20 min (07:15)",
+        "    - may begin at the earliest in 3 h 20 min (07:15)",
         "    Looked at as soon as one of these changes.",
     ]
 

@@ -34,7 +34,7 @@ def task(*reasons: Reason, state: TaskState = TaskState.PENDING, progress: float
 @pytest.mark.contract("S16")
 def test_each_reason_stands_there_with_its_value_or_its_end() -> None:
     power = Reason(Obstacle.NO_EXTERNAL_POWER, "needs external power: on battery, 63 %")
-    early = Reason(Obstacle.TOO_EARLY, "its earliest begin is to come, in 9 h", until=NOW + 9 * 3600)
+    early = Reason(Obstacle.TOO_EARLY, "may begin at the earliest in 9 h", until=NOW + 9 * 3600)
     html = scheduled_tasks(app(task(power, early)), NOW)
     assert '<b title="a.b.copy">copy</b> · processing task' in html
     assert "<li>needs external power: on battery, 63 %</li><li>too early until tomorrow 07:00</li>" in html

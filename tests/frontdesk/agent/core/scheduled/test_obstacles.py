@@ -137,8 +137,10 @@ def test_moments_to_come_are_said_with_the_time_until_then() -> None:
         (Obstacle.BUDGET_SPENT, NOW + 7200),
         (Obstacle.WAITS_FOR_HABIT, NOW + 90_000),
     ]
+    assert found[0].text == "may begin at the earliest in 60 s"
     assert found[1].text == "try 3 comes after a pause, in 10 min"
     assert found[2].text == "its 4 launches a day are spread over the day: the next is due in 2 h"
+    assert found[3].text == "waits until shortly before you usually open the app, in 25 h"
     assert (found[2].now, found[2].needs) == ("0.25", "1")
     assert of_time(moments, NOW + 90_000, 3, lambda: Budget(4.0, 1.0)) == ()
 

@@ -151,13 +151,13 @@ def of_time(moments: Moments, now: float, attempt: int, budget: Callable[[], Bud
         if until is not None and until > now:
             found.append(Reason(obstacle, f"{text} in {in_words(until - now)}", has, needs, until))
 
-    waits(Obstacle.TOO_EARLY, moments.earliest, "its earliest begin is to come,")
+    waits(Obstacle.TOO_EARLY, moments.earliest, "may begin at the earliest")
     waits(Obstacle.RETRY_PAUSE, moments.pause, f"try {attempt} comes after a pause,")
     if moments.budget is not None and moments.budget > now:
         has = budget()
         text = f"its {has.per_day:.2g} launches a day are spread over the day: the next is due"
         waits(Obstacle.BUDGET_SPENT, moments.budget, text, f"{has.left:.2g}", "1")
-    waits(Obstacle.WAITS_FOR_HABIT, moments.habit, "it waits for the time at which you usually open the app,")
+    waits(Obstacle.WAITS_FOR_HABIT, moments.habit, "waits until shortly before you usually open the app,")
     return tuple(found)
 
 
