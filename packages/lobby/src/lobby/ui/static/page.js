@@ -598,8 +598,9 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+/** The next line of the same list, which is that of the chats unless one of the found messages has the focus. */
 function step(from, by) {
-  const chats = [...document.querySelectorAll(".chat")];
+  const chats = [...(from?.closest(".chats") || one("#chats")).querySelectorAll(".chat")];
   return chats[from ? chats.indexOf(from) + by : by > 0 ? 0 : chats.length - 1];
 }
 
