@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lobby.core.views import Account, Bubble, ChatSummary, Connection, Invitation, Mark, Provider, WaysIn
+from lobby.core.views import Account, Bubble, ChatSummary, Connection, Findings, Invitation, Mark, Provider, WaysIn
 from lobby.ui import static_files
 from lobby.ui.render import Conversation, Door, Renderer
 from lobby.ui.scenes import Neighbour, Scene
@@ -71,6 +71,8 @@ def every_page(name: str, text: str) -> list[str]:
         RENDERER.no_chat(around),
         RENDERER.chat(around, shown, "key", text, text),
         RENDERER.new(around, {"user": text, "name": name, "users": text}, text),
+        RENDERER.search(around, text, Findings(tuple(shown.bubbles), waiting=2)),
+        RENDERER.search(around, text, None, text),
         RENDERER.logout(around, 2),
         RENDERER.trouble(name, text, text),
         RENDERER.chats(around, ""),
@@ -109,6 +111,22 @@ def test_nothing_inline_that_the_content_security_policy_would_refuse() -> None:
         found = elements(page)
         assert "style" not in found.tags | found.attributes
         assert not [name for name in found.attributes if name.startswith("on")]
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (Findings(), "Nothing was found on this computer."),
+        (Findings(tuple(conversation().bubbles), more=True), "The newest 3 messages."),
+        (Findings(waiting=1), "One message is not indexed yet"),
+        (Findings(waiting=3000), "3000 messages are not indexed yet"),
+        (Findings(asked=False), "Only words and numbers can be looked for"),
+    ],
+)
+def test_a_search_says_what_it_found_and_what_it_has_not_looked_at(found: Findings, words: str) -> None:
+    page = RENDERER.search(scene(), "hello", found)
+    assert words in page
+    assert ("not indexed yet" in page) == bool(found.waiting)
 
 
 @pytest.mark.parametrize(
