@@ -71,10 +71,11 @@ class Reading:
 
     def search(self, typed: str, most: int) -> Findings:
         """The newest ``most`` messages of all chats with all of these words. Raises NotKept."""
-        if not question(typed):
+        asked = question(typed)
+        if not asked:
             return Findings(asked=False)
         waiting = self._store.index.catch_up()
-        found = self._store.index.find(typed, most + 1)
+        found = self._store.index.find(asked, most + 1)
         names = {room_id: self.names(room_id) for room_id in {event.room_id for event in found}}
         shown = tuple(timeline.bubble_of_event(event, self.me, names[event.room_id]) for event in found[:most])
         return Findings(shown, len(found) > most, waiting)

@@ -7,7 +7,6 @@ Messages are not indexed as they come, since each may have woken Lobby for it: t
 import sqlite3
 from collections.abc import Sequence
 
-from lobby.core.search import question
 from lobby.core.timeline import KeptEvent
 from lobby.database import Database
 from lobby.intake import kept_event
@@ -52,11 +51,8 @@ class SearchIndex:
                 return 0
         return self.waiting()
 
-    def find(self, typed: str, most: int) -> Sequence[KeptEvent]:
-        """The newest ``most`` indexed messages with all of these words, or words that begin like them."""
-        asked = question(typed)
-        if not asked:
-            return []
+    def find(self, asked: str, most: int) -> Sequence[KeptEvent]:
+        """The newest ``most`` indexed messages that answer this ``search.question``, which asks for something."""
         rows = self._db.rows(
             "SELECT events.* FROM words JOIN indexed ON indexed.number = words.rowid JOIN events USING (event_id) "
             "JOIN rooms ON rooms.room_id = events.room_id AND NOT rooms.space "
