@@ -5,6 +5,7 @@ import enum
 import msgspec
 
 from frontdesk.agent.core import effects as do
+from frontdesk.agent.core.scheduled.obstacles import sentence
 from frontdesk.agent.core.scheduled.progress_notice import percent
 from frontdesk.terms import (
     ContinuedTask,
@@ -82,18 +83,20 @@ class Work(msgspec.Struct):
         used = max(0.0, now - self.began) if self.began is not None else None
         return TaskReceipt(self.app, self.identifier, TaskKind.CONTINUED, end, now, text, used=used)
 
+    @property
+    def state(self) -> TaskState:
+        return TaskState.PENDING if self.stage is Stage.QUEUED else TaskState.RUNNING
+
     def pending(self) -> PendingTask:
-        state = TaskState.PENDING if self.stage is Stage.QUEUED else TaskState.RUNNING
-        return PendingTask(self.request, self.submitted, state, self.tries + 1)
+        return PendingTask(self.request, self.submitted, self.state, self.tries + 1)
 
     def explanation(self, reasons: tuple[Reason, ...], fraction: float | None) -> Explanation:
-        state = TaskState.PENDING if self.stage is Stage.QUEUED else TaskState.RUNNING
         return Explanation(
             self.app,
             self.identifier,
             TaskKind.CONTINUED,
-            state,
-            f"Waits: {'; '.join(reason.text for reason in reasons)}." if reasons else self._in_words(fraction),
+            self.state,
+            sentence(reasons) if reasons else self._in_words(fraction),
             reasons,
             submitted=self.submitted,
             attempt=self.tries + 1,

@@ -177,6 +177,11 @@ def next_look(reasons: tuple[Reason, ...]) -> float | None:
     return max(known) if known and len(known) == len(moments) else None
 
 
+def sentence(reasons: tuple[Reason, ...]) -> str:
+    """All of them, at least one, as one sentence for a person."""
+    return f"Waits: {'; '.join(reason.text for reason in reasons)}."
+
+
 def in_words(seconds: float) -> str:
     """A time to wait, for a person: ``12 s``, ``2 h 5 min``, ``3 days``."""
     whole = max(1, round(seconds))

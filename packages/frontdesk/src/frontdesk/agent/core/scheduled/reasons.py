@@ -16,7 +16,6 @@ from frontdesk.terms import (
     Reason,
     Requirement,
     TaskKind,
-    TaskState,
 )
 
 
@@ -77,12 +76,12 @@ class Reasons:
         if run is not None:
             text = _running(run, now)
         else:
-            text = f"Waits: {'; '.join(reason.text for reason in reasons)}." if reasons else "Starts at once."
+            text = obstacles.sentence(reasons) if reasons else "Starts at once."
         return Explanation(
             request.app,
             request.identifier,
             request.kind,
-            TaskState.PENDING if run is None else TaskState.RUNNING,
+            request.state,
             text,
             reasons,
             obstacles.unknown(request.task.requires, self._conditions),

@@ -70,9 +70,12 @@ class Request(msgspec.Struct):
     def kind(self) -> TaskKind:
         return self.task.kind
 
+    @property
+    def state(self) -> TaskState:
+        return TaskState.PENDING if self.run is None else TaskState.RUNNING
+
     def pending(self) -> PendingTask:
-        state = TaskState.PENDING if self.run is None else TaskState.RUNNING
-        return PendingTask(self.task, self.submitted, state, self.attempt)
+        return PendingTask(self.task, self.submitted, self.state, self.attempt)
 
 
 Running = tuple[Request, Run]
