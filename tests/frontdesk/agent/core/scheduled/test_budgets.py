@@ -110,6 +110,31 @@ def test_a_clock_that_was_years_ahead_when_it_was_saved_holds_nothing_back() -> 
     assert after.next_at(APP, T0 + 60 + HOUR) is None
 
 
+@pytest.mark.contract("S07", "S15")
+def test_a_clock_that_was_set_forward_and_a_new_desk_give_nobody_launches() -> None:
+    machine = budgets()
+    for _ in range(3):
+        machine.spend(APP, T0)
+    before = {save.key: save for save in machine.saves() if isinstance(save, do.Save)}
+    machine.handle(ev.WallClock(ahead=DAY, utc_offset=0.0), T0)
+    before |= {save.key: save for save in machine.saves() if isinstance(save, do.Save)}
+    after = budgets()
+    for key, save in before.items():
+        assert save.value is not None
+        after.restore(key, save.value)
+    after.handle(ev.DeskStarted(), T0 + DAY)
+    assert after.budget(APP, T0 + DAY) == Budget(24.0, 0.0, T0 + DAY + HOUR)
+
+
+def test_a_clock_that_is_told_again_as_it_was_saves_nothing() -> None:
+    machine = budgets()
+    machine.handle(ev.WallClock(ahead=60.0, utc_offset=0.0), T0)
+    machine.spend(APP, T0)
+    machine.saves()
+    machine.handle(ev.WallClock(ahead=60.0, utc_offset=3600.0), T0 + 1)
+    assert machine.saves() == []
+
+
 def test_looking_at_a_budget_that_was_saved_by_a_clock_ahead_of_this_one_changes_nothing() -> None:
     machine, looked_at, left_alone = budgets(), budgets(), budgets()
     machine.handle(ev.WallClock(ahead=HOUR, utc_offset=0.0), T0)

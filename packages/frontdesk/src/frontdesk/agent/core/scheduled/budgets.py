@@ -47,8 +47,10 @@ class Budgets:
 
     def handle(self, happened: ev.Event | ev.Signal, now: float) -> Out:
         match happened:
-            case ev.WallClock(ahead=ahead):
+            case ev.WallClock(ahead=ahead) if ahead != self._ahead:
+                # Each is saved anew: by the clock of before, the next desk would refill it for time that did not pass.
                 self._ahead = ahead
+                self._changed.update(self._buckets)
             case ev.DeskStarted():
                 for bucket in self._buckets.values():
                     # One that lies ahead was saved under a clock that has been set back since: it fills from now on.
@@ -62,7 +64,7 @@ class Budgets:
         return None
 
     def saves(self) -> list[do.Effect]:
-        """``Save`` for every app that has spent something since the last call."""
+        """``Save`` for every app that has spent something since the last call; for each when the clock was set."""
         changed, self._changed = self._changed, set()
         return [do.Save(MACHINE, app, self._form(app)) for app in sorted(changed)]
 
