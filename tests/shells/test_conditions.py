@@ -56,6 +56,7 @@ async def test_what_nobody_tells_is_looked_at_when_the_desk_is_awake_but_seldom(
     looks: list[None] = []
     monkeypatch.setattr(psutil, "sensors_battery", lambda: looks.append(None))
     machine.start()
+    await machine.conditions.first_look()
     assert len(looks) == 1 and machine.word(Condition.POWER) == ("external", "psutil")
     for _ in range(100):
         machine.conditions.refresh()

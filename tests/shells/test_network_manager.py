@@ -25,6 +25,7 @@ async def test_connectivity_and_cost_and_a_service_that_goes_and_comes_back(
 ) -> None:
     monkeypatch.setattr(routes, "_works", lambda interface: False)  # this computer's own network is no matter here
     machine.start()
+    await machine.conditions.first_look()
     assert machine.word(NETWORK) == ("offline", routes.SOURCE)
     async with mocked(bus.address, NAME, PATH, NAME, *TEMPLATE) as manager:
         await machine.until(NETWORK, "online", SOURCE)

@@ -160,7 +160,7 @@ async def test_the_first_look_waits_for_those_that_are_there(bus: PrivateBus, ma
     upower.thinks = 0.05
     machine.start()
     await machine.conditions.first_look()
-    assert machine.word(Condition.POWER) == ("external", "UPower")
+    assert machine.words(Condition.POWER) == [("external", "UPower")]  # nobody was asked in its place
 
 
 async def test_a_service_that_hangs_costs_the_desk_half_a_second_once_and_is_asked_again(

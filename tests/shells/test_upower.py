@@ -23,6 +23,7 @@ UPOWERS, PSUTILS = "UPower", power_supply.SOURCE
 @pytest.mark.contract("S10")
 async def test_mains_battery_and_a_daemon_that_goes_and_comes_back(bus: PrivateBus, machine: Machine) -> None:
     machine.start()
+    await machine.conditions.first_look()
     assert machine.word(Condition.POWER) == ("battery", PSUTILS)
     assert machine.word(Condition.BATTERY) == ("55", PSUTILS)
     async with mocked(bus.address, NAME, PATH, NAME, *TEMPLATE) as upower:

@@ -64,13 +64,11 @@ class MachineConditions:
         """What is taken leave of now is no news: unknown counts as met, and something would begin on the way out."""
 
     def start(self) -> None:
-        """Tell what can be told at once, before anybody is asked."""
+        """Tell what the kernel can tell at once of clocks and memory."""
         self._next_refresh = asyncio.get_running_loop().time() + REFRESH
         self._clock.start()
         if self._pressure.set_trigger():
             self._tell(_PRESSURE, Condition.MEMORY, "ok")
-        self._power_supply.start()
-        self._routes.start()
 
     async def run(self) -> None:
         """Hear the services of the machine's bus, until cancelled."""
@@ -85,13 +83,15 @@ class MachineConditions:
 
     async def first_look(self) -> None:
         """Until those that are there have told, or ``FIRST_LOOK`` is over: nothing is to begin at login and be taken
-        back at once because the person uses the machine."""
+        back at once because the person uses the machine. Who has not told by then has its stand-in tell."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FIRST_LOOK):
                 await self._bus.looked.wait()
                 for service in self._read:
                     if self._bus.has(service):
                         await service.read.wait()
+        for service in self._read:
+            service.not_waited_for()
 
     def refresh(self) -> None:
         """The desk is awake anyway. Looks at most every ``REFRESH`` seconds."""

@@ -109,6 +109,11 @@ class ServiceProperties:
         """Something of it could not be read the last time; that it is there now, nobody tells."""
         self._complaints: set[str] = set()
 
+    def not_waited_for(self) -> None:
+        """The desk goes on: until the service has been read, what it would tell is its stand-in's to tell."""
+        if self._stand_in is not None and not self.read.is_set():
+            self._stand_in.start()
+
     async def serve(self, bus: MessageBus) -> None:
         try:
             while True:
