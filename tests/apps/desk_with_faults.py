@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from frontdesk.agent import keeper, main
+from frontdesk.agent.clients import Clients
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.notifications import Notifications
-from frontdesk.agent.reception import Reception
 from frontdesk.agent.shell.notifications import DesktopNotifications
 from frontdesk.wire import desk as wire
 
@@ -54,7 +54,7 @@ def fail_at_saving(machine: Notifications) -> None:
         raise PlantedFault("at saving")
 
 
-def fail_at_message(_: Reception, connection: object, app: str, message: wire.ToDesk) -> None:
+def fail_at_message(_: Clients[Any], connection: object, app: str, message: wire.ToDesk) -> None:
     if isinstance(message, wire.Notify) and shows("message"):
         raise PlantedFault("over a message")
 
@@ -83,6 +83,6 @@ if __name__ == "__main__":
         sys.exit(keeper.main([sys.executable, __file__]))
     before(Notifications, "handle", fail_in_core)
     before(Notifications, "saves", fail_at_saving)
-    before(Reception, "_from_app", fail_at_message)
+    before(Clients, "heard", fail_at_message)
     plant_in_part()
     sys.exit(main.main())

@@ -141,7 +141,6 @@ class Desk:
             follow=self._processes.follow,
             called=self._screen.called_by,
             show_address=lambda address, done: self._start(self._show_address(address, done)),
-            note=lambda app, what, text: self._loop.post(ev.Noticed(app, what, text)),
             most_messages=self._settings.limits.messages,
         )
         self._start(self._desktop.run())
@@ -221,9 +220,9 @@ class Desk:
     def _carry_out(self, effect: do.Effect) -> None:
         match effect:
             case do.Send() if self._reception is not None:
-                self._reception.send(effect)
+                self._reception.clients.send(effect)
             case do.Answer() if self._reception is not None:
-                self._reception.answer(effect)
+                self._reception.clients.answer(effect)
             case do.Launch():
                 self._start(self._launch(effect))
             case do.Freeze(app=app, process=process):

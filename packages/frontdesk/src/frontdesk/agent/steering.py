@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable
 from pathlib import Path
 
+from frontdesk.agent.core import admission
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.dispatcher import Dispatcher
 from frontdesk.agent.core.scheduled.permission import MOST_IDENTIFIER
@@ -128,7 +129,7 @@ class Steering:
     def _about_app(self, connection: Connection, message: _OfApp) -> None:
         app = message.app
         if not self._knows(app) and not (app == ALL and isinstance(message, wire.SwitchBackground)):
-            connection.send(wire.Refused(Refusal.UNKNOWN_APP, unknown(app), message.request))
+            connection.send(wire.Refused(Refusal.UNKNOWN_APP, admission.unknown(app), message.request))
             return
         match message:
             case wire.OpenApp():
@@ -171,8 +172,3 @@ class Steering:
 
 def reason_of(error: FrontdeskError, otherwise: Refusal) -> Refusal:
     return error.reason if isinstance(error, RefusedError) else otherwise
-
-
-def unknown(app: str) -> str:
-    """The sentence about an app that is not registered."""
-    return f"No app {app} is registered. `frontdesk apps list` shows those that are."

@@ -126,7 +126,9 @@ class InMemoryDesk:
         machine.start_desk()
         await self.settle()
         awake = [each for each in machine.running() if not each.frozen]
-        await self.until(lambda: all(each.over or machine.door.is_connected(each.app) for each in awake), within=30.0)
+        await self.until(
+            lambda: all(each.over or machine.door.clients.is_connected(each.app) for each in awake), within=30.0
+        )
 
     # --- time -----------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ import asyncio
 from typing import Protocol
 
 from frontdesk.errors import WireError
+from frontdesk.terms import Refusal
 from frontdesk.testing.process import Process
 from frontdesk.wire import desk as wire
 from frontdesk.wire.frames import FrameReader, frame
@@ -18,13 +19,14 @@ class Desk(Protocol):
 
 
 class Line(asyncio.Transport):
-    """The app's end is the transport, the desk's end is ``say`` and ``cut``. Nothing reaches a frozen app."""
+    """The app's end is the transport, the desk's end is ``send`` and ``cut``. Nothing reaches a frozen app."""
 
     def __init__(self, asker: int, process: Process, protocol: asyncio.Protocol, desk: Desk) -> None:
         super().__init__()
         self.asker = asker
         """By this the desk knows whom to answer."""
         self.process = process
+        self.pid = process.pid
         self.app: str | None = None
         """Set once it has been admitted as that app."""
         self.version = 0
@@ -42,14 +44,14 @@ class Line(asyncio.Transport):
 
     # --- the desk's end -------------------------------------------------------------------------------------------
 
-    def say(self, message: wire.ToApp) -> None:
+    def send(self, message: wire.ToApp) -> None:
         if self._is_open:
             self._to_app.append(frame(wire.encode(message)))
             self._deliver_soon()
 
-    def refuse(self, refused: wire.Refused) -> None:
+    def refuse(self, reason: Refusal, text: str) -> None:
         """Say why, and end the connection."""
-        self.say(refused)
+        self.send(wire.Refused(reason, text))
         self.cut()
 
     def cut(self) -> None:
@@ -98,5 +100,5 @@ class Line(asyncio.Transport):
             for body in self._from_app.feed(data):
                 self._desk.heard(self, wire.decode_at_desk(body))
         except WireError as error:
-            self.refuse(wire.Refused(error.reason, str(error)))
+            self.refuse(error.reason, str(error))
             self._desk.hung_up(self)

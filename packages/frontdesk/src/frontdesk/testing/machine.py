@@ -196,13 +196,13 @@ class Machine:
     def _carry_out(self, effect: do.Effect) -> None:
         match effect:
             case do.Send():
-                self.door.send(effect)
+                self.door.clients.send(effect)
             case do.Answer(asker=asker, message=message) if asker == _TEST:
                 answer = self._answers.pop(getattr(message, "request", 0), None)
                 if answer is not None and not answer.done():
                     answer.set_result(message)
             case do.Answer():
-                self.door.answer(effect)
+                self.door.clients.answer(effect)
             case do.Launch(app=app, token=token):
                 process = self.run(app, token)
                 self.post(ev.Launched(app, token, process.pid, process.started))

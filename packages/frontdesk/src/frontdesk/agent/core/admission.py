@@ -78,6 +78,11 @@ def admit(
     )
 
 
+def unknown(app: str) -> str:
+    """The sentence about an app that is not registered."""
+    return f"No app {app} is registered. `frontdesk apps list` shows those that are."
+
+
 def runs_command(peer: Peer, command: tuple[str, ...]) -> bool:
     """Whether the peer's command line is the registered one, perhaps behind an interpreter, perhaps with more words.
 
