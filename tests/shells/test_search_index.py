@@ -127,6 +127,21 @@ def test_upkeep_indexes_all_there_is_and_leaves_no_word_of_what_was_deleted(
     database.close()
 
 
+def test_indexing_looks_at_what_waits_and_not_at_all_that_was_ever_said(store: Store, database: Database) -> None:
+    tell(store, *(said(number, f"message {number}") for number in range(3000)))
+    for _ in upkeep.steps(database):
+        pass
+    looks: list[None] = []
+    with database.transaction() as db:
+        db.set_progress_handler(lambda: looks.append(None), 100)
+    assert store.index.add() == 0
+    assert len(looks) < 5
+    tell(store, said(9999, "the one that is new"))
+    looks.clear()
+    assert store.index.add() == 1
+    assert len(looks) < 50
+
+
 def test_upkeep_gives_back_what_is_free(store: Store, database: Database, path: Path) -> None:
     tell(store, *(said(number, "long " * 400) for number in range(2000)))
     store.drop_room("!a")
