@@ -40,16 +40,17 @@ class Budgets:
         self._limits = limits
         self._use = use
         self._buckets: dict[str, _Bucket] = {}
-        self._ahead = 0.0
+        self._ahead = 0
         self._changed: set[str] = set()
 
     # --- the three calls ------------------------------------------------------------------------------------------
 
     def handle(self, happened: ev.Event | ev.Signal, now: float) -> Out:
         match happened:
-            case ev.WallClock(ahead=ahead) if ahead != self._ahead:
+            case ev.WallClock(ahead=ahead) if round(ahead) != self._ahead:
                 # Each is saved anew: by the clock of before, the next desk would refill it for time that did not pass.
-                self._ahead = ahead
+                # Whole seconds: two clocks are never read in one moment, and not for that is everything saved again.
+                self._ahead = round(ahead)
                 self._changed.update(self._buckets)
             case ev.DeskStarted():
                 for bucket in self._buckets.values():
