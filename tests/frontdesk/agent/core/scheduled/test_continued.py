@@ -367,6 +367,8 @@ def test_time_in_which_the_machine_slept_is_no_time_without_progress() -> None:
     driver.handle(ev.MachineSlept(3600.0), ev.TimePassed())
     assert expiries(driver.pass_time(9.9)) == []
     assert expiries(driver.pass_time(0.1)) == [(TaskEnd.STALLED, LIMITS.expiry_lead)]
+    driver.complete(APP, task().identifier)
+    assert [receipt.used for receipt in driver.task_receipts] == [60.0]
 
 
 @pytest.mark.contract("S18")

@@ -379,10 +379,14 @@ class Continued:
 
     def _machine_slept(self, seconds: float) -> None:
         """Nobody could make progress meanwhile."""
-        for at in self._places.progress.values():
+        for run, work in self._places.runs.items():
+            at = self._places.progress[run]
             at.new_at += seconds
             at.look_at = at.look_at + seconds if at.look_at is not None else None
             at.due = at.due + seconds if at.due is not None else None
+            if work.began is not None:
+                work.began += seconds
+                self._places.changed(work)
 
     # --- ends -----------------------------------------------------------------------------------------------------
 
