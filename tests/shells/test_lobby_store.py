@@ -517,6 +517,18 @@ def test_sealed_events_wait_for_their_key_and_are_opened_in_their_places(store: 
     assert store.sealed_keys() == [("!a", "other")]
 
 
+def test_looking_for_what_waits_for_a_key_does_not_go_through_all_that_was_ever_said(path: Path) -> None:
+    database, looks = Database(path), list[None]()
+    store = Store(database)
+    store.apply(news(*(said(number) for number in range(3000)), sealed(9999)), ME, 0.0)
+    with database.transaction() as db:
+        db.set_progress_handler(lambda: looks.append(None), 100)
+    assert store.sealed_count() == 1
+    assert store.sealed("!a", "s1") == [sealed(9999)]
+    assert len(looks) < 10
+    database.close()
+
+
 def test_an_edit_that_was_sealed_corrects_when_it_is_opened(store: Store) -> None:
     store.apply(news(sealed(1), sealed(2, kind=Kind.HIDDEN)), ME, 0.0)
     assert texts(store) == [CANNOT_READ] and store.sealed_count() == 1
