@@ -37,7 +37,7 @@ class ProcessorTime:
 
     def look(self, family: Iterable[Process]) -> float:
         """Seconds used since the first look, given all living processes of the family."""
-        now = {_key(process): process for process in family}
+        now = {process.key: process for process in family}
         before, self._before = self._before, now
         if before is None:
             return 0.0
@@ -58,17 +58,13 @@ class ProcessorTime:
         for gone in before.keys() - now.keys():
             above = by_pid.get(before[gone].parent)
             for _ in by_pid:
-                if above is None or _key(above) in now:
+                if above is None or above.key in now:
                     break
                 above = by_pid.get(above.parent)
-            if above is not None and _key(above) in now:
+            if above is not None and above.key in now:
                 counted = before[gone].cpu_seconds + before[gone].reaped_seconds + self._counted.get(gone, 0.0)
-                self._counted[_key(above)] = self._counted.get(_key(above), 0.0) + counted
+                self._counted[above.key] = self._counted.get(above.key, 0.0) + counted
         self._counted = {key: counted for key, counted in self._counted.items() if key in now}
-
-
-def _key(process: Process) -> _Key:
-    return process.pid, process.started
 
 
 class Consumption:

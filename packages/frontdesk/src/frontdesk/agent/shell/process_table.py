@@ -36,6 +36,11 @@ class Process(NamedTuple):
     """Processor time of children that have ended and that it has waited for, their children's included."""
 
     @property
+    def key(self) -> tuple[int, int]:
+        """Id and start time: this process and no other."""
+        return self.pid, self.started
+
+    @property
     def ended(self) -> bool:
         return self.state in "ZX"
 

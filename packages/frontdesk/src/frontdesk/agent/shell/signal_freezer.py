@@ -57,7 +57,7 @@ class SignalFreezer:
         main = next((process for process in family if process.pid == pid), None)
         # A main process that is stopped already was stopped by a desk before us, and its family with it.
         if main is not None and not main.still:
-            run.stopped_before = {_key(process) for process in family if process.state == "T"}
+            run.stopped_before = {process.key for process in family if process.state == "T"}
         newborn = self._stop(run, own_group, family)
         run.whole = not newborn
         if newborn:
@@ -71,9 +71,9 @@ class SignalFreezer:
         run = self._run(pid, app, started, token)
         # Frozen by us and found whole: nobody was born since, and waking it need not wait for a look at everybody.
         known = [process_table.read(pid) for pid, _ in run.family] if run.whole else self._family(run, own_group)
-        family = [process for process in known if process is not None and _key(process) in run.family]
+        family = [process for process in known if process is not None and process.key in run.family]
         for process in family:
-            if _key(process) not in run.stopped_before:
+            if process.key not in run.stopped_before:
                 process_table.send_signal(process, signal.SIGCONT)
         run.stopped_before, run.whole = set(), False
         return any(not process.ended for process in family)
@@ -109,11 +109,11 @@ class SignalFreezer:
         until = time.monotonic() + FREEZE_LIMIT
         unstoppable: set[tuple[int, int]] = set()
         while True:
-            moving = [process for process in family if not process.still and _key(process) not in unstoppable]
+            moving = [process for process in family if not process.still and process.key not in unstoppable]
             if not moving or time.monotonic() > until:
                 return moving
-            told = {_key(process) for process in moving if process_table.send_signal(process, signal.SIGSTOP)}
-            unstoppable |= {_key(process) for process in moving} - told
+            told = {process.key for process in moving if process_table.send_signal(process, signal.SIGSTOP)}
+            unstoppable |= {process.key for process in moving} - told
             unstoppable |= {key for key in told if not _stands_still(key, until)}
             family = self._family(run, own_group)
 
@@ -148,21 +148,17 @@ class SignalFreezer:
             }
         for pid in list(found):
             found |= process_table.descendants(pid, everyone)
-        present = {_key(process) for process in everyone.values()}
+        present = {process.key for process in everyone.values()}
         self._tokens = {key: token for key, token in self._tokens.items() if key in present}
         family = [everyone[pid] for pid in found if not everyone[pid].ended]
-        run.family = {_key(process) for process in family}
+        run.family = {process.key for process in family}
         return family
 
     def _token(self, process: Process) -> str:
-        key = _key(process)
+        key = process.key
         if key not in self._tokens:
             self._tokens[key] = process_table.launch_token(process.pid)
         return self._tokens[key]
-
-
-def _key(process: Process) -> tuple[int, int]:
-    return process.pid, process.started
 
 
 def _stands_still(key: tuple[int, int], until: float) -> bool:
