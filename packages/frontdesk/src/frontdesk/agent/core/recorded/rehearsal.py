@@ -72,8 +72,6 @@ class Rehearsal:
         self._launched: set[int] = set()
         self._foreground: dict[str, bool] = {}
         """As people left it, for apps that are just being launched."""
-        self._runs: dict[str, str] = {}
-        """Those at work, and whose they are."""
         self._done = {key: deque(each) for key, each in day.done.items()}
         self._answered = {key: deque(each) for key, each in day.answered.items()}
         begun = day.begun
@@ -123,11 +121,6 @@ class Rehearsal:
                 event = msgspec.structs.replace(event, pid=process.pid)
                 del self._processes[app]
                 self._foreground.pop(app, None)
-            case ev.RunCompleted(run=run) | ev.ProgressTold(run=run):
-                if run not in self._runs:
-                    return
-                if isinstance(event, ev.RunCompleted):
-                    del self._runs[run]
         if isinstance(event, ev.Report) and (process is None or not process.connected):
             if process is not None:
                 process.to_say.append(event)
@@ -161,7 +154,6 @@ class Rehearsal:
     def _ends(self, app: str, pid: int, status: int, now: float) -> None:
         if app not in self._processes:
             self._processes[app] = _Process(pid)
-        self._runs = {run: of for run, of in self._runs.items() if of != app}
         self._comes(now, ev.Disconnected(app))
         self._comes(now, ev.Exited(app, pid, status))
 
@@ -188,7 +180,6 @@ class Rehearsal:
 
     def _works(self, app: str, run: wire.TaskRun, now: float) -> None:
         self._met.append(Moment(now, app, "task", run.identifier))
-        self._runs[run.run] = app
         done = _next(self._done, (app, run.identifier), _DONE)
         if (again := asked_again(done, now, self._ahead)) is not None:
             self._comes(now, ev.SubmitAsked(app, 0, 0, again, ExistingWork.REPLACE))
