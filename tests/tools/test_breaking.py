@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.breaking.__main__ import BESIDE, CORE, TESTS, looked_at_by
+from tools.breaking.__main__ import CORE, TESTS, looked_at_by
 from tools.breaking.breaks import breaks_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,9 +47,9 @@ def test_a_break_after_letters_of_two_bytes_is_in_its_place() -> None:
 
 def test_a_machine_is_tried_with_its_own_tests_first_then_with_those_of_all() -> None:
     own = TESTS / "life" / "test_life.py"
-    assert looked_at_by(CORE / "life" / "life.py") == [own, TESTS, BESIDE]
-    assert looked_at_by(CORE / "recorded" / "rehearsal.py") == [TESTS, BESIDE]
-    assert own.exists() and BESIDE.is_dir()
+    assert looked_at_by(CORE / "life" / "life.py") == [own, TESTS]
+    assert looked_at_by(CORE / "recorded" / "recording.py") == [TESTS]
+    assert own.exists()
 
 
 def _over(source: str, tests: Path) -> int:

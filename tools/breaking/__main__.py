@@ -20,8 +20,6 @@ from tools.breaking.breaks import Break, breaks_of
 ROOT = Path(__file__).resolve().parents[2]
 CORE = ROOT / "packages" / "frontdesk" / "src" / "frontdesk" / "agent" / "core"
 TESTS = ROOT / "tests" / "frontdesk" / "agent" / "core"
-BESIDE = ROOT / "tests" / "frontdesk" / "testing"
-"""What the core says of recorded days is looked at here."""
 NO_MACHINES = {"__init__", "events", "effects", "limits"}
 """Files that only say what there is."""
 UNTIL = 120.0
@@ -42,7 +40,7 @@ def main() -> int:
     if chosen.list:
         print("\n".join(_line(file, each) for file, each in breaks))
         return 0
-    if any(_fails(files[0], files[0].read_text(encoding="utf-8"), tests) for tests in (TESTS, BESIDE)):
+    if _fails(files[0], files[0].read_text(encoding="utf-8"), TESTS):
         print("The tests fail, or hang, with nothing broken at all, and would notice everything. Mend that first.")
         return 2
     with concurrent.futures.ThreadPoolExecutor(chosen.at_once) as pool:
@@ -66,7 +64,7 @@ def _is_noticed(file: Path, each: Break) -> bool:
 def looked_at_by(file: Path) -> list[Path]:
     """Its own tests first: most breaks are noticed there, and the others need not run."""
     own = TESTS / file.relative_to(CORE).with_name(f"test_{file.name}")
-    return [*([own] if own.exists() else []), TESTS, BESIDE]
+    return [*([own] if own.exists() else []), TESTS]
 
 
 def _fails(file: Path, source: str, tests: Path) -> bool:
