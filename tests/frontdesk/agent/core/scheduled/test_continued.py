@@ -641,6 +641,36 @@ def test_ends_that_are_no_fault_of_the_app_do_not_count_as_tries(reason: StopRea
     assert (wake in machine.handle(ev.Ended(APP, Receipt(APP, reason, T0, "It ended.")), T0)) is no_fault
 
 
+@pytest.mark.contract("S07", "S18")
+@pytest.mark.parametrize("ahead", [7200.0, -7200.0], ids=["forward", "back"])
+def test_a_clock_that_was_set_makes_no_run_longer_or_shorter_for_the_next_desk(ahead: float) -> None:
+    driver = in_front(Limits(continued_at_once=1))
+    driver.submit(APP, task(0))
+    driver.submit(APP, task(1))
+    driver.sleep(APP)
+    driver.handle(ev.WallClock(ahead, 0.0))
+    driver.now += ahead  # the next desk begins with the wall clock
+    driver.desk_dies()
+    driver.connect(APP)
+    assert [pending.submitted for pending in driver.desk.pending(APP)] == [driver.now, driver.now]
+    driver.pass_time(LIMITS.stalled + LIMITS.expiry_lead)
+    assert [receipt.used for receipt in driver.task_receipts] == [65.0]
+
+
+@pytest.mark.contract("S07", "S18")
+def test_what_was_kept_by_a_clock_that_was_wrong_is_not_from_a_time_to_come() -> None:
+    driver = in_front(Limits(continued_at_once=1))
+    driver.submit(APP, task(0))
+    driver.submit(APP, task(1))
+    driver.sleep(APP)
+    driver.handle(ev.WallClock(7200.0, 0.0))
+    driver.desk_dies()
+    driver.connect(APP)
+    assert [pending.submitted for pending in driver.desk.pending(APP)] == [driver.now, driver.now]
+    driver.pass_time(LIMITS.stalled + LIMITS.expiry_lead)
+    assert [receipt.used for receipt in driver.task_receipts] == [65.0]
+
+
 @pytest.mark.contract("L06", "A13", "S18")
 def test_the_desk_dies_and_it_goes_on_with_the_time_without_news_begun_anew() -> None:
     driver = unseen()

@@ -154,6 +154,8 @@ class Continued:
                 return self._desk_started(now)
             case ev.MachineSlept(seconds=seconds):
                 self._machine_slept(seconds)
+            case ev.WallClock(ahead=ahead):
+                self._places.clock_set(ahead)
             case ev.BackgroundSwitched(on=False):
                 off = [app for app in self._places.apps() if not self._available(app)]
                 return [out for app in off for out in self._switched_off(app, now)]
@@ -325,7 +327,7 @@ class Continued:
     def _desk_started(self, now: float) -> Out:
         """From now on places are given; who was being reached is reached again, and who runs may take its time anew."""
         self._started = True
-        self._places.all_restored()
+        self._places.all_restored(now)
         out = [gone for app in self._places.apps() for gone in self._undeclared(app)]
         off = [app for app in self._places.apps() if not self._available(app)]
         out += [each for app in off for each in self._switched_off(app, now)]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import msgspec
 
 from frontdesk.agent.core import effects as do
-from frontdesk.agent.core.scheduled.continued_work import Progress, Stage, Work
+from frontdesk.agent.core.scheduled.continued_work import Progress, Stage, Work, moved
 
 MACHINE = "continued"
 """Under this word tasks are saved, each by its run."""
@@ -25,6 +25,8 @@ class Places:
         self._queued: dict[str, dict[str, Work]] = {}
         """The same by app and identifier."""
         self._changed: dict[str, Work] = {}
+        self._ahead = 0
+        """Wall time, by which the moments of each are saved, is the desk's and this."""
         self._order = 0
 
     # --- looking --------------------------------------------------------------------------------------------------
@@ -92,15 +94,19 @@ class Places:
         """To be saved."""
         self._changed[work.run] = work
 
+    def clock_set(self, ahead: float) -> None:
+        """To the whole second: two clocks are never read in one moment, and not for that is everything saved again."""
+        if round(ahead) != self._ahead:
+            self._ahead = round(ahead)
+            self._changed.update(self.runs)
+            self._changed.update(self._queue)
+
     # --- saved form -----------------------------------------------------------------------------------------------
 
     def saves(self) -> list[do.Effect]:
         """``Save`` for every task that has changed since the last call; progress is not saved."""
         changed, self._changed = self._changed, {}
-        return [
-            do.Save(MACHINE, run, None if work.stage is Stage.GONE else msgspec.msgpack.encode(work))
-            for run, work in changed.items()
-        ]
+        return [do.Save(MACHINE, run, self._form(work)) for run, work in changed.items()]
 
     def restore(self, value: bytes) -> None:
         """Take back one; they may come in any order, ``all_restored`` is the end of it."""
@@ -111,12 +117,19 @@ class Places:
         else:
             self.runs[work.run], self.progress[work.run] = work, Progress(work.request)
 
-    def all_restored(self) -> None:
+    def all_restored(self, now: float) -> None:
+        """Those in the queue stand in their order; nothing is said to come from a time that is yet to be (S07)."""
+        for work in (*self.runs.values(), *self._queue.values()):
+            work.submitted = min(work.submitted, now)
+            work.began = min(work.began, now) if work.began is not None else None
         for work in sorted(self._queue.values(), key=lambda work: work.order):
             self._dequeue(work)
             self._enqueue(work)
 
     # --- small parts ----------------------------------------------------------------------------------------------
+
+    def _form(self, work: Work) -> bytes | None:
+        return None if work.stage is Stage.GONE else msgspec.msgpack.encode(moved(work, self._ahead))
 
     def _enqueue(self, work: Work) -> None:
         self._queue[work.run] = work

@@ -111,6 +111,12 @@ class Work(msgspec.Struct):
         return f"Runs, {percent(fraction)} done." if fraction is not None else "Runs."
 
 
+def moved(work: Work, seconds: float) -> Work:
+    """The same with all its moments later by so much."""
+    began = None if work.began is None else work.began + seconds
+    return msgspec.structs.replace(work, submitted=work.submitted + seconds, began=began)
+
+
 class Progress:
     """What is true of a task only while this desk lives: how far it is, since when, what is shown of it."""
 
