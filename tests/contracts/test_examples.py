@@ -49,25 +49,38 @@ async def test_the_examples_of_scheduled_tasks_do_their_work_under_conditions_th
     home.settings(opening=1.0)  # most of these have no window to show
     await home.start()
     await said(home, "simulate", "condition", "power=external", "network=online", "metered=no", "idle=no")
+    waiting = (f"{SCHEDULED['photo_backup']}.copy", f"{SCHEDULED['database_upkeep']}.tidy")
     for name, app in SCHEDULED.items():
         await home.control.add_app(EXAMPLES / name / f"{name}.toml")
         await home.control.open(app)
+    asked_for = {*waiting, f"{SCHEDULED['feed_reader']}.refresh"}
     await home.until(
-        lambda status: export.exists() and row_of(status, SCHEDULED["long_export"]).state is AppState.SUSPENDED
+        lambda status: (
+            export.exists()
+            and row_of(status, SCHEDULED["long_export"]).state is AppState.SUSPENDED
+            and asked_for <= {task.identifier for row in status.apps for task in row.tasks}
+        )
     )
     assert len(export.read_text().splitlines()) == 75
-    waiting = (f"{SCHEDULED['photo_backup']}.copy", f"{SCHEDULED['database_upkeep']}.tidy")
+    # Each was opened, and asks when it has come up.
+    asked = {*waiting, f"{SCHEDULED['feed_reader']}.refresh"}
+    await home.until(lambda status: asked <= {task.identifier for row in status.apps for task in row.tasks})
     why = await said(home, "explain", "all")
     assert all(identifier in why for identifier in waiting)
     assert not (tmp_path / "backup").exists(), "somebody uses the machine"
     await said(home, "simulate", "condition", "idle=yes")
     await said(home, "simulate", "launch", f"{SCHEDULED['feed_reader']}.refresh")
     copy = tmp_path / "backup" / "one.jpg"
+    upkeep = home.home / "state" / "logs" / f"{SCHEDULED['database_upkeep']}.log"
     await home.until(
-        lambda status: copy.exists() and news.exists() and {row.state for row in status.apps} == {AppState.SUSPENDED}
+        lambda status: (
+            copy.exists()
+            and news.exists()
+            and "analysed notes" in upkeep.read_text()
+            and {row.state for row in status.apps} == {AppState.SUSPENDED}
+        )
     )
     assert (copy.read_bytes(), news.read_text()) == (b"a photo", "Rain\n")
-    assert "analysed notes" in (home.home / "state" / "logs" / f"{SCHEDULED['database_upkeep']}.log").read_text()
     assert all(row.last_receipt is None for row in (await home.status()).apps)
 
 
