@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from dbus_fast import Variant
 
-from frontdesk import AppState, Condition, Obstacle, ProcessingTask
+from frontdesk import AppState, Condition, DeskStatus, Obstacle, ProcessingTask, Reading
 from tests.desks import APP, PATIENCE, DeskHome
 from tests.shells.private_bus import MockedService, PrivateBus, mocked
 
@@ -40,8 +40,9 @@ async def test_a_task_waits_for_what_upower_tells_also_of_the_next_desk(home: De
         [told] = await home.control.explain(UPKEEP)
         assert [reason.obstacle for reason in told.reasons] == [Obstacle.NO_EXTERNAL_POWER]
         await home.kill_desk()
-        [reading] = [each for each in (await home.status()).conditions if each.condition is Condition.POWER]
-        assert (reading.value, reading.source, reading.forced) == ("battery", "UPower", False)
+        # UPower may take longer to answer than a desk that starts waits for it.
+        status = await home.until(lambda status: power(status).value)
+        assert (power(status).value, power(status).source, power(status).forced) == ("battery", "UPower", False)
         await upower.says(OnBattery=Variant("b", False))
         await puppet.hears("task")
         await upower.says(OnBattery=Variant("b", True))
@@ -67,6 +68,11 @@ async def test_sleep_is_held_off_from_the_first_task_to_the_end_of_the_last(home
         for task in tasks:
             await puppet.do("end", task=task)
         await locked(logind, 0)
+
+
+def power(status: DeskStatus) -> Reading:
+    [reading] = [each for each in status.conditions if each.condition is Condition.POWER]
+    return reading
 
 
 async def locks(logind: MockedService) -> list[list[str]]:

@@ -252,7 +252,7 @@ async def test_a_program_is_loaded_anew_for_each_run(tmp_path: Path) -> None:
 
 
 async def test_work_in_threads_is_waited_for_and_what_never_rests_is_named() -> None:
-    async with InMemoryDesk(patience=0.2) as desk:
+    async with InMemoryDesk(patience=1.0) as desk:
         done = []
 
         async def main() -> None:
