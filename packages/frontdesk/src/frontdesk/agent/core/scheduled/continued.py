@@ -4,7 +4,8 @@ Submitted from the foreground, it runs at once, or waits for a place. It has no 
 nothing new for ``stalled`` seconds is told to come to an end. It ends early as well when the person cancels it (the
 button of its notification), quits the app or switches background running off. Conditions of the machine do not touch
 it, nor does the limit of processor time: the person wants it (L08, L12). ``continued_work`` has the stages and the
-moves between them, ``continued_places`` who runs and who waits, ``continued_showing`` what the person sees.
+moves between them, ``continued_places`` who runs and who waits, ``continued_showing`` what the person sees,
+``continued_ending`` how a run comes to its end.
 
 An app that dies over such work has lost what only it knew: the run is reported, to the person and in a receipt, and
 not begun again by itself (L07). One that the app had not got yet is tried again. After the desk's own death runs go on
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.limits import Limits
+from frontdesk.agent.core.scheduled.continued_ending import HOLD, Ending
 from frontdesk.agent.core.scheduled.continued_places import MACHINE, Places
 from frontdesk.agent.core.scheduled.continued_showing import EVERY, Showing
 from frontdesk.agent.core.scheduled.continued_work import Stage, Work
@@ -41,9 +43,6 @@ from frontdesk.wire import desk as wire
 __all__ = ["MACHINE", "Continued"]
 
 Out = list[do.Effect | ev.Signal]
-
-HOLD = "continued"
-"""The kind of hold that a run keeps its app awake by."""
 
 _CANCELLED = "It was cancelled while it ran."
 _SWITCHED_OFF = "The app was quit, or its background running switched off. Begin it again in the app."
@@ -75,6 +74,7 @@ class Continued:
         self._in_front = in_front
         self._places = Places(limits.continued_at_once)
         self._showing = Showing(self._places, in_front)
+        self._ending = Ending(limits, self._places, self._showing, in_front)
         self._process: dict[str, str] = {}
         """Which process of each app is connected, by the name it gives itself."""
         self._cpu_free: set[str] = set()
@@ -147,7 +147,7 @@ class Continued:
                 return self._simulate(happened, now)
             case ev.ActAsked(app=app, notification=notification, action=action) if action == CANCEL:
                 work = self._places.runs.get(run_of(notification) or "")
-                return self._expire(work, TaskEnd.CANCELLED, _CANCELLED, now) if work and work.app == app else []
+                return self._ending.expire(work, TaskEnd.CANCELLED, _CANCELLED, now) if work and work.app == app else []
             case ev.DismissAsked(notification=notification) if run_of(notification) in self._places.runs:
                 self._showing.dismissed(run_of(notification) or "")
             case ev.DeskStarted():
@@ -191,7 +191,7 @@ class Continued:
                 return [
                     out
                     for work in (*self._places.runs_of(app), *self._places.queued_of(app))
-                    for out in self._gone(work)
+                    for out in self._ending.gone(work)
                 ]
         return []
 
@@ -244,15 +244,17 @@ class Continued:
         )
         out: Out = []
         for work in waiting:
-            out += [*self._gone(work), work.note("request_cancelled", f"{work.identifier} cancelled")]
-        return out + [each for work in running for each in self._expire(work, TaskEnd.CANCELLED, _CANCELLED, now)]
+            out += [*self._ending.gone(work), work.note("request_cancelled", f"{work.identifier} cancelled")]
+        return out + [
+            each for work in running for each in self._ending.expire(work, TaskEnd.CANCELLED, _CANCELLED, now)
+        ]
 
     def _simulate(self, asked: ev.Simulate, now: float) -> Out:
         if not asked.expire:
             work = self._places.queued(asked.app, asked.identifier)
             return self._start(work) if work is not None else []
         running = [work for work in self._places.runs_of(asked.app) if work.identifier == asked.identifier]
-        return [out for work in running for out in self._expire(work, TaskEnd.SIMULATED, _SIMULATED, now)]
+        return [out for work in running for out in self._ending.expire(work, TaskEnd.SIMULATED, _SIMULATED, now)]
 
     def _undeclared(self, app: str) -> Out:
         """Registered with another manifest, or not any more: what that does not declare waits no longer (S01)."""
@@ -264,16 +266,16 @@ class Continued:
         for work in works:
             if manifest is None or not declared(work.identifier, work.request.kind, manifest):
                 text = f"{work.identifier} dropped: the manifest does not declare it any more"
-                out += [*self._gone(work), work.note("request_cancelled", text)]
+                out += [*self._ending.gone(work), work.note("request_cancelled", text)]
         return out
 
     def _switched_off(self, app: str, now: float) -> Out:
         """Nothing of this app may go on, and nothing of it waits any longer."""
         out: Out = []
         for work in self._places.queued_of(app):
-            out += self._over(work, TaskEnd.SWITCHED_OFF, _SWITCHED_OFF, now)
+            out += self._ending.over(work, TaskEnd.SWITCHED_OFF, _SWITCHED_OFF, now)
         for work in self._places.runs_of(app):
-            out += self._expire(work, TaskEnd.SWITCHED_OFF, _SWITCHED_OFF, now)
+            out += self._ending.expire(work, TaskEnd.SWITCHED_OFF, _SWITCHED_OFF, now)
         return out
 
     # --- beginning ------------------------------------------------------------------------------------------------
@@ -319,9 +321,9 @@ class Continued:
                 self._places.move(work, Stage.STARTING)
                 out.append(self._hold(work))
             elif work.stage is Stage.ENDING and brought:
-                out += self._tell_to_end(work, now)
+                out += self._ending.tell_to_end(work, now)
             elif work.stage is Stage.ENDING:
-                out += self._expired(work, now)
+                out += self._ending.expired(work, now)
         return out + self._give_time(app, now)
 
     def _desk_started(self, now: float) -> Out:
@@ -356,13 +358,13 @@ class Continued:
     def _time_passed(self, work: Work, now: float) -> Out:
         at = self._places.progress[work.run]
         if work.stage is Stage.ENDING and at.due is not None and at.due <= now:
-            return self._overdue(work, now)
+            return self._ending.overdue(work, now)
         out: Out = []
         if work.stage is Stage.RUNNING and at.look_at is not None and at.look_at <= now:
             at.look_at = at.new_at + self._limits.stalled
             if at.look_at <= now:
                 text = f"It told of nothing new for {self._limits.stalled:g} s. Begin it again in the app."
-                return self._expire(work, TaskEnd.STALLED, text, now)
+                return self._ending.expire(work, TaskEnd.STALLED, text, now)
             out += self._give_time(work.app, now)
         return out + self._showing.catch_up(work, now)
 
@@ -392,42 +394,15 @@ class Continued:
 
     # --- ends -----------------------------------------------------------------------------------------------------
 
-    def _expire(self, work: Work, end: TaskEnd, text: str, now: float) -> Out:
-        """Tell it to come to an end; one that the app has not got yet ends here, one that was told before goes on."""
-        if work.stage is Stage.STARTING:
-            return self._over(work, end, text, now)
-        if work.stage is not Stage.RUNNING:
-            return []
-        self._places.move(work, Stage.ENDING)
-        work.end, work.text = end, text
-        note = work.note("run_expired", f"{work.identifier} is to end: {end.replace('_', ' ')}", end)
-        return [*self._tell_to_end(work, now), *self._showing.hide(work), note]
-
-    def _tell_to_end(self, work: Work, now: float) -> Out:
-        seconds = self._limits.expiry_lead
-        self._places.progress[work.run].due = now + seconds
-        return [do.Send(work.app, wire.ExpireRuns((work.run,), work.end or TaskEnd.CANCELLED, seconds))]
-
-    def _overdue(self, work: Work, now: float) -> Out:
-        """Told to come to an end, it has not. An app in front of the person is left alone all the same."""
-        self._places.progress[work.run].due = None
-        seconds = self._limits.expiry_lead
-        work.text += f" It did not complete it within {seconds:g} s of being told."
-        self._places.changed(work)
-        if self._in_front(work.app):
-            return self._expired(work, now)
-        text = f"{work.identifier}: {work.text} Complete it in its expiration handler at the latest."
-        return [ev.Stop(work.app, StopReason.TASK_NOT_COMPLETED, text, seconds, seconds, (work.identifier,))]
-
     def _completed(self, completed: ev.RunCompleted, now: float) -> Out:
         work = self._places.runs.get(completed.run)
         if work is None or work.app != completed.app:
             return []
         kept = do.SendKept(work.app, wire.RunKept(work.run))
         if work.end is not None:
-            return [kept, *self._expired(work, now)]
+            return [kept, *self._ending.expired(work, now)]
         end = TaskEnd.COMPLETED if completed.success else TaskEnd.FAILED
-        return [kept, *self._gone(work), work.note("run_over", f"{work.identifier}: {end}", end)]
+        return [kept, *self._ending.gone(work), work.note("run_over", f"{work.identifier}: {end}", end)]
 
     def _ended(self, app: str, receipt: Receipt, now: float) -> Out:
         """The app has no process any more."""
@@ -436,33 +411,14 @@ class Continued:
         out: Out = []
         for work in self._places.runs_of(app):
             if work.end is not None:
-                out += self._expired(work, now)
+                out += self._ending.expired(work, now)
             elif receipt.reason is StopReason.QUIT:
-                out += self._over(work, TaskEnd.SWITCHED_OFF, _SWITCHED_OFF, now)
+                out += self._ending.over(work, TaskEnd.SWITCHED_OFF, _SWITCHED_OFF, now)
             elif work.stage is Stage.STARTING and work.tries + at_fault < self._limits.task_tries:
                 work.tries += at_fault
                 self._places.changed(work)
                 out += self._reach(work)
             else:
                 text = f"The app ended in the middle of it ({receipt.reason.words}). Begin it again in the app."
-                out += self._over(work, TaskEnd.APP_ENDED, text, now)
-        return out
-
-    def _expired(self, work: Work, now: float) -> Out:
-        """One that was told to come to an end has done so."""
-        return self._over(work, work.end or TaskEnd.CANCELLED, work.text, now)
-
-    def _over(self, work: Work, end: TaskEnd, text: str, now: float) -> Out:
-        """It has come to no good end: a receipt says so, and the person is told what they did not do themselves."""
-        out = self._gone(work)
-        if end in (TaskEnd.STALLED, TaskEnd.APP_ENDED):
-            out += self._showing.tell_end(work, text)
-        note = work.note("run_over", f"{work.identifier}: {end.replace('_', ' ')}", end)
-        return [*out, do.KeepTaskReceipt(work.receipt(end, text, now)), note]
-
-    def _gone(self, work: Work) -> Out:
-        """Nothing is left of it, its notification included."""
-        had_place = work.stage is not Stage.QUEUED
-        out = [*self._showing.hide(work), ev.LetGo(work.app, HOLD, work.run)] if had_place else []
-        self._places.move(work, Stage.GONE)
+                out += self._ending.over(work, TaskEnd.APP_ENDED, text, now)
         return out
