@@ -760,6 +760,26 @@ def test_a_push_that_ran_out_while_no_desk_was_there_wakes_nobody(ttl: float) ->
     assert driver.desk.push_routing.waiting(APP) == 0
 
 
+@pytest.mark.contract("P08", "L06")
+@pytest.mark.parametrize("ahead", [7200.0, -7200.0], ids=["forward", "back"])
+@pytest.mark.parametrize("set_first", [True, False], ids=["set, then pushed", "pushed, then set"])
+def test_a_clock_that_was_set_leaves_a_push_its_time_under_the_next_desk(ahead: float, set_first: bool) -> None:
+    for waits, wakes_it in ((99.9, 1), (100.0, 0)):
+        driver = suspended(limits=Limits(push_wakes=1))
+        driver.push(APP)
+        driver.answer(APP, driver.pushes(APP)[0].push)
+        if set_first:
+            driver.handle(ev.WallClock(ahead, 0.0))
+        driver.push(APP, ttl=100.0)
+        if not set_first:
+            driver.handle(ev.WallClock(ahead, 0.0))
+        driver.now += ahead + waits  # the next desk begins with the wall clock
+        assert wakes(driver.desk_dies()) == wakes_it
+        if wakes_it:
+            driver.connect(APP)
+            assert driver.now - driver.pushes(APP)[-1].received_at == pytest.approx(waits)
+
+
 @pytest.mark.contract("P08")
 def test_a_late_timer_makes_no_old_push_young() -> None:
     """The app ends just when the time of a waiting push is over, and its timer has not fired yet."""

@@ -76,6 +76,8 @@ class PushRouting:
         self._waiting: dict[str, Waiting] = {}
         self._seen: dict[str, dict[str, int]] = {}
         self._order = 0
+        self._ahead = 0
+        """Whole seconds that the wall clock is ahead of the desk's, as the saved forms have it."""
         self._apps: dict[str, _AppPushes] = {}
 
     # --- the three calls ------------------------------------------------------------------------------------------
@@ -118,6 +120,9 @@ class PushRouting:
                 self._apps.pop(app, None)
             case ev.DeskStarted():
                 return [out for app in self._apps_waiting() for out in self._offer(app, now)]
+            case ev.WallClock(ahead=ahead) if round(ahead) != self._ahead:
+                self._ahead = round(ahead)
+                return [self._save_waiting(each) for each in self._waiting.values()]
             case ev.MachineSlept(seconds=seconds):
                 for at in self._apps.values():
                     at.due = {push: due + seconds for push, due in at.due.items()}
@@ -379,7 +384,10 @@ class PushRouting:
         return self._order
 
     def _save_waiting(self, each: Waiting) -> do.Effect:
-        return do.Save(WAITING, each.id, msgspec.msgpack.encode(each))
+        """In wall time, with which the next desk begins its own: a clock that was set takes no push its time (P08)."""
+        expires = None if each.expires is None else each.expires + self._ahead
+        form = msgspec.structs.replace(each, received=each.received + self._ahead, expires=expires)
+        return do.Save(WAITING, each.id, msgspec.msgpack.encode(form))
 
 
 def _about(order: int) -> str:
