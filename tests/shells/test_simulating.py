@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from frontdesk import Condition, ProcessingTask
-from tests.desks import APP, DeskHome, Strings
+from tests.desks import APP, DeskHome, Strings, row_of
 
 UPKEEP = f"{APP}.upkeep"
 
@@ -46,6 +46,7 @@ async def test_why_it_waits_what_is_simulated_and_how_it_ended(home: DeskHome) -
     await puppet.hears("task")
     assert "told to come to an end" in await said(home, "simulate", "expire", UPKEEP, "--app", APP)
     await puppet.hears("task_expired")
+    await home.until(lambda status: not row_of(status).tasks)
     assert "expired by hand" in await said(home, "log", APP)
     (receipt,) = json.loads(await said(home, "log", APP, "--json"))
     assert (receipt["identifier"], receipt["end"]) == (UPKEEP, "simulated")
