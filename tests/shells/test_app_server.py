@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from frontdesk.agent.core.limits import Limits
 from frontdesk.agent.shell import app_server
-from frontdesk.agent.shell.app_server import MOST_FRAMES, MOST_WAITING, AppServer, Connection
+from frontdesk.agent.shell.app_server import MOST_WAITING, AppServer, Connection
 from frontdesk.errors import WireError
 from frontdesk.terms import Notification, Refusal
 from frontdesk.wire import desk as wire
@@ -20,6 +21,7 @@ from tests.desks import PATIENCE
 from tests.raw_client import RawClient, hello
 
 HELLO = frame(wire.encode(hello("org.example.app")))
+MOST_MESSAGES = Limits().messages
 
 
 class Listening:
@@ -36,7 +38,7 @@ class Listening:
         listener.listen()
         self.listener = listener
         self.server = AppServer(
-            listener, self._received, self.ends.put_nowait, lambda _, error: self.broken.append(error)
+            listener, self._received, self.ends.put_nowait, lambda _, error: self.broken.append(error), MOST_MESSAGES
         )
 
     def _received(self, connection: Connection, message: wire.ToDesk, fds: list[int]) -> None:
@@ -131,9 +133,9 @@ async def test_what_is_wrong_is_refused_and_the_next_client_is_served(
 @pytest.mark.contract("X02")
 async def test_a_flood_is_refused_and_what_came_before_was_taken(listening: Listening) -> None:
     async with await listening.client() as client:
-        client.write(HELLO + frame(wire.encode(wire.EndTask(1))) * (3 * MOST_FRAMES))
+        client.write(HELLO + frame(wire.encode(wire.EndTask(1))) * (3 * MOST_MESSAGES))
         assert (await client.refused()).reason is Refusal.TOO_FAST
-    assert MOST_FRAMES <= listening.messages.qsize() <= 2 * MOST_FRAMES
+    assert MOST_MESSAGES <= listening.messages.qsize() <= 2 * MOST_MESSAGES
 
 
 @pytest.mark.contract("X02")

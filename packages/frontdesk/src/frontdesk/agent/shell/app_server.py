@@ -21,8 +21,6 @@ from frontdesk.wire import desk as wire
 from frontdesk.wire import versions
 from frontdesk.wire.frames import FrameReader, frame
 
-MOST_FRAMES = 1000
-"""Frames a client may send within one second, unless the settings say otherwise (X02)."""
 MOST_CONNECTIONS = 100
 """Connections one process may hold: each costs a descriptor, of which the desk has some 1,000 for everybody (X02)."""
 HELLO_WITHIN = 5.0
@@ -153,7 +151,7 @@ class Connection:
         second = int(self._loop.time())
         self._frames = self._frames + 1 if second == self._second else 1
         self._second = second
-        if self._frames > (most := self._server.most_frames):
+        if self._frames > (most := self._server.most_messages):
             raise WireError(
                 Refusal.TOO_FAST,
                 f"More than {most} messages came within a second. Those before were taken; connect again.",
@@ -185,6 +183,7 @@ class AppServer:
     """Accepts on the socket the keeper owns. ``on_message`` gets every message with the descriptors beside it
 
     (closed afterwards: keep a duplicate); ``on_end`` every end; ``on_broken`` a client that broke the protocol.
+    ``most_messages``: as many a client may send within one second (X02).
     """
 
     def __init__(
@@ -193,10 +192,10 @@ class AppServer:
         on_message: Callable[[Connection, wire.ToDesk, list[int]], None],
         on_end: Callable[[Connection], None],
         on_broken: Callable[[Connection, WireError], None],
-        most_frames: int = MOST_FRAMES,
+        most_messages: int,
     ) -> None:
         self._listener = listener
-        self.most_frames = most_frames
+        self.most_messages = most_messages
         self.on_message = on_message
         self._on_end = on_end
         self._on_broken = on_broken
