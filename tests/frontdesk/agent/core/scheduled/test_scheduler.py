@@ -972,6 +972,15 @@ def test_by_hand_an_app_that_was_quit_is_not_launched() -> None:
     assert refused(simulate(driver, "news")) is Refusal.UNAVAILABLE
 
 
+def test_nor_is_one_by_a_desk_that_is_being_stopped() -> None:
+    driver = desk()
+    driver.submit(APP, later(60))
+    driver.handle(ev.DeskStopping())
+    (answer,) = [out for out in simulate(driver, "news") if isinstance(out, do.Answer)]
+    text = "The desk is being stopped. Nothing was changed."
+    assert answer.message == wire.Refused(Refusal.UNAVAILABLE, text, 1)
+
+
 @pytest.mark.contract("S16", "S09")
 def test_what_comes_due_while_the_app_works_waits_for_that_and_for_no_other_app() -> None:
     driver = at_work()
