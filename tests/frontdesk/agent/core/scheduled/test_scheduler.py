@@ -1280,6 +1280,16 @@ def test_time_that_the_machine_slept_is_nobodys_time() -> None:
     assert receipt.used == 25.0
 
 
+def test_summer_time_saves_no_request_again() -> None:
+    driver = desk()
+    driver.handle(ev.WallClock(ahead=0.001, utc_offset=3600.0))
+    driver.submit(APP, later(60))
+    out = driver.handle(ev.WallClock(ahead=0.002, utc_offset=7200.0))
+    assert [each for each in out if isinstance(each, do.Save) and each.machine == "scheduler"] == []
+    out = driver.handle(ev.WallClock(ahead=60.0, utc_offset=7200.0))
+    assert len([each for each in out if isinstance(each, do.Save) and each.machine == "scheduler"]) == 1
+
+
 def test_nothing_is_launched_by_a_desk_that_is_being_stopped() -> None:
     driver = desk()
     driver.submit(APP, later(60))

@@ -307,7 +307,8 @@ class Scheduler:
 
     def _wall_clock(self, clock: ev.WallClock, now: float) -> Out:
         """Each ``earliest_begin`` is another moment by the desk's clock, and so is each that is saved (S07)."""
-        moved, self._reasons.ahead = clock.ahead != self._reasons.ahead, clock.ahead
+        # Whole seconds: two clocks are never read in one moment, and not for that is everything saved again.
+        moved, self._reasons.ahead = round(clock.ahead) != round(self._reasons.ahead), clock.ahead
         if self._started:
             self._launching.place_all(now)
             self._day_ends = self._habit.day_ends(now)
