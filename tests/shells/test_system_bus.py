@@ -155,6 +155,40 @@ async def test_who_talks_nonsense_at_its_address_is_no_bus(machine: Machine, mon
             assert machine._running is not None and not machine._running.done()
 
 
+async def test_a_bus_that_refuses_to_pass_anything_on_is_of_no_use(
+    bus: PrivateBus, machine: Machine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def refused(*_: object) -> None:
+        raise dbus_calls.CallFailed("AddMatch: org.freedesktop.DBus.Error.LimitsExceeded")
+
+    await started(bus.address)
+    with monkeypatch.context() as strict:
+        strict.setattr(dbus_calls, "hear", refused)
+        machine.start()
+        await machine.conditions.first_look()
+        assert machine.word(Condition.POWER) == ("battery", PSUTIL)
+        assert "The system bus is of no use (AddMatch: org.freedesktop.DBus.Error.LimitsExceeded)" in caplog.text
+    await machine.until(Condition.POWER, "external", "UPower")  # it is tried again
+
+
+async def test_what_a_service_tells_is_listened_to_before_anybody_is_known_to_be_there(
+    bus: PrivateBus, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules: list[str] = []
+    hear = dbus_calls.hear
+
+    async def listed(connection: MessageBus, rule: str) -> None:
+        rules.append(rule)
+        await hear(connection, rule)
+
+    monkeypatch.setattr(dbus_calls, "hear", listed)
+    machine.start()
+    await machine.conditions.first_look()
+    owners = ["NameOwnerChanged" in rule for rule in rules]
+    assert owners == sorted(owners) and 0 < sum(owners) < len(owners)
+    assert len(rules) == len(set(rules))
+
+
 async def test_the_first_look_waits_for_those_that_are_there(bus: PrivateBus, machine: Machine) -> None:
     upower = await started(bus.address)
     upower.thinks = 0.05

@@ -104,18 +104,18 @@ class SystemBus:
 
         bus.add_message_handler(heard)
         try:
-            for service in self._services:
-                await dbus_calls.hear(
-                    bus, f"type='signal',sender='{BUS}',member='NameOwnerChanged',arg0='{service.name}'"
-                )
-                for rule in service.signals:
-                    await dbus_calls.hear(bus, f"type='signal',sender='{service.name}',{rule}")
-                await self._look_for(bus, service.name)
+            # All at once: one after another they are twenty answers to wait for, at login, when everybody is busy.
+            async with asyncio.TaskGroup() as asking:
+                for rule in self._rules():
+                    asking.create_task(dbus_calls.hear(bus, rule))
+            async with asyncio.TaskGroup() as asking:
+                for name in self._names():
+                    asking.create_task(self._look_for(bus, name))
             self.looked.set()
             await asyncio.wait([gone])
             log.warning("The system bus is gone; what the kernel tells has to do until it is back.")
-        except CallFailed as error:
-            log.warning("The system bus is of no use (%s); what the kernel tells has to do.", error)
+        except* CallFailed as failed:
+            log.warning("The system bus is of no use (%s); what the kernel tells has to do.", failed.exceptions[0])
         finally:
             gone.cancel()
             bus.remove_message_handler(heard)  # what is on its way would have somebody served on a bus that is gone
@@ -124,6 +124,15 @@ class SystemBus:
                 self._owner_is(bus, name, "")
             self._owners.clear()
             await asyncio.gather(*self._ending, gone, return_exceptions=True)
+
+    def _names(self) -> list[str]:
+        return list(dict.fromkeys(service.name for service in self._services))
+
+    def _rules(self) -> list[str]:
+        """Who has a name comes last: whoever is served from then on is heard from the beginning."""
+        told = [f"sender='{service.name}',{rule}" for service in self._services for rule in service.signals]
+        owners = [f"sender='{BUS}',member='NameOwnerChanged',arg0='{name}'" for name in self._names()]
+        return [f"type='signal',{rule}" for rule in (*told, *owners)]
 
     async def _look_for(self, bus: FileBus, name: str) -> None:
         try:
