@@ -56,7 +56,7 @@ class Lives:
         """``Save`` for every app whose saved form has changed since the last call."""
         changed: list[do.Effect] = []
         for app, life in self.lives.items():
-            form = msgspec.msgpack.encode(moved(life, self.ahead))
+            form = msgspec.msgpack.encode(moved(life, self.ahead) if self.ahead else life)
             if self._saved_as.get(app) != form:
                 self._saved_as[app] = form
                 changed.append(do.Save(MACHINE, app, form))
