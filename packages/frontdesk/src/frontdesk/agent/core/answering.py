@@ -18,8 +18,7 @@ def answered(app: str, question: Question, desk: Dispatcher, now: float) -> wire
         case wire.ExplainTasks():
             return explained(request, desk.explain(app, now))
         case wire.GetBudget():
-            manifest = desk.lifecycle.manifests().get(app)
-            if manifest is None or TaskKind.REFRESH not in manifest.background:
+            if not desk.has_mode(app, TaskKind.REFRESH):
                 text = "A budget is for refresh tasks, and `refresh` is not in `background` of its manifest."
                 return wire.Refused(Refusal.NOT_PERMITTED, text, request)
             return wire.BudgetIs(request, desk.budgets.budget(app, now))

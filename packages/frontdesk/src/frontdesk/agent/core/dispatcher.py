@@ -143,7 +143,7 @@ class Dispatcher:
             subscriptions=self.subscriptions.of_app(app),
             pushes_waiting=self.push_routing.waiting(app),
             tasks=self._tasks(app, now),
-            budget=self.budgets.budget(app, now) if self._has_mode(app, TaskKind.REFRESH) else None,
+            budget=self.budgets.budget(app, now) if self.has_mode(app, TaskKind.REFRESH) else None,
             penalty=borne,
             penalty_until=until,
         )
@@ -158,12 +158,13 @@ class Dispatcher:
         tasks = [task for app in ([of] if of in apps else apps) for task in self._tasks(app, now)]
         return tuple(task for task in tasks if of in ("all", task.app, task.identifier))
 
-    def _tasks(self, app: str, now: float) -> tuple[Explanation, ...]:
-        return self.scheduler.explain(app, now) + self.continued.explain(app, now)
-
-    def _has_mode(self, app: str, mode: TaskKind) -> bool:
+    def has_mode(self, app: str, mode: TaskKind) -> bool:
+        """Its manifest has it in ``background``."""
         manifest = self.lifecycle.manifest(app)
         return manifest is not None and mode in manifest.background
+
+    def _tasks(self, app: str, now: float) -> tuple[Explanation, ...]:
+        return self.scheduler.explain(app, now) + self.continued.explain(app, now)
 
     def _spread(self, first: ev.Event | ev.Signal, now: float, effects: list[do.Effect]) -> None:
         waiting = deque([first])
