@@ -7,6 +7,7 @@ from pathlib import Path
 from frontdesk.agent.core import admission
 from frontdesk.agent.core import events as ev
 from frontdesk.agent.core.dispatcher import Dispatcher
+from frontdesk.agent.core.life.background_switch import ALL
 from frontdesk.agent.core.scheduled.permission import MOST_IDENTIFIER
 from frontdesk.agent.in_turn import InTurn
 from frontdesk.agent.shell.app_server import Connection
@@ -15,9 +16,6 @@ from frontdesk.errors import FrontdeskError, RefusedError, WireError
 from frontdesk.terms import APP_ID_MOST, VALUES, DeskStatus, Receipt, Refusal, TaskReceipt
 from frontdesk.wire import desk as wire
 from frontdesk.wire.status import explained, fitting
-
-ALL = "*"
-"""Every app, where one is named."""
 
 _OfApp = (
     wire.OpenApp
@@ -85,16 +83,7 @@ class Steering:
                 self._post(ev.SimulateAsked(connection.asker, message.request, identifier, app, expire))
             case wire.ForceCondition() | wire.LiftCondition():
                 self._condition(connection, message)
-            case (
-                wire.OpenApp()
-                | wire.QuitApp()
-                | wire.RemoveApp()
-                | wire.GetReceipts()
-                | wire.GetTaskReceipts()
-                | wire.SwitchBackground()
-                | wire.Act()
-                | wire.Dismiss()
-            ):
+            case _ if isinstance(message, _OfApp):
                 self._about_app(connection, message)
             case _:
                 raise WireError(Refusal.BAD_REQUEST, f"{type(message).__name__} needs the hello of an app first.")
@@ -119,9 +108,8 @@ class Steering:
         elif message.value in VALUES[message.condition]:
             self._post(ev.ConditionForced(message.condition, message.value))
         else:
-            there_are = VALUES[message.condition]
-            can_be = " or ".join(there_are) if len(there_are) < 5 else f"{there_are[0]} to {there_are[-1]}"
-            text = f"{message.condition} cannot be {message.value[:50]!r}; it can be {can_be}. Nothing was changed."
+            cannot = f"{message.condition} cannot be {message.value[:50]!r}"
+            text = f"{cannot}; it can be {message.condition.possible}. Nothing was changed."
             connection.send(wire.Refused(Refusal.BAD_REQUEST, text, message.request))
             return
         self._post(ev.AnswerAsked(connection.asker, message.request))
