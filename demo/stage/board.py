@@ -126,7 +126,7 @@ class Machines:
                 case "network", _ if value in set(Condition):
                     self._note_network(machine, Condition(value))
                     machine.network.set(Condition(value))
-                case "power" | "kind" | "use", _ if (told := conditions.acts(what, value)) is not None:
+                case _ if (told := conditions.acts(what, value)) is not None:
                     async with machine.desk() as desk:
                         for condition, forced in told:
                             if forced:
