@@ -33,11 +33,11 @@ async def test_memory_is_short_until_there_was_no_pressure_for_a_while(
     under_pressure = machine.conditions._pressure._on_pressure
     under_pressure()
     eases = machine.conditions._eased
+    began = asyncio.get_running_loop().time()
     under_pressure()
     assert eases is not None and eases.cancelled()
     assert len(machine.of(ev.MemoryShort)) == 2
     assert machine.word(MEMORY) == ("short", "memory pressure")
-    began = asyncio.get_running_loop().time()
     await machine.until(MEMORY, "ok", "memory pressure")
     assert asyncio.get_running_loop().time() - began > 0.15
     assert [value for value, _ in machine.words(MEMORY)] == ["ok", "short", "ok"]
