@@ -1,5 +1,8 @@
 """A whole app on a desk in memory: what it may register, and what it is told of itself."""
 
+import asyncio
+import logging
+
 import pytest
 
 import frontdesk
@@ -65,3 +68,27 @@ async def test_a_started_app_takes_no_handler_and_hears_of_the_switch_for_backgr
         assert not app.background_available
         await desk.switch_background(APP, on=True)
         assert app.background_available
+
+
+async def test_a_function_of_the_app_that_fails_over_what_it_has_cancelled_is_logged_as_any_other(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def opened() -> None:
+        fetching = asyncio.create_task(asyncio.Event().wait())
+        fetching.cancel()
+        await fetching
+
+    async def main() -> None:
+        app = App(APP)
+        app.on_open = opened
+        async with app:
+            await app.run_until_quit()
+
+    async with InMemoryDesk() as desk:
+        desk.install(MANIFEST, main)
+        with caplog.at_level(logging.ERROR, "frontdesk"):
+            await desk.open(APP)
+            await desk.settle()
+        assert [record.message for record in caplog.records] == ["A function of the app failed."]
+        await desk.quit(APP)
+        assert len(caplog.records) == 1

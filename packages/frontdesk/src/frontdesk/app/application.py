@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from frontdesk.app.background_tasks import BackgroundTasks, ExpirationHandler, GuardedWork
+from frontdesk.app.cancellation import is_cancellation
 from frontdesk.app.connection import DeskConnection
 from frontdesk.app.launch import page_descriptor
 from frontdesk.app.pushes import Pushes, PushHandler
@@ -393,7 +394,9 @@ def _logged(work: Awaitable[None]) -> Coroutine[Any, Any, None]:
     async def run() -> None:
         try:
             await work
-        except Exception:
+        except (Exception, asyncio.CancelledError) as error:
+            if is_cancellation(error):
+                raise
             log.exception("A function of the app failed.")
 
     return run()
