@@ -2,7 +2,7 @@
 
 import asyncio
 import functools
-import time
+import threading
 
 import pytest
 from hypothesis import given
@@ -77,13 +77,14 @@ async def test_timers_that_were_cancelled_are_not_moved_to() -> None:
 
 
 async def test_a_thread_that_never_ends_is_not_waited_for_for_ever() -> None:
-    clock = HandClock(0.1)
+    clock, over = HandClock(0.1), threading.Event()
     clock.take()
     try:
-        late = asyncio.create_task(asyncio.to_thread(time.sleep, 0.4))
+        late = asyncio.create_task(asyncio.to_thread(over.wait))
         with pytest.raises(StillBusy, match="thread"):
             await clock.rest()
     finally:
+        over.set()
         clock.give_back()
     await late
 
@@ -123,16 +124,21 @@ async def test_a_frozen_run_executes_nothing_and_loses_nothing() -> None:
             steps.append("timed out")
         listening.cancel()
 
-    process.start(main)
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    process.freeze()
-    news.put_nowait("first")
-    await asyncio.sleep(0.1)
-    news.put_nowait("second")
-    assert steps == []
-    process.thaw()
-    await process.gone()
+    clock = HandClock(5.0)
+    clock.take()
+    try:
+        process.start(main)
+        await clock.rest()
+        process.freeze()
+        news.put_nowait("first")
+        await clock.move_to(clock.time() + 0.1)
+        news.put_nowait("second")
+        await clock.rest()
+        assert steps == []
+        process.thaw()
+        await process.gone()
+    finally:
+        clock.give_back()
     assert steps == ["first", "second", "timed out"] or steps == ["timed out", "first", "second"]
     assert ends.all == [(1, 0)]
     end()
