@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from frontdesk.agent.core.recorded.recorded_day import take_apart
-from frontdesk.agent.core.recorded.recording import Batch, Begun, Frame, Full, read
+from frontdesk.agent.core.recorded.recording import EMPTY, Batch, Begun, Frame, Full, LogBroken, read
 from frontdesk.agent.core.recorded.rehearsal import Moment, Rehearsal, Shift, shifts
 from frontdesk.agent.core.recorded.replaying import Difference, differences
 from frontdesk.agent.core.scheduled.obstacles import in_words
@@ -130,7 +130,7 @@ class _Seen:
             self.full = self.full or isinstance(frame, Full)
             yield frame
         if not self.version:
-            raise FrontdeskError("The log is empty: the desk was killed before it had begun, or has never recorded.")
+            raise LogBroken(EMPTY)
 
 
 def lines(difference: Difference) -> list[str]:

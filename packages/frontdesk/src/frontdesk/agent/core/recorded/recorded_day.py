@@ -11,7 +11,7 @@ import msgspec
 
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
-from frontdesk.agent.core.recorded.recording import Batch, Begun, Frame, LogBroken
+from frontdesk.agent.core.recorded.recording import EMPTY, Batch, Begun, Frame, LogBroken
 from frontdesk.terms import ContinuedTask, Notification, TaskRequest, Verdict
 from frontdesk.wire import desk as wire
 
@@ -85,7 +85,7 @@ def take_apart(frames: Iterable[Frame]) -> RecordedDay:
         elif isinstance(frame, Batch) and reader is not None:
             reader.read(frame)
     if reader is None:
-        raise LogBroken("The log is empty: the desk was killed before it had begun, or has never recorded.")
+        raise LogBroken(EMPTY)
     reader.day.launches = {app: median(each) for app, each in reader.hellos.items()}
     return reader.day
 

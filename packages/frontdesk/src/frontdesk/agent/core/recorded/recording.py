@@ -22,6 +22,9 @@ from frontdesk.errors import FrontdeskError
 FORMAT = 1
 """Of the log; another one cannot be read by this code."""
 
+EMPTY = "The log is empty: the desk was killed before it had begun, or has never recorded."
+"""For whoever finds no frame in a log."""
+
 MOST_BYTES = 64 << 20
 """The largest frame that is taken for one; a length beyond it is damage."""
 
