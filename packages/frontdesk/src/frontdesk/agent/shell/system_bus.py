@@ -7,9 +7,9 @@ import asyncio
 import logging
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from dbus_fast import Message, MessageType
 
@@ -105,17 +105,15 @@ class SystemBus:
         bus.add_message_handler(heard)
         try:
             # All at once: one after another they are twenty answers to wait for, at login, when everybody is busy.
-            async with asyncio.TaskGroup() as asking:
-                for rule in self._rules():
-                    asking.create_task(dbus_calls.hear(bus, rule))
-            async with asyncio.TaskGroup() as asking:
-                for name in self._names():
-                    asking.create_task(self._look_for(bus, name))
+            # No TaskGroup: once a task of it failed, this one stays marked as cancelled, and on Python 3.11.2, which
+            # Debian 12 has, the end of the pause before the next attempt would then be the end of all attempts.
+            await _all_of(dbus_calls.hear(bus, rule) for rule in self._rules())
+            await _all_of(self._look_for(bus, name) for name in self._names())
             self.looked.set()
             await asyncio.wait([gone])
             log.warning("The system bus is gone; what the kernel tells has to do until it is back.")
-        except* CallFailed as failed:
-            log.warning("The system bus is of no use (%s); what the kernel tells has to do.", failed.exceptions[0])
+        except CallFailed as failed:
+            log.warning("The system bus is of no use (%s); what the kernel tells has to do.", failed)
         finally:
             gone.cancel()
             bus.remove_message_handler(heard)  # what is on its way would have somebody served on a bus that is gone
@@ -189,3 +187,10 @@ class SystemBus:
                 await self._wake.wait()
         except TimeoutError:
             return  # it is time
+
+
+async def _all_of(asking: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Until each has its answer; then raises what the first that failed has raised."""
+    for failed in await asyncio.gather(*asking, return_exceptions=True):
+        if isinstance(failed, BaseException):
+            raise failed
