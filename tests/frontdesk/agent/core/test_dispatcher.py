@@ -372,8 +372,8 @@ def test_after_any_history_the_saved_form_holds_all_that_was_accepted(
         assert again.subscriptions.uaid == driver.desk.subscriptions.uaid
 
 
-@pytest.mark.contract("L06", "S14")
-def test_the_next_desk_knows_the_habit_and_what_is_simulated() -> None:
+@pytest.mark.contract("L06", "S14", "S15")
+def test_the_next_desk_knows_habit_budget_and_what_is_simulated() -> None:
     driver = Driver(*MANIFESTS)
     for _ in range(3):
         driver.open(NOTES.id)
@@ -382,8 +382,12 @@ def test_the_next_desk_knows_the_habit_and_what_is_simulated() -> None:
     driver.handle(ev.ConditionForced(Condition.POWER, "battery"))
     usual = driver.desk.habit.usual_times(NOTES.id, driver.now)
     assert usual
+    whole = driver.desk.budgets.budget(NOTES.id, driver.now).left
+    driver.desk.budgets.spend(NOTES.id, driver.now)
+    driver.handle(ev.TimePassed())
     driver.desk_dies()
     assert driver.desk.habit.usual_times(NOTES.id, driver.now) == usual
+    assert driver.desk.budgets.budget(NOTES.id, driver.now).left == whole - 1
     assert driver.desk.conditions.reading(Condition.POWER).forced
     assert driver.desk.conditions.value(Condition.POWER) == "battery"
 

@@ -371,6 +371,17 @@ def test_in_front_of_the_person_an_app_refreshes_itself() -> None:
     assert driver.at_work(APP) == ["tidy0", "news"]
 
 
+@pytest.mark.contract("S14")
+def test_for_what_an_app_in_front_does_not_need_the_desk_does_not_wake_up() -> None:
+    driver = desk()
+    driver.submit(APP, later(3600))
+    assert driver.desk.scheduler.next_wake() == T0 + 3600
+    driver.open(APP)
+    assert driver.desk.scheduler.next_wake() is None
+    driver.sleep(APP)
+    assert driver.desk.scheduler.next_wake() == T0 + 3600
+
+
 # --- completing ---------------------------------------------------------------------------------------------------
 
 
