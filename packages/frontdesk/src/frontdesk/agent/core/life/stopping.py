@@ -2,6 +2,7 @@
 
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
+from frontdesk.agent.core.backoff import doubled
 from frontdesk.agent.core.life.life import BY_PERSON, FAILED, Life, Moments, over
 from frontdesk.agent.core.life.lives import Lives, Out
 from frontdesk.agent.core.life.waking import Waking
@@ -14,8 +15,6 @@ OPEN_LOST_WITHIN = 2.0
 """Seconds: an app that ends so soon after it was told to open, without a word, has not opened. It is launched."""
 
 UNTOLD_MOST = 20
-_DOUBLINGS_MOST = 64
-"""Past any limit of a pause; far more of them would be too large a number."""
 
 
 class Stopping:
@@ -132,9 +131,9 @@ class Stopping:
         ]
         if receipt.reason in FAILED or left_visitor:
             # The page is not watched meanwhile: a waiting visitor must not launch a crashing app in a loop.
-            pause = self._limits.retry_first * 2.0 ** min(life.failures, _DOUBLINGS_MOST)
+            pause = doubled(self._limits.retry_first, self._limits.retry_most, life.failures)
             life.failures += 1
-            at.retry_at, at.wanted = now + min(pause, self._limits.retry_most), wanted
+            at.retry_at, at.wanted = now + pause, wanted
             text = f"not started by itself for {at.retry_at - now:g} s: it failed {life.failures} times in a row"
             return [*out, do.Note(life.app, "paused", text)] if life.failures > 1 else out
         if receipt.reason is StopReason.QUIT and wanted is None and self._lives.has_page(life.app):

@@ -11,6 +11,7 @@ import msgspec
 
 from frontdesk.agent.core import effects as do
 from frontdesk.agent.core import events as ev
+from frontdesk.agent.core.backoff import doubled
 from frontdesk.agent.core.limits import Limits
 from frontdesk.agent.core.pushes.subscriptions import Subscribed, Subscriptions
 from frontdesk.terms import Notification, PushKind, StopReason, Verdict, WakeReason
@@ -305,7 +306,7 @@ class PushRouting:
                     out += self._fall_back(each, f"the app ended {each.tries} times over it")
                     continue
                 out.append(self._save_waiting(each))
-                pause = min(self._limits.retry_first * 2.0 ** (each.tries - 1), self._limits.retry_most)
+                pause = doubled(self._limits.retry_first, self._limits.retry_most, each.tries - 1)
                 at.retry_at = max(at.retry_at or 0.0, now + pause)
         at.awake = at.waking = False
         at.due.clear()
