@@ -242,6 +242,14 @@ class WallClock(Event, frozen=True):
     ahead: float
     utc_offset: float
 
+    @property
+    def whole_ahead(self) -> int:
+        """``ahead`` in the saved forms of moments: they are in wall time, with which the next desk begins its own.
+
+        Whole seconds: two clocks are never read in one moment, and not for that is everything saved again.
+        """
+        return round(self.ahead)
+
 
 class SleepComing(Event, frozen=True):
     """The machine is about to sleep; the desk holds it up for a few seconds at most."""

@@ -79,8 +79,8 @@ class Assertions:
                 for box in (tasks.box for tasks in self._apps.values()):
                     if box is not None:
                         box.begun += seconds
-            case ev.WallClock(ahead=ahead):
-                self._ahead = round(ahead)
+            case ev.WallClock(whole_ahead=ahead):
+                self._ahead = ahead
             case ev.BackgroundSwitched():
                 off = [app for app in self._apps if not self._background_available(app)]
                 return [out for app in off for out in self._curtail(app, now)]

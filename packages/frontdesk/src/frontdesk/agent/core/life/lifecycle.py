@@ -111,7 +111,7 @@ class Lifecycle:
             ev.DeskStopping: lambda happened, now: self._stopping.desk_stopping(now),
             ev.SleepComing: lambda happened, now: [do.Note("", "sleep_coming", "the machine is about to sleep")],
             ev.MachineSlept: lambda happened, now: self._slept(happened.seconds),
-            ev.WallClock: lambda clock, now: self._clock_set(clock.ahead),
+            ev.WallClock: lambda clock, now: self._clock_set(clock),
             ev.BackgroundSwitched: lambda switched, now: self._switched(switched.app),
             ev.AnswerAsked: lambda asked, now: [do.Answer(asked.asker, wire.Done(asked.request))],
             ev.Launched: lambda answer, now: self._connecting.launched(answer),
@@ -220,9 +220,8 @@ class Lifecycle:
             at.opened_at = later(at.opened_at, seconds)
         return [do.Note("", "slept", f"the machine slept for {seconds:.0f} s")] if seconds >= 1.0 else []
 
-    def _clock_set(self, ahead: float) -> Out:
-        """Whole seconds: two clocks are never read in one moment, and not for that is everything saved again."""
-        self._lives.ahead = round(ahead)
+    def _clock_set(self, clock: ev.WallClock) -> Out:
+        self._lives.ahead = clock.whole_ahead
         return []
 
     # --- holds ----------------------------------------------------------------------------------------------------

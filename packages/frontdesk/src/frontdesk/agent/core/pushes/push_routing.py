@@ -121,8 +121,8 @@ class PushRouting:
                 self._apps.pop(app, None)
             case ev.DeskStarted():
                 return [out for app in self._apps_waiting() for out in self._offer(app, now)]
-            case ev.WallClock(ahead=ahead) if round(ahead) != self._ahead:
-                self._ahead = round(ahead)
+            case ev.WallClock(whole_ahead=ahead) if ahead != self._ahead:
+                self._ahead = ahead
                 return [self._save_waiting(each) for each in self._waiting.values()]
             case ev.MachineSlept(seconds=seconds):
                 for at in self._apps.values():

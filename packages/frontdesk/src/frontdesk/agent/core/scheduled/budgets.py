@@ -47,10 +47,9 @@ class Budgets:
 
     def handle(self, happened: ev.Event | ev.Signal, now: float) -> Out:
         match happened:
-            case ev.WallClock(ahead=ahead) if round(ahead) != self._ahead:
+            case ev.WallClock(whole_ahead=ahead) if ahead != self._ahead:
                 # Each is saved anew: by the clock of before, the next desk would refill it for time that did not pass.
-                # Whole seconds: two clocks are never read in one moment, and not for that is everything saved again.
-                self._ahead = round(ahead)
+                self._ahead = ahead
                 self._changed.update(self._buckets)
             case ev.DeskStarted():
                 for bucket in self._buckets.values():

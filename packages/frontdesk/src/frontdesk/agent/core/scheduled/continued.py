@@ -154,7 +154,7 @@ class Continued:
                 return self._desk_started(now)
             case ev.MachineSlept(seconds=seconds):
                 self._machine_slept(seconds)
-            case ev.WallClock(ahead=ahead):
+            case ev.WallClock(whole_ahead=ahead):
                 self._places.clock_set(ahead)
             case ev.BackgroundSwitched(on=False):
                 off = [app for app in self._places.apps() if not self._available(app)]

@@ -94,10 +94,9 @@ class Places:
         """To be saved."""
         self._changed[work.run] = work
 
-    def clock_set(self, ahead: float) -> None:
-        """To the whole second: two clocks are never read in one moment, and not for that is everything saved again."""
-        if round(ahead) != self._ahead:
-            self._ahead = round(ahead)
+    def clock_set(self, ahead: int) -> None:
+        if ahead != self._ahead:
+            self._ahead = ahead
             self._changed.update(self.runs)
             self._changed.update(self._queue)
 

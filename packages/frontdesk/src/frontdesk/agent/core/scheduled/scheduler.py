@@ -64,6 +64,7 @@ class Scheduler:
         self._launching = Launching(limits, new_id, self._requests, self._runs, self._reasons, budgets, habit)
         self._outcome = Outcome(limits, self._requests, self._runs, self._launching)
         self._habit = habit
+        self._clock = ev.WallClock(0.0, 0.0)
         self._day_ends = 0.0
         """Then budgets and habits are others, and with them the moments that requests wait for."""
         self._started = False
@@ -307,8 +308,8 @@ class Scheduler:
 
     def _wall_clock(self, clock: ev.WallClock, now: float) -> Out:
         """Each ``earliest_begin`` is another moment by the desk's clock, and so is each that is saved (S07)."""
-        # Whole seconds: two clocks are never read in one moment, and not for that is everything saved again.
-        moved, self._reasons.ahead = round(clock.ahead) != round(self._reasons.ahead), clock.ahead
+        moved = clock.whole_ahead != self._clock.whole_ahead
+        self._clock, self._reasons.ahead = clock, clock.ahead
         if self._started:
             self._launching.place_all(now)
             self._day_ends = self._habit.day_ends(now)
