@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import socket
 import sys
 from pathlib import Path
 from typing import Self
 
+from frontdesk.app.surroundings import connect
 from frontdesk.wire import desk as wire
 from frontdesk.wire.frames import FrameReader, frame
 from tests.desks import PATIENCE
@@ -22,7 +24,9 @@ class RawClient:
 
     @classmethod
     async def connect(cls, path: Path) -> Self:
-        return cls(*await asyncio.open_unix_connection(str(path)))
+        sock = socket.socket(socket.AF_UNIX)
+        await connect(sock, path)
+        return cls(*await asyncio.open_unix_connection(sock=sock))
 
     async def __aenter__(self) -> Self:
         return self

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from frontdesk.app import connection as app_connection
+from frontdesk.app import surroundings
 from frontdesk.app.connection import DeskConnection
+from frontdesk.app.surroundings import reach_socket
 from frontdesk.errors import AlreadyRunning, DeskUnavailable, RefusedError, VersionMismatch
 from frontdesk.terms import RefreshTask, Refusal
 from frontdesk.wire import desk as wire
@@ -333,3 +335,57 @@ async def test_an_answer_that_does_not_come_is_said(played: PlayedDesk) -> None:
     with pytest.raises(DeskUnavailable, match=r"within 0\.1 s"):
         await client.connection.ask(wire.GetStatus, wire.StatusIs, 0.1)
     await client.connection.close()
+
+
+@pytest.mark.contract("X02")
+async def test_a_desk_at_whose_door_too_many_wait_lets_in_whom_it_comes_to(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as desk:
+        desk.bind(str(tmp_path / "desk"))
+        desk.listen(0)
+        before = _as_many_as_may_wait(tmp_path / "desk")
+        coming = asyncio.create_task(
+            reach_socket(tmp_path / "desk", lambda: (b"hello", []), asyncio.Protocol), name="who came last"
+        )
+        await _has_been_turned_away(coming)
+        for _ in before:
+            desk.accept()[0].close()
+        transport = await asyncio.wait_for(coming, PATIENCE)
+        with desk.accept()[0] as taken:
+            assert taken.recv(99) == b"hello"
+        transport.close()
+        for each in before:
+            each.close()
+
+
+async def test_a_desk_that_lets_nobody_in_is_given_up_after_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(surroundings, "TAKEN_WITHIN", 0.1)
+    with socket.socket(socket.AF_UNIX) as desk:
+        desk.bind(str(tmp_path / "desk"))
+        desk.listen(0)
+        before = _as_many_as_may_wait(tmp_path / "desk")
+        with pytest.raises(BlockingIOError):
+            await reach_socket(tmp_path / "desk", lambda: (b"hello", []), asyncio.Protocol)
+        for each in before:
+            each.close()
+
+
+def _as_many_as_may_wait(path: Path) -> list[socket.socket]:
+    waiting: list[socket.socket] = []
+    while True:
+        visitor = socket.socket(socket.AF_UNIX)
+        visitor.setblocking(False)
+        try:
+            visitor.connect(str(path))
+        except BlockingIOError:
+            visitor.close()
+            return waiting
+        waiting.append(visitor)
+
+
+async def _has_been_turned_away(coming: "asyncio.Task[asyncio.WriteTransport]") -> None:
+    """A few turns of the loop are enough for a first attempt."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not coming.done()

@@ -22,6 +22,11 @@ from frontdesk.start import start_desk
 Greeting = Callable[[], tuple[bytes, list[int]]]
 """Makes the first frame, and the descriptors that go beside it."""
 
+TAKEN_WITHIN = 5.0
+"""Seconds in which a desk at whose socket too many wait has to take one of them."""
+
+_KNOCK_AGAIN = 0.02
+
 
 async def reach_socket(
     path: Path, greeting: Greeting, protocol: Callable[[], asyncio.Protocol]
@@ -29,8 +34,7 @@ async def reach_socket(
     """Connect to the desk's Unix socket and say the first words; ``OSError`` when nobody is there or stays."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        sock.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(sock, str(path))
+        await connect(sock, path)
         first, fds = greeting()
         # The first frame is small and the socket new: it is taken whole, with its descriptors beside it.
         socket.send_fds(sock, [first], fds)
@@ -39,6 +43,24 @@ async def reach_socket(
         sock.close()
         raise
     return transport
+
+
+async def connect(sock: socket.socket, path: Path) -> None:
+    """Connect to a Unix socket; ``BlockingIOError`` when too many wait there for all of ``TAKEN_WITHIN``.
+
+    The event loop's own way takes that error for a connection which is about to come, and then for one that is there.
+    """
+    sock.setblocking(False)
+    loop = asyncio.get_running_loop()
+    until = loop.time() + TAKEN_WITHIN
+    while True:
+        try:
+            sock.connect(str(path))
+            return
+        except BlockingIOError:
+            if loop.time() > until:
+                raise
+        await asyncio.sleep(_KNOCK_AGAIN)
 
 
 class Surroundings:
